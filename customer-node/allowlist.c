@@ -1,0 +1,306 @@
+#include <config.h>
+
+#include "allowlist.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "digest.h"
+#include "file.h"
+#include "mem.h"
+
+#define FINDINGS_MAX 1000	/* nobody reads more at a time */
+
+void allowlist_free(struct allowlist *al)
+{
+	free(al->file);
+	free(al->entry);
+	free(al->finding);
+	memset(al, 0, sizeof *al);
+}
+
+/* ---- findings ---- */
+static void finding_add(struct allowlist *al, int line, int column, bool error, const char *code, const char *text)
+{
+	struct finding *f;
+
+	if (al->n_findings >= FINDINGS_MAX)
+		return;
+	if ((al->n_findings & (al->n_findings - 1)) == 0)
+		al->finding = mem_grow(al->finding, al->n_findings ? 2 * al->n_findings : 1, sizeof *al->finding);
+	f = &al->finding[al->n_findings++];
+	*f = (struct finding){ .line = line, .column = column, .error = error, .code = code };
+	snprintf(f->text, sizeof f->text, "%.*s", (int)sizeof f->text - 1, text);
+	if (error)
+		al->errors++;
+	else
+		al->warnings++;
+}
+
+static void find(struct allowlist *al, const struct conf_node *n, bool error, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+static void find(struct allowlist *al, const struct conf_node *n, bool error, const char *code, const char *fmt, ...)
+{
+	char text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	finding_add(al, conf_line(n), conf_column(n), error, code, text);
+}
+
+/* lib/conf says "file:line:column: text". */
+static void find_conf(struct allowlist *al, const char *code, const struct err *e)
+{
+	size_t skip = strlen(al->file);
+	int line = 1, column = 1, used = 0;
+	const char *text = e->text;
+
+	if (strncmp(text, al->file, skip) == 0 && sscanf(text + skip, ":%d:%d: %n", &line, &column, &used) == 2 && used)
+		text += skip + (size_t)used;
+	finding_add(al, line, column, true, code, text);
+}
+
+void finding_text(const struct allowlist *al, const struct finding *f, struct buf *out)
+{
+	buf_clear(out);
+	buf_fmt(out, "%s:%d:%d: %s[%s]: %s", al->file, f->line, f->column, f->error ? "error" : "warning", f->code, f->text);
+}
+
+int allowlist_refuse(const struct allowlist *al, struct err *e)
+{
+	struct buf first = {0};
+
+	for (size_t i = 0; i < al->n_findings && !first.len; i++)
+		if (al->finding[i].error)
+			finding_text(al, &al->finding[i], &first);
+	err_set(e, REASON_CONFIG, "%s%s", buf_text(&first),
+		al->errors > 1 ? " (and more: handsel-node lint shows all)" : "");
+	buf_free(&first);
+	return -1;
+}
+
+static int by_place(const void *x, const void *y)
+{
+	const struct finding *a = x, *b = y;
+
+	return a->line != b->line ? (a->line > b->line) - (a->line < b->line)
+				  : (a->column > b->column) - (a->column < b->column);
+}
+
+/* ---- one entry ---- */
+enum { SERIAL, MANUFACTURER, MODEL, STATE, EXPIRES, NOTE, ENTRY_FIELDS };
+
+static void read_serial(struct allowlist *al, const struct conf_node *n, struct allow_entry *a)
+{
+	const char *text = conf_text(n);
+	char other[40] = "another value";
+
+	if (!conf_quoted(n)) {
+		/* YAML 1.1 reads a leading 0 as octal */
+		if (text[0] == '0' && text[1] && strlen(text) < 20 && strspn(text, "01234567") == strlen(text))
+			snprintf(other, sizeof other, "%llu", strtoull(text, NULL, 8));
+		find(al, n, true, "Y-UNQUOTED", "serial %.64s is not quoted; other YAML tools read it as %s; write \"%.64s\"",
+		     text, other, text);
+		return;
+	}
+	if (!text_is_token(text, LIMIT_SERIAL)) {
+		find(al, n, true, "A-SERIAL",
+		     "\"%.64s\" is not a serial: 1 to %d letters, digits, dots, underlines and hyphens, not "
+		     "beginning with a dot",
+		     text, LIMIT_SERIAL);
+		return;
+	}
+	snprintf(a->device.serial, sizeof a->device.serial, "%s", text);
+}
+
+static void read_name(struct allowlist *al, const struct conf_node *n, const char *what, char out[LIMIT_NAME + 1])
+{
+	if (!n)
+		return;
+	if (!text_is_name(conf_text(n), LIMIT_NAME))
+		find(al, n, true, "A-NAME", "%s is not 1 to %d printable ASCII characters without blanks at its ends", what,
+		     LIMIT_NAME);
+	else
+		snprintf(out, LIMIT_NAME + 1, "%s", conf_text(n));
+}
+
+static void read_state(struct allowlist *al, const struct conf_node *n, struct allow_entry *a)
+{
+	static const char *const states[] = { "allowed", "blocked", NULL };
+	int state = 0;
+	struct err e;
+
+	if (conf_choice(n, states, &state, &e) < 0)
+		find_conf(al, "A-STATE", &e);
+	a->blocked = state == 1;
+}
+
+static void read_expires(struct allowlist *al, const struct conf_node *n, struct allow_entry *a, int64_t now)
+{
+	char day[TEXT_TIME];
+
+	if (!n)
+		return;
+	snprintf(day, sizeof day, "%.10sT23:59:59Z", conf_text(n));	/* a date counts to its end */
+	if (text_untime(&a->expires, conf_text(n)) < 0 &&
+	    (strlen(conf_text(n)) != 10 || text_untime(&a->expires, day) < 0)) {
+		find(al, n, true, "A-EXPIRES",
+		     "\"%.40s\" is not a date; write it as \"2026-12-31\" or \"2026-12-31T23:59:59Z\" (UTC)", conf_text(n));
+		return;
+	}
+	if (a->expires < now)
+		find(al, n, false, "A-EXPIRED", "the entry ended on %s; the device is refused unless it was onboarded before",
+		     conf_text(n));
+}
+
+static void read_entry(struct allowlist *al, const struct conf_node *item, int64_t now)
+{
+	static const struct conf_field fields[ENTRY_FIELDS] = {
+		[SERIAL] = { "serial", CONF_SCALAR, true },
+		[MANUFACTURER] = { "manufacturer", CONF_SCALAR, false },
+		[MODEL] = { "model", CONF_SCALAR, false },
+		[STATE] = { "state", CONF_SCALAR, false },
+		[EXPIRES] = { "expires", CONF_SCALAR, false },
+		[NOTE] = { "note", CONF_SCALAR, false },
+	};
+	const struct conf_node *f[ENTRY_FIELDS];
+	struct allow_entry *a = &al->entry[al->n];
+	struct err e;
+
+	if (conf_fields(item, fields, ENTRY_FIELDS, f, &e) < 0) {
+		find_conf(al, "Y-FIELD", &e);
+		return;
+	}
+	a->line = conf_line(f[SERIAL]);
+	read_serial(al, f[SERIAL], a);
+	read_name(al, f[MANUFACTURER], "manufacturer", a->device.manufacturer);
+	read_name(al, f[MODEL], "model", a->device.model);
+	read_state(al, f[STATE], a);
+	read_expires(al, f[EXPIRES], a, now);
+	if (conf_str(f[NOTE], a->note, sizeof a->note, &e) < 0)
+		find_conf(al, "A-NOTE", &e);
+	if (a->device.serial[0])
+		al->n++;
+	else
+		memset(a, 0, sizeof *a);
+}
+
+/* ---- duplicates ---- */
+struct place {
+	const struct allow_entry *a;
+	const struct conf_node *n;
+};
+
+static int by_device(const void *x, const void *y)
+{
+	const struct allow_entry *a = ((const struct place *)x)->a, *b = ((const struct place *)y)->a;
+	int c = strcmp(a->device.serial, b->device.serial);
+
+	if (c == 0)
+		c = strcmp(a->device.model, b->device.model);
+	if (c == 0)
+		c = strcmp(a->device.manufacturer, b->device.manufacturer);
+	return c ? c : (a > b) - (a < b);
+}
+
+/* Neighbours in that order, where an absent name, which means any, comes first. */
+static bool overlap(const struct allow_entry *a, const struct allow_entry *b)
+{
+	if (strcmp(a->device.serial, b->device.serial) != 0)
+		return false;
+	if (!a->device.model[0])
+		return true;
+	return strcmp(a->device.model, b->device.model) == 0 &&
+	       (!a->device.manufacturer[0] || strcmp(a->device.manufacturer, b->device.manufacturer) == 0);
+}
+
+static void find_duplicates(struct allowlist *al, struct place *places, size_t n)
+{
+	qsort(places, n, sizeof *places, by_device);
+	for (size_t i = 1, head = 0; i < n; i++) {
+		struct place first = places[head], second = places[i];
+
+		if (!overlap(first.a, second.a)) {
+			head = i;
+			continue;
+		}
+		if (first.a > second.a) {
+			first = places[i];
+			second = places[head];
+		}
+		find(al, second.n, true, "A-DUPLICATE",
+		     "serial \"%s\" is listed twice, first in line %d; remove one, or give each its "
+		     "model",
+		     second.a->device.serial, first.a->line);
+	}
+}
+
+/* ---- the file ---- */
+static void read_devices(struct allowlist *al, const struct conf_node *list, int64_t now)
+{
+	size_t n = conf_count(list);
+	struct place *places = mem_new(n + 1, sizeof *places);
+
+	al->entry = mem_new(n + 1, sizeof *al->entry);
+	for (size_t i = 0; i < n; i++) {
+		size_t at = al->n;
+
+		read_entry(al, conf_item(list, i), now);
+		if (al->n > at)
+			places[at] = (struct place){ &al->entry[at], conf_item(list, i) };
+	}
+	find_duplicates(al, places, al->n);
+	free(places);
+}
+
+static void read_root(struct allowlist *al, const struct conf_node *root, int64_t now)
+{
+	enum { AT_VERSION, DEVICES, ROOT_FIELDS };
+	static const struct conf_field fields[ROOT_FIELDS] = {
+		[AT_VERSION] = { "version", CONF_SCALAR, true },
+		[DEVICES] = { "devices", CONF_LIST, false },
+	};
+	const struct conf_node *f[ROOT_FIELDS];
+	struct err e;
+
+	if (conf_fields(root, fields, ROOT_FIELDS, f, &e) < 0)
+		find_conf(al, "Y-FIELD", &e);
+	else if (conf_version(f[AT_VERSION], root, &e) < 0)
+		find_conf(al, "Y-VERSION", &e);
+	else if (f[DEVICES])
+		read_devices(al, f[DEVICES], now);
+}
+
+void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, int64_t now)
+{
+	struct conf *c;
+	struct err e;
+
+	allowlist_free(al);
+	al->file = mem_str(file);
+	digest_sha256_hex(al->sha256, text->data, text->len);
+	c = conf_parse(file, text, &e);
+	if (c)
+		read_root(al, conf_root(c), now);
+	else
+		find_conf(al, "Y-SYNTAX", &e);
+	conf_free(c);
+	if (al->n_findings)
+		qsort(al->finding, al->n_findings, sizeof *al->finding, by_place);
+}
+
+int allowlist_load(struct allowlist *al, const char *path, int64_t now, struct err *e)
+{
+	struct buf text = {0};
+	int rc = file_read(&text, path, 0, e);
+
+	if (rc == 0)
+		allowlist_parse(al, path, &text, now);
+	buf_free(&text);
+	return rc;
+}

@@ -1,0 +1,52 @@
+/* allowlist.h - the allowlist in YAML (handsel-node(1)): read with every fault named, compared, applied, appended to. */
+#ifndef HANDSEL_NODE_ALLOWLIST_H
+#define HANDSEL_NODE_ALLOWLIST_H
+
+#include "store.h"
+
+struct finding {
+	int line, column;	/* from 1 */
+	bool error;		/* else a warning */
+	const char *code;	/* "Y-UNQUOTED", ... */
+	char text[300];
+};
+
+struct allowlist {		/* zero it; free with allowlist_free() */
+	char *file;
+	char sha256[SHA256_HEX];	/* of the file */
+	struct allow_entry *entry;
+	size_t n;
+	struct finding *finding;	/* by line */
+	size_t n_findings;
+	int errors, warnings;
+};
+
+/* 0 also if there are findings: look at errors. Expired entries are warned of. */
+void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, int64_t now);
+int allowlist_load(struct allowlist *al, const char *path, int64_t now, struct err *e);	/* -1: the file cannot be read */
+void allowlist_free(struct allowlist *al);
+
+/* "file:line:col: error[CODE]: text". Replaces *out. */
+void finding_text(const struct allowlist *al, const struct finding *f, struct buf *out);
+
+/* Code CONFIG with the first error and how many there are; -1. */
+int allowlist_refuse(const struct allowlist *al, struct err *e);
+
+/* Appends entries of these devices to the text, comments and all the rest kept byte for byte. */
+int allowlist_append(struct buf *text, const char *file, const struct device_id *devices, size_t n, const char *comment,
+		     struct err *e);
+
+/* ---- against what is in force ---- */
+enum change_kind { CHANGE_NEW, CHANGE_GONE, CHANGE_OTHER };
+struct change {
+	enum change_kind kind;
+	const struct allow_entry *before, *after;
+};
+/* Calls each for every difference; 1 there are some, 0 none, -1 the database failed. each may be NULL. */
+int allowlist_compare(struct db *db, const struct allowlist *al, void (*each)(void *arg, const struct change *c), void *arg,
+		      struct err *e);
+
+/* Puts a list without errors in force, inside the caller's transaction; *ended: devices that lost a credential by a block. */
+int allowlist_apply(struct db *db, const struct allowlist *al, const char *actor, int64_t now, int *ended, struct err *e);
+
+#endif

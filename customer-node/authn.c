@@ -1,0 +1,139 @@
+#include <config.h>
+
+#include "authn.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "oid.h"
+
+struct authn {
+	struct trust *factory, *customer;
+	struct cert root;			/* the customer's */
+	pthread_rwlock_t lock;			/* of customer */
+};
+
+static bool is_root(const struct cert *c)
+{
+	return strcmp(c->subject, c->issuer) == 0;
+}
+
+/* Pins the CAs that may issue under this policy; unit CAs may not. Returns how many, -1. */
+static int pin_issuers(struct trust *t, const struct chain *cas, const char *policy, struct err *e)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < cas->n; i++) {
+		if (is_root(&cas->cert[i]) || !cert_has_policy(&cas->cert[i], policy))
+			continue;
+		if (trust_add_issuer(t, &cas->cert[i], e) < 0)
+			return -1;
+		n++;
+	}
+	return n;
+}
+
+static struct trust *pinned_trust(const struct cert *root, const struct chain *cas, const char *policy, const char *whose,
+				  struct err *e)
+{
+	struct trust *t = trust_new();
+	int n = trust_add_root(t, root, e) < 0 ? -1 : pin_issuers(t, cas, policy, e);
+
+	if (n > 0)
+		return t;
+	if (n == 0)
+		err_set(e, REASON_AUTHORITY, "%s has no CA certificate that may issue to devices (policy %s)", whose, policy);
+	trust_free(t);
+	return NULL;
+}
+
+struct authn *authn_new(const struct chain *factory, const struct cert *root, struct err *e)
+{
+	struct authn *a = mem_new(1, sizeof *a);
+
+	pthread_rwlock_init(&a->lock, NULL);
+	a->factory = pinned_trust(&factory->cert[factory->n - 1], factory, OID_POLICY_FACTORY, "the handoff", e);
+	if (a->factory && cert_parse(&a->root, root->der.data, root->der.len, e) == 0)
+		return a;
+	authn_free(a);
+	return NULL;
+}
+
+void authn_free(struct authn *a)
+{
+	if (!a)
+		return;
+	trust_free(a->factory);
+	trust_free(a->customer);
+	cert_free(&a->root);
+	pthread_rwlock_destroy(&a->lock);
+	free(a);
+}
+
+int authn_set_customer(struct authn *a, const struct chain *cas, struct err *e)
+{
+	struct trust *t = pinned_trust(&a->root, cas, OID_POLICY_CUSTOMER, "the customer's CA", e), *old;
+
+	if (!t)
+		return -1;
+	pthread_rwlock_wrlock(&a->lock);
+	old = a->customer;
+	a->customer = t;
+	pthread_rwlock_unlock(&a->lock);
+	trust_free(old);
+	return 0;
+}
+
+/* The certificate says who it is in two places; a CA that lets them differ is not to be believed. */
+static int judge_names(const struct cert *leaf, struct err *e)
+{
+	if (!device_valid(&leaf->device))
+		return err_set(e, REASON_AUTHORITY,
+			       "the certificate (%s) names no device: manufacturer, model and serial number are needed "
+			       "in its subject",
+			       leaf->subject);
+	if (leaf->hw_serial[0] && strcmp(leaf->hw_serial, leaf->device.serial) != 0)
+		return err_set(e, REASON_AUTHORITY, "the certificate (%s) names two serials, %s and %s", leaf->subject,
+			       leaf->device.serial, leaf->hw_serial);
+	return 0;
+}
+
+static int judge_chain(struct authn *a, const struct chain *chain, bool customer, int64_t now, struct err *e)
+{
+	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .pinned = true, .now = now,
+				   .policy = customer ? OID_POLICY_CUSTOMER : OID_POLICY_FACTORY };
+	int rc;
+
+	if (!customer)
+		return trust_verify(a->factory, chain, &rule, e);
+	pthread_rwlock_rdlock(&a->lock);
+	if (a->customer)
+		rc = trust_verify(a->customer, chain, &rule, e);
+	else
+		rc = err_set(e, REASON_CA_UNAVAILABLE,
+			     "the customer's CA could not be reached since this node was set up, so its "
+			     "certificates cannot be judged yet");
+	pthread_rwlock_unlock(&a->lock);
+	return rc;
+}
+
+void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct peer *out)
+{
+	const struct cert *leaf = chain->cert;
+
+	memset(out, 0, sizeof *out);
+	if (chain->n == 0) {
+		out->anonymous = true;
+		err_set(&out->why, REASON_ROLE, "a client certificate is needed: the device's factory or customer credential");
+		return;
+	}
+	out->id.customer = cert_has_policy(leaf, OID_POLICY_CUSTOMER);
+	if (judge_chain(a, chain, out->id.customer, now, &out->why) < 0 || judge_names(leaf, &out->why) < 0)
+		return;
+	out->why.code = REASON_OK;
+	out->id.device = leaf->device;
+	memcpy(out->id.certificate, leaf->sha256, SHA256_LEN);
+}

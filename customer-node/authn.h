@@ -1,0 +1,25 @@
+/* authn.h - who is at the other end: a device under a factory's pinned issuing CA, or one of ours under the customer's (H9). */
+#ifndef HANDSEL_NODE_AUTHN_H
+#define HANDSEL_NODE_AUTHN_H
+
+#include "rules.h"
+#include "x509.h"
+
+struct authn;
+
+/* factory: chain of the handoff, root last. root: the customer's. */
+struct authn *authn_new(const struct chain *factory, const struct cert *root, struct err *e);
+void authn_free(struct authn *a);
+
+/* The customer's issuing CAs, when they are known; until then its devices cannot be judged. May be called again. */
+int authn_set_customer(struct authn *a, const struct chain *cas, struct err *e);
+
+struct peer {
+	bool anonymous;			/* showed no certificate */
+	struct err why;			/* code OK: it is `id` */
+	struct rules_peer id;		/* all but remote */
+};
+/* Once a connection. */
+void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct peer *out);
+
+#endif

@@ -1,0 +1,387 @@
+#include <config.h>
+
+#include "ca_queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "caclient.h"
+#include "clock.h"
+#include "fault.h"
+#include "log.h"
+#include "mem.h"
+#include "rules.h"
+
+#define CALL_MS 8000		/* one message: a device's request that waits for the one before still gets its answer in time */
+#define CONNECT_MS 4000
+#define POLL_MS 1000		/* other processes (devices release) write to the outbox, too */
+#define RETRY_FIRST_MS 250
+#define RETRY_MAX_MS 15000
+#define ROW_RETRY_MAX_S 300	/* of a row that the CA refuses by itself: an operator has to act there */
+#define OUTBOX_SHARE (LIMIT_BATCH / 2)	/* of a message while devices wait for issues */
+
+struct ca_queue {
+	struct ca_queue_conf conf;
+	struct url url;
+	struct ca_client client;
+	struct db *db;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;		/* CLOCK_MONOTONIC */
+	struct ca_job *first, **last;	/* under the lock, likewise the next three */
+	bool tell, stopping, told;
+	/* the thread's own */
+	bool need_chain, failing;
+	int64_t retry_at, retry_ms;
+	struct outbox_row row[LIMIT_BATCH];
+	size_t n_rows;
+	struct ca_job *job[LIMIT_BATCH];
+	size_t n_jobs;
+};
+
+static void note_failure(struct ca_queue *q, const struct err *e)
+{
+	if (!q->failing)
+		log_err(e, "what waits for the CA is kept and tried again");
+	q->failing = true;
+	q->retry_ms = q->retry_ms ? q->retry_ms * 2 : RETRY_FIRST_MS;
+	if (q->retry_ms > RETRY_MAX_MS)
+		q->retry_ms = RETRY_MAX_MS;
+	q->retry_at = clock_mono_ms() + q->retry_ms;
+}
+
+static void note_success(struct ca_queue *q)
+{
+	if (q->failing)
+		log_info("the CA answers again");
+	q->failing = false;
+	q->retry_ms = q->retry_at = 0;
+}
+
+/* ---- what the CA said about outbox rows, written in one job ---- */
+struct told {
+	struct writer_job job;
+	struct ca_queue *q;
+	struct {
+		int64_t n, due;			/* due 0: done */
+		bool dead;			/* the CA has revoked what we hold for active */
+		struct request_id request;
+		uint32_t highest;
+	} row[LIMIT_BATCH];
+	size_t n;
+	int rc;
+	struct err e;
+};
+
+static int told_run(struct writer_job *job, struct db *db, struct err *e)
+{
+	struct told *t = (struct told *)job;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct decision d = {0};
+		int rc = t->row[i].due ? store_outbox_later(db, t->row[i].n, t->row[i].due, e)
+				       : store_outbox_done(db, t->row[i].n, e);
+
+		if (rc == 0 && t->row[i].dead)
+			rc = rules_ca_dead(db, &t->row[i].request, t->row[i].highest, clock_utc(), &d, e);
+		decision_free(&d);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void told_done(struct writer_job *job, int rc, const struct err *e)
+{
+	struct told *t = (struct told *)job;
+	struct ca_queue *q = t->q;
+
+	pthread_mutex_lock(&q->lock);
+	t->rc = rc;
+	if (rc < 0)
+		t->e = *e;
+	q->told = true;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+/* The next message is composed only after this is written, so no row goes twice and none overtakes another. */
+static void write_told(struct ca_queue *q, struct told *t)
+{
+	t->q = q;
+	t->job = (struct writer_job){ .run = told_run, .done = told_done };
+	writer_submit(q->conf.writer, &t->job);
+	pthread_mutex_lock(&q->lock);
+	while (!q->told)
+		pthread_cond_wait(&q->wake, &q->lock);
+	q->told = false;
+	pthread_mutex_unlock(&q->lock);
+	FAULT("node.told");
+	if (t->rc < 0)
+		note_failure(q, &t->e);
+}
+
+static void judge_row(struct told *t, const struct outbox_row *o, const struct ca_answer *a)
+{
+	int64_t wait = 1 + (o->tries < 9 ? 1 << o->tries : ROW_RETRY_MAX_S);
+
+	t->row[t->n].n = o->n;
+	if (a->result == CA_DEAD && o->kind == OUTBOX_CONFIRM) {
+		t->row[t->n].dead = true;
+		t->row[t->n].request = o->request;
+		t->row[t->n].highest = a->request.generation;
+	} else if (a->result == CA_REFUSED) {
+		log_error("device=%s req=%s the CA refuses the %s: %s %s; it is told again", o->device.serial, o->request.id,
+			  o->kind == OUTBOX_CONFIRM ? "activation" : "revocation", reason_id(a->code), a->text);
+		t->row[t->n].due = clock_mono_ms() / 1000 + (wait < ROW_RETRY_MAX_S ? wait : ROW_RETRY_MAX_S);
+	}
+	t->n++;
+}
+
+/* ---- a message ---- */
+static void put_row(struct ca_message *m, const struct outbox_row *o)
+{
+	struct ca_request *r = &m->request[m->n++];
+
+	r->kind = o->kind == OUTBOX_CONFIRM ? CA_CONFIRM : CA_REVOKE;
+	r->request = o->request;
+	r->device = o->device;
+	if (o->kind == OUTBOX_CONFIRM)
+		memcpy(r->certificate, o->certificate, SHA256_LEN);
+	else
+		memcpy(r->reason, o->reason, sizeof o->reason);
+}
+
+static void put_job(struct ca_message *m, const struct ca_job *j)
+{
+	struct ca_request *r = &m->request[m->n++];
+
+	r->kind = CA_ISSUE;
+	r->request = j->request;
+	r->device = j->device;
+	buf_set(&r->csr, j->csr->data, j->csr->len);
+	r->params.include_ca = CHOICE_NO;	/* cacerts gives the chain */
+}
+
+static void send_message(struct ca_queue *q)
+{
+	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct told *t = mem_new(1, sizeof *t);
+	struct err e;
+	int rc;
+
+	for (size_t i = 0; i < q->n_rows; i++)	/* a revocation goes before the next issue of its device */
+		put_row(m, &q->row[i]);
+	for (size_t i = 0; i < q->n_jobs; i++)
+		put_job(m, q->job[i]);
+	FAULT("node.asking");
+	rc = ca_client_call(&q->client, m, r, &e);
+	FAULT("node.asked");
+	if (rc < 0)
+		note_failure(q, &e);
+	else
+		note_success(q);
+	for (size_t i = 0; i < q->n_jobs; i++)
+		q->job[i]->done(q->job[i], rc < 0 ? NULL : &r->answer[q->n_rows + i], &e);
+	for (size_t i = 0; i < q->n_rows && rc == 0; i++)
+		judge_row(t, &q->row[i], &r->answer[i]);
+	if (t->n)
+		write_told(q, t);
+	ca_message_free(m);
+	ca_reply_free(r);
+	free(t);
+}
+
+static void ask_chain(struct ca_queue *q)
+{
+	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct err e;
+
+	m->n = 1;
+	m->request[0].kind = CA_CERTIFICATES;
+	if (ca_client_call(&q->client, m, r, &e) < 0) {
+		note_failure(q, &e);
+	} else if (r->answer[0].result != CA_CERTIFICATES_ARE) {
+		err_set(&e, r->answer[0].code, "the CA does not give its certificates: %s", r->answer[0].text);
+		note_failure(q, &e);
+	} else {
+		note_success(q);
+		q->need_chain = false;
+		q->conf.chain(q->conf.arg, &r->answer[0].chain);
+	}
+	ca_message_free(m);
+	ca_reply_free(r);
+}
+
+/* ---- the thread ---- */
+static void wait_until(struct ca_queue *q, int64_t ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	pthread_cond_timedwait(&q->wake, &q->lock, &t);
+}
+
+static bool is_stopping(struct ca_queue *q)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&q->lock);
+	stopping = q->stopping;
+	pthread_mutex_unlock(&q->lock);
+	return stopping;
+}
+
+/* Until there is something to do; jobs wait for no backoff, the outbox does. */
+static bool wait_for_work(struct ca_queue *q)
+{
+	int64_t poll = clock_mono_ms() + POLL_MS;
+	bool go_on;
+
+	if (q->need_chain)
+		poll = q->retry_at;
+	else if (poll < q->retry_at)
+		poll = q->retry_at;
+	pthread_mutex_lock(&q->lock);
+	while (!q->stopping && !q->first && !(q->tell && clock_mono_ms() >= q->retry_at) && clock_mono_ms() < poll)
+		wait_until(q, q->tell && q->retry_at ? q->retry_at : poll);
+	q->tell = false;
+	go_on = !q->stopping;
+	pthread_mutex_unlock(&q->lock);
+	return go_on;
+}
+
+static void take_rows(struct ca_queue *q)
+{
+	struct err e;
+
+	if (store_outbox_next(q->db, clock_mono_ms() / 1000, q->row, LIMIT_BATCH, &q->n_rows, &e) < 0) {
+		log_err(&e, "outbox");
+		q->n_rows = 0;
+	}
+}
+
+/* What fits beside the rows. Revocations all go first: with more of them than their share the jobs wait for one message. */
+static void take_jobs(struct ca_queue *q)
+{
+	size_t revocations = 0;
+
+	while (revocations < q->n_rows && q->row[revocations].kind == OUTBOX_REVOKE)
+		revocations++;
+	q->n_jobs = 0;
+	pthread_mutex_lock(&q->lock);
+	if (q->first && revocations <= OUTBOX_SHARE) {
+		if (q->n_rows > OUTBOX_SHARE)
+			q->n_rows = OUTBOX_SHARE;
+		while (q->first && q->n_rows + q->n_jobs < LIMIT_BATCH) {
+			q->job[q->n_jobs++] = q->first;
+			q->first = q->first->next;
+		}
+		if (!q->first)
+			q->last = &q->first;
+	}
+	pthread_mutex_unlock(&q->lock);
+}
+
+static void *loop(void *arg)
+{
+	struct ca_queue *q = arg;
+
+	while (wait_for_work(q)) {
+		if (q->need_chain && clock_mono_ms() >= q->retry_at)
+			ask_chain(q);
+		do {
+			take_rows(q);
+			take_jobs(q);
+			if (q->n_rows + q->n_jobs)
+				send_message(q);
+		} while (q->n_rows + q->n_jobs && !q->failing && !is_stopping(q));
+	}
+	return NULL;
+}
+
+static int connect_ca(void *arg, struct err *e)
+{
+	const struct url *u = arg;
+
+	return tcp_connect(u->host, u->port, clock_mono_ms() + CONNECT_MS, e);
+}
+
+static int start_thread(struct ca_queue *q, struct err *e)
+{
+	pthread_condattr_t attr;
+	int rc;
+
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	rc = pthread_create(&q->thread, NULL, loop, q);
+	return rc == 0 ? 0 : err_set(e, REASON_INTERNAL, "cannot start the CA-client's thread: %s", strerror(rc));
+}
+
+struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
+{
+	struct ca_queue *q = mem_new(1, sizeof *q);
+
+	q->conf = *conf;
+	q->url = conf->node->ca;
+	q->last = &q->first;
+	q->need_chain = true;
+	q->client = (struct ca_client){ .connect = connect_ca, .arg = &q->url, .host = q->url.host, .chain = &conf->own->chain,
+					.key = conf->own->key, .trust = conf->trust, .timeout_ms = CALL_MS };
+	if (conf->chain_now)
+		ask_chain(q);
+	q->db = store_open(conf->db_path, e);
+	if (q->db && start_thread(q, e) == 0)
+		return q;
+	ca_client_close(&q->client);
+	db_close(q->db);
+	free(q);
+	return NULL;
+}
+
+void ca_queue_issue(struct ca_queue *q, struct ca_job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&q->lock);
+	*q->last = job;
+	q->last = &job->next;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void ca_queue_tell(struct ca_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->tell = true;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void ca_queue_stop(struct ca_queue *q)
+{
+	struct err e;
+
+	if (!q)
+		return;
+	pthread_mutex_lock(&q->lock);
+	q->stopping = true;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+	pthread_join(q->thread, NULL);
+	err_set(&e, REASON_CA_UNAVAILABLE, "the node is stopping; ask again");
+	for (struct ca_job *j = q->first, *next; j; j = next) {
+		next = j->next;
+		j->done(j, NULL, &e);
+	}
+	ca_client_close(&q->client);
+	db_close(q->db);
+	pthread_cond_destroy(&q->wake);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}

@@ -1,0 +1,250 @@
+/* lint, plan, apply. */
+#include <config.h>
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "allowlist.h"
+#include "clock.h"
+#include "cmd.h"
+#include "fault.h"
+#include "mem.h"
+#include "node.h"
+
+const char *cmd_actor(void)
+{
+	static char actor[LIMIT_NAME + 16];
+	const struct passwd *p = getpwuid(getuid());
+
+	snprintf(actor, sizeof actor, "operator:%.*s", LIMIT_NAME, p ? p->pw_name : "?");
+	return actor;
+}
+
+static int load(const struct cli *c, struct allowlist *al, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (cli_args(c))
+		return allowlist_load(al, cli_arg(c, 0), clock_utc(), e);
+	return file_join(path, e, cli_dir(c), NODE_ALLOWLIST) < 0 ? -1 : allowlist_load(al, path, clock_utc(), e);
+}
+
+static struct db *open_store(const struct cli *c, struct err *e)
+{
+	char path[FILE_PATH];
+
+	return file_join(path, e, cli_dir(c), NODE_DB) < 0 ? NULL : store_open(path, e);
+}
+
+static void print_finding(const struct cli *c, const struct allowlist *al, const struct finding *f)
+{
+	struct buf text = {0};
+
+	if (cli_json(c)) {
+		struct jsonl *j = jsonl_new("finding");
+
+		jsonl_str(j, "file", al->file);
+		jsonl_int(j, "line", f->line);
+		jsonl_int(j, "column", f->column);
+		jsonl_str(j, "severity", f->error ? "error" : "warning");
+		jsonl_str(j, "code", f->code);
+		jsonl_str(j, "text", f->text);
+		jsonl_print(j);
+	} else {
+		finding_text(al, f, &text);
+		puts(buf_text(&text));
+	}
+	buf_free(&text);
+}
+
+enum cli_exit cmd_lint(const struct cli *c)
+{
+	struct allowlist al = {0};
+	enum cli_exit rc;
+	struct err e;
+
+	if (load(c, &al, &e) < 0)
+		return cli_fail(c, &e);
+	for (size_t i = 0; i < al.n_findings; i++)
+		print_finding(c, &al, &al.finding[i]);
+	if (cli_json(c)) {
+		struct jsonl *j = jsonl_new("result");
+
+		jsonl_int(j, "entries", (int64_t)al.n);
+		jsonl_int(j, "errors", al.errors);
+		jsonl_int(j, "warnings", al.warnings);
+		jsonl_print(j);
+	} else {
+		printf("%zu entries, %d error%s, %d warning%s\n", al.n, al.errors, al.errors == 1 ? "" : "s", al.warnings,
+		       al.warnings == 1 ? "" : "s");
+	}
+	rc = al.errors ? EXIT_NO : EXIT_DONE;
+	allowlist_free(&al);
+	return rc;
+}
+
+/* ---- plan ---- */
+struct printer {
+	const struct cli *c;
+	const char *file;
+	int changes;
+};
+
+static void rule_text(const struct allow_entry *a, char *out, size_t size)
+{
+	char until[TEXT_TIME] = "";
+
+	if (a->expires)
+		text_time(until, a->expires);
+	snprintf(out, size, "%s%s%s%s%.100s", a->blocked ? "blocked" : "allowed", a->expires ? " until " : "", until,
+		 a->note[0] ? " - " : "", a->note);
+}
+
+static void print_change(void *arg, const struct change *ch)
+{
+	static const char *const names[] = { "new", "removed", "changed" };
+	struct printer *p = arg;
+	const struct allow_entry *a = ch->after ? ch->after : ch->before;
+	char before[200] = "", after[200] = "";
+
+	p->changes++;
+	if (ch->before)
+		rule_text(ch->before, before, sizeof before);
+	if (ch->after)
+		rule_text(ch->after, after, sizeof after);
+	if (cli_json(p->c)) {
+		struct jsonl *j = jsonl_new("change");
+
+		jsonl_str(j, "kind", names[ch->kind]);
+		jsonl_str(j, "serial", a->device.serial);
+		jsonl_str(j, "model", a->device.model);
+		jsonl_str(j, "before", before);
+		jsonl_str(j, "after", after);
+		jsonl_int(j, "line", ch->after ? a->line : 0);
+		jsonl_print(j);
+	} else if (ch->kind == CHANGE_OTHER) {
+		printf("~ %-20s %s -> %s  %s:%d\n", a->device.serial, before, after, p->file, a->line);
+	} else if (ch->kind == CHANGE_NEW) {
+		printf("+ %-20s %s  %s:%d\n", a->device.serial, after, p->file, a->line);
+	} else {
+		printf("- %-20s was %s\n", a->device.serial, before);
+	}
+}
+
+/* Listed, but the node has no fingerprint to compare with. */
+static int print_unshipped(const struct cli *c, struct db *db, const struct allowlist *al, struct err *e)
+{
+	for (size_t i = 0; i < al->n; i++) {
+		int shipped = al->entry[i].blocked ? 1 : store_shipped_any(db, al->entry[i].device.serial, e);
+
+		if (shipped < 0)
+			return -1;
+		if (shipped)
+			continue;
+		if (cli_json(c)) {
+			struct jsonl *j = jsonl_new("unshipped");
+
+			jsonl_str(j, "serial", al->entry[i].device.serial);
+			jsonl_print(j);
+		} else {
+			printf("! %-20s is in no imported manifest and would be refused with E21\n",
+			       al->entry[i].device.serial);
+		}
+	}
+	return 0;
+}
+
+static int plan(const struct cli *c, const struct allowlist *al, struct err *e)
+{
+	struct printer p = { .c = c, .file = al->file };
+	struct db *db;
+	int rc;
+
+	if (al->errors)
+		return allowlist_refuse(al, e);
+	db = open_store(c, e);
+	if (!db)
+		return -1;
+	rc = allowlist_compare(db, al, print_change, &p, e);
+	if (rc >= 0 && print_unshipped(c, db, al, e) < 0)
+		rc = -1;
+	db_close(db);
+	if (rc < 0)
+		return -1;
+	if (cli_json(c)) {
+		struct jsonl *j = jsonl_new("result");
+
+		jsonl_bool(j, "changed", rc == 1);
+		jsonl_int(j, "changes", p.changes);
+		jsonl_print(j);
+	} else {
+		printf("%d change%s\n", p.changes, p.changes == 1 ? "" : "s");
+	}
+	return rc;
+}
+
+enum cli_exit cmd_plan(const struct cli *c)
+{
+	struct allowlist al = {0};
+	struct err e;
+	int rc = load(c, &al, &e);
+
+	if (rc == 0)
+		rc = plan(c, &al, &e);
+	allowlist_free(&al);
+	return rc < 0 ? cli_fail(c, &e) : rc == 1 ? EXIT_NO : EXIT_DONE;
+}
+
+/* ---- apply ---- */
+static int apply(struct db *db, const struct allowlist *al, int *changed, int *ended, struct err *e)
+{
+	if (db_begin(db, e) < 0)
+		return -1;
+	*changed = allowlist_compare(db, al, NULL, NULL, e);
+	if (*changed >= 0 && allowlist_apply(db, al, cmd_actor(), clock_utc(), ended, e) == 0) {
+		FAULT("node.applying");
+		if (db_commit(db, e) == 0)
+			return 0;
+	}
+	db_rollback(db);
+	return -1;
+}
+
+enum cli_exit cmd_apply(const struct cli *c)
+{
+	struct allowlist al = {0};
+	struct db *db = NULL;
+	int changed = 0, ended = 0, rc = -1;
+	struct err e;
+
+	if (load(c, &al, &e) < 0)
+		return cli_fail(c, &e);
+	if (al.errors)
+		allowlist_refuse(&al, &e);
+	else if ((db = open_store(c, &e)))
+		rc = apply(db, &al, &changed, &ended, &e);
+	db_close(db);
+	if (rc < 0) {
+		err_prefix(&e, "not applied, what was in force stays");
+		allowlist_free(&al);
+		return cli_fail(c, &e);
+	}
+	if (cli_json(c)) {
+		struct jsonl *j = jsonl_new("result");
+
+		jsonl_bool(j, "changed", changed == 1);
+		jsonl_int(j, "entries", (int64_t)al.n);
+		jsonl_int(j, "ended", ended);
+		jsonl_print(j);
+	} else {
+		printf("in force: %zu entries%s", al.n, changed ? "" : ", nothing changed");
+		if (ended)
+			printf("; %d credential%s revoked by a block", ended, ended == 1 ? "" : "s");
+		putchar('\n');
+	}
+	allowlist_free(&al);
+	return EXIT_DONE;
+}

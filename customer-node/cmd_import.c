@@ -1,0 +1,109 @@
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cmd.h"
+#include "digest.h"
+#include "fault.h"
+#include "import.h"
+#include "node.h"
+
+/* Signed by an operator under the manufacturer's root of the handoff, for this customer. */
+static int open_manifest(const struct cli *c, struct manifest *m, uint8_t sha256[SHA256_LEN], struct err *e)
+{
+	struct chain factory = {0}, onboard = {0};
+	char path[FILE_PATH];
+	struct trust *t = NULL;
+	struct buf cms = {0};
+	int rc = -1;
+
+	if (file_join(path, e, cli_dir(c), NODE_ONBOARD ".pem") < 0)
+		goto out;
+	if (!file_exists(path)) {
+		err_set(e, REASON_CONFIG,
+			"the handoff with the manufacturer is not done, so its signature cannot be judged; see "
+			"handsel-node handoff request");
+		goto out;
+	}
+	if (chain_load(&onboard, path, e) < 0 || file_join(path, e, cli_dir(c), NODE_FACTORY) < 0 ||
+	    chain_load(&factory, path, e) < 0 || !(t = node_trust(&factory, e)) ||
+	    file_read(&cms, cli_arg(c, 0), LIMIT_BUF, e) < 0 || manifest_read(m, cms.data, cms.len, t, e) < 0)
+		goto out;
+	digest_sha256(sha256, cms.data, cms.len);
+	if (strcmp(m->customer, onboard.cert[0].customer) != 0)
+		err_set(e, REASON_OTHER_SITE, "the manifest is for customer \"%s\", and this is \"%s\"", m->customer,
+			onboard.cert[0].customer);
+	else
+		rc = 0;
+out:
+	trust_free(t);
+	chain_free(&factory);
+	chain_free(&onboard);
+	buf_free(&cms);
+	return rc;
+}
+
+static int record(const struct cli *c, const struct manifest *m, const uint8_t sha256[SHA256_LEN], struct err *e)
+{
+	char path[FILE_PATH];
+	struct db *db;
+	int rc = -1;
+
+	if (file_join(path, e, cli_dir(c), NODE_DB) < 0 || !(db = store_open(path, e)))
+		return -1;
+	if (db_begin(db, e) == 0) {
+		rc = import_record(db, m, sha256, cmd_actor(), clock_utc(), e);
+		if (rc == 0)
+			rc = db_commit(db, e);
+		if (rc < 0)
+			db_rollback(db);
+	}
+	db_close(db);
+	return rc;
+}
+
+static int import(const struct cli *c, const struct manifest *m, const uint8_t sha256[SHA256_LEN], size_t *added, struct err *e)
+{
+	char path[FILE_PATH];
+	struct buf text = {0};
+	int rc = -1;
+
+	/* All is judged before anything is written; a cut between the two writes is mended by importing again. */
+	if (file_join(path, e, cli_dir(c), NODE_ALLOWLIST) == 0 && file_read(&text, path, 0, e) == 0 &&
+	    import_append(&text, path, m, added, e) == 0 && record(c, m, sha256, e) == 0) {
+		FAULT("node.imported");
+		rc = *added ? file_replace(path, text.data, text.len, 0644, e) : 0;
+	}
+	buf_free(&text);
+	return rc;
+}
+
+enum cli_exit cmd_import(const struct cli *c)
+{
+	struct manifest m = {0};
+	uint8_t sha256[SHA256_LEN];
+	size_t added = 0;
+	struct err e;
+
+	if (open_manifest(c, &m, sha256, &e) < 0 || import(c, &m, sha256, &added, &e) < 0) {
+		manifest_free(&m);
+		return cli_fail(c, &e);
+	}
+	if (cli_json(c)) {
+		struct jsonl *j = jsonl_new("result");
+
+		jsonl_int(j, "sequence", (int64_t)m.sequence);
+		jsonl_int(j, "devices", (int64_t)m.n);
+		jsonl_int(j, "added", (int64_t)added);
+		jsonl_print(j);
+	} else {
+		printf("manifest %" PRIu64 ": %zu devices, %zu added to %s%s\n", m.sequence, m.n, added, NODE_ALLOWLIST,
+		       added ? "; look with `handsel-node plan`, put in force with `handsel-node apply`" : "");
+	}
+	manifest_free(&m);
+	return EXIT_DONE;
+}

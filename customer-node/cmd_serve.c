@@ -1,0 +1,247 @@
+/* The daemon: start, tick, reload, stop. */
+#include <config.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cmd.h"
+#include "fault.h"
+#include "limits.h"
+#include "log.h"
+#include "mem.h"
+#include "proc.h"
+#include "rules.h"
+#include "server.h"
+
+#define TICK_MAX_S 5		/* how exactly pending time is kept over a restart */
+
+const struct cli_option serve_options[] = {
+	{ "listen", "ADDR:PORT", "instead of the one in node.yaml; port 0: any free one", false },
+	{ "ready-file", "FILE", "written with the port when the node serves", false },
+	{ 0 },
+};
+
+/* ---- lapse ---- */
+struct tick {
+	struct writer_job job;		/* first: the writer gives it back */
+	struct server *s;
+	int64_t seconds, limit;
+	int lapsed;
+};
+
+static int tick_run(struct writer_job *job, struct db *db, struct err *e)
+{
+	struct tick *t = (struct tick *)job;
+	int rc = store_pending_any(db, e);
+
+	return rc == 1 ? rules_lapse(db, t->seconds, t->limit, clock_utc(), &t->lapsed, e) : rc;
+}
+
+static void tick_done(struct writer_job *job, int rc, const struct err *e)
+{
+	struct tick *t = (struct tick *)job;
+
+	if (rc < 0)
+		log_err(e, "pending time");
+	else if (t->lapsed) {
+		FAULT("node.lapsed");
+		ca_queue_tell(t->s->queue);
+	}
+	free(t);
+}
+
+/* Whoever became pending since the last tick is charged a whole one, so the limit has one more: none lapses early. */
+static void tick(struct server *s, int64_t seconds, int64_t period)
+{
+	struct tick *t = mem_new(1, sizeof *t);
+
+	t->s = s;
+	t->job = (struct writer_job){ .run = tick_run, .done = tick_done };
+	t->seconds = seconds;
+	t->limit = (int64_t)s->conf.pending_s + period;
+	writer_submit(s->writer, &t->job);
+}
+
+/* ---- start ---- */
+static int load_chain(struct chain *ch, const char *dir, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	return file_join(path, e, dir, name) < 0 ? -1 : chain_load(ch, path, e);
+}
+
+static int load_trust(struct server *s, struct err *e)
+{
+	struct chain factory = {0};
+	int rc = -1;
+
+	if (load_chain(&s->root, s->dir, NODE_CA_ROOT, e) == 0 && (s->trust = node_trust(&s->root, e)) &&
+	    load_chain(&factory, s->dir, NODE_FACTORY, e) == 0 && (s->authn = authn_new(&factory, &s->root.cert[0], e)))
+		rc = 0;
+	chain_free(&factory);
+	return rc;
+}
+
+/* The CA's chain as it was last time, so that the node starts without its CA. */
+static void load_ca_chain(struct server *s)
+{
+	char path[FILE_PATH];
+	struct chain cas = {0};
+	struct err e;
+
+	if (file_join(path, &e, s->dir, NODE_CA_CHAIN) == 0 && file_exists(path)) {
+		if (chain_load(&cas, path, &e) == 0)
+			server_chain(s, &cas);
+		else
+			log_err(&e, "it is asked for again");
+	}
+	chain_free(&cas);
+}
+
+static int open_databases(struct server *s, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (file_join(path, e, s->dir, NODE_DB) < 0 || !(s->db = store_open(path, e)) || store_outbox_restart(s->db, e) < 0 ||
+	    !(s->reader = store_open(path, e)))
+		return -1;
+	s->writer = writer_start(s->db, NULL, e);
+	return s->writer ? 0 : -1;
+}
+
+static int start_queue(struct server *s, struct err *e)
+{
+	struct ca_queue_conf conf = { .node = &s->conf, .own = &s->own, .trust = s->trust, .writer = s->writer,
+				      .chain_now = s->cacerts.len == 0, .chain = server_chain, .arg = s };
+	char path[FILE_PATH];
+
+	if (file_join(path, e, s->dir, NODE_DB) < 0)
+		return -1;
+	conf.db_path = path;
+	s->queue = ca_queue_start(&conf, e);
+	return s->queue ? 0 : -1;
+}
+
+static int start_httpd(struct server *s, struct err *e)
+{
+	struct httpd_conf conf = {
+		.address = s->conf.address, .port = s->conf.port,
+		.identity = { { .sni = NODE_ONBOARD_SNI, .chain = &s->onboard.chain, .key = s->onboard.key },
+			      { .sni = NULL, .chain = &s->own.chain, .key = s->own.key } },
+		.n_identities = 2,
+		.peer = server_peer, .peer_free = server_peer_free, .handle = server_handle, .arg = s,
+	};
+
+	s->httpd = httpd_start(&conf, e);
+	return s->httpd ? 0 : -1;
+}
+
+static int start(struct server *s, const struct cli *c, struct err *e)
+{
+	const char *listen = cli_get(c, "listen");
+
+	s->dir = cli_dir(c);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->idle, NULL);
+	if (node_conf_load(&s->conf, s->dir, e) < 0 ||
+	    (listen && node_listen_parse(listen, s->conf.address, &s->conf.port, e) < 0) ||
+	    node_identity_load(&s->own, s->dir, NODE_OWN, e) < 0 ||
+	    node_identity_load(&s->onboard, s->dir, NODE_ONBOARD, e) < 0 || load_trust(s, e) < 0 || open_databases(s, e) < 0)
+		return -1;
+	load_ca_chain(s);
+	return start_queue(s, e) < 0 || start_httpd(s, e) < 0 ? -1 : 0;
+}
+
+static int announce(struct server *s, const struct cli *c, struct err *e)
+{
+	const char *ready = cli_get(c, "ready-file");
+	char port[8];
+	int n = snprintf(port, sizeof port, "%u\n", httpd_port(s->httpd));
+
+	if (ready && file_replace(ready, port, (size_t)n, 0644, e) < 0)
+		return -1;
+	log_info("serving on %s port %u for customer %s%s", s->conf.address, httpd_port(s->httpd),
+		 s->onboard.chain.cert[0].customer, s->conf.plain_est ? ", plain EST clients allowed" : "");
+	proc_notify("READY=1");
+	return 0;
+}
+
+/* ---- life ---- */
+static void reload(struct server *s)
+{
+	char state[80];
+
+	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms() * 1000);
+	proc_notify(state);
+	server_reload(s);
+	proc_notify("READY=1");
+}
+
+static void live(struct server *s)
+{
+	int64_t period = (int64_t)s->conf.pending_s / 4, last = clock_mono_ms();
+
+	if (period > TICK_MAX_S)
+		period = TICK_MAX_S;
+	if (period < 1)
+		period = 1;
+	for (;;) {
+		int64_t left = last + period * 1000 - clock_mono_ms(), passed;
+		int sig = proc_signals_wait(-1, left > 0 ? (int)left : 0);
+
+		if (sig == SIGTERM || sig == SIGINT)
+			return;
+		if (sig == SIGHUP)
+			reload(s);
+		passed = (clock_mono_ms() - last) / 1000;
+		if (passed >= period) {
+			tick(s, passed, period);
+			last += passed * 1000;
+		}
+	}
+}
+
+/* Requests under way get their answers first: the CA's may take its time, but has one. */
+static void stop(struct server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	while (s->httpd && s->busy)
+		pthread_cond_wait(&s->idle, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	if (s->httpd)
+		httpd_stop(s->httpd);
+	ca_queue_stop(s->queue);
+	writer_stop(s->writer);
+	db_close(s->db);
+	db_close(s->reader);
+	authn_free(s->authn);
+	trust_free(s->trust);
+	chain_free(&s->root);
+	node_identity_free(&s->own);
+	node_identity_free(&s->onboard);
+	buf_free(&s->cacerts);
+	pthread_cond_destroy(&s->idle);
+	pthread_mutex_destroy(&s->lock);
+}
+
+enum cli_exit cmd_serve(const struct cli *c)
+{
+	struct server *s = mem_new(1, sizeof *s);
+	enum cli_exit rc = EXIT_DONE;
+	struct err e;
+
+	proc_signals_block();
+	proc_harden();
+	if (start(s, c, &e) == 0 && announce(s, c, &e) == 0)
+		live(s);
+	else
+		rc = cli_fail(c, &e);
+	proc_notify("STOPPING=1");
+	stop(s);
+	free(s);
+	return rc;
+}

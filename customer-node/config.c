@@ -1,0 +1,201 @@
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "limits.h"
+#include "mem.h"
+#include "node.h"
+#include "text.h"
+
+#define PENDING_MAX_S (7 * 86400)	/* a device that has not confirmed for a week is dead or stolen */
+
+int node_listen_parse(const char *text, char address[256], uint16_t *port, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	uint64_t value;
+	size_t n = colon ? (size_t)(colon - text) : 0;
+
+	if (!colon || n == 0 || n >= 256 || text_uint(&value, colon + 1, UINT16_MAX) < 0)
+		return err_set(e, REASON_CONFIG, "\"%s\" is not ADDR:PORT; write for example 0.0.0.0:8443 or [::]:8443", text);
+	if (text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	memcpy(address, text, n);
+	address[n] = 0;
+	*port = (uint16_t)value;
+	return 0;
+}
+
+enum { AT_VERSION, NAME, LISTEN, CA, PLAIN_EST, PENDING, FIELDS };
+
+static int read_fields(struct node_conf *c, const struct conf_node *root, struct err *e)
+{
+	static const struct conf_field fields[FIELDS] = {
+		[AT_VERSION] = { "version", CONF_SCALAR, true },
+		[NAME] = { "name", CONF_SCALAR, true },
+		[LISTEN] = { "listen", CONF_SCALAR, true },
+		[CA] = { "ca", CONF_SCALAR, true },
+		[PLAIN_EST] = { "plain-est", CONF_SCALAR, false },
+		[PENDING] = { "pending", CONF_SCALAR, false },
+	};
+	const struct conf_node *f[FIELDS];
+	struct err why;
+
+	if (conf_fields(root, fields, FIELDS, f, e) < 0 || conf_version(f[AT_VERSION], root, e) < 0 ||
+	    conf_str(f[NAME], c->name, sizeof c->name, e) < 0 || conf_bool(f[PLAIN_EST], &c->plain_est, e) < 0 ||
+	    conf_seconds(f[PENDING], &c->pending_s, PENDING_MAX_S, e) < 0 ||
+	    conf_str(f[CA], c->ca_url, sizeof c->ca_url, e) < 0)
+		return -1;
+	if (!text_is_token(c->name, LIMIT_NAME))
+		return conf_error(f[NAME], e, "a name is letters, digits, dots, underlines and hyphens, at most %d", LIMIT_NAME);
+	if (node_listen_parse(conf_text(f[LISTEN]), c->address, &c->port, &why) < 0)
+		return conf_error(f[LISTEN], e, "%s", why.text);
+	if (url_parse(&c->ca, c->ca_url, &why) < 0)
+		return conf_error(f[CA], e, "%s", why.text);
+	if (c->pending_s == 0)
+		return conf_error(f[PENDING], e, "a device needs some time to confirm; write 15m");
+	return 0;
+}
+
+int node_conf_load(struct node_conf *c, const char *dir, struct err *e)
+{
+	char path[FILE_PATH];
+	struct conf *conf;
+	int rc;
+
+	*c = (struct node_conf){ .pending_s = TIMEOUT_PENDING_S };
+	if (file_join(path, e, dir, NODE_CONF) < 0)
+		return -1;
+	if (!file_exists(path))
+		return err_set(e, REASON_CONFIG, "%s is missing; make it with handsel-node --dir %s init", path, dir);
+	conf = conf_load(path, e);
+	if (!conf)
+		return -1;
+	rc = read_fields(c, conf_root(conf), e);
+	conf_free(conf);
+	return rc;
+}
+
+static const char conf_format[] =
+	"# What a handsel-node is; handsel-node(1) explains every key. `handsel-node config check` judges it.\n"
+	"version: 1\n"
+	"name: \"%s\"\n"
+	"listen: \"%s:%u\"\n"
+	"\n"
+	"# the customer's handsel-ca\n"
+	"ca: \"%s\"\n"
+	"\n"
+	"# true lets EST clients in that carry no Handsel request id (curl, strongSwan, ...). It weakens: a late message of an\n"
+	"# older try cannot be told from a new one, handing out counts as confirmation, and no signature of the factory key\n"
+	"# binds the new key. Leave it false where all devices run handsel-agent.\n"
+	"plain-est: %s\n"
+	"\n"
+	"# how long a device may take from the certificate to its confirmation, counted while the node runs\n"
+	"pending: %llus\n";
+
+int node_conf_save(const struct node_conf *c, const char *dir, struct err *e)
+{
+	bool v6 = strchr(c->address, ':') != NULL;
+	char path[FILE_PATH], address[260];
+	struct buf b = {0};
+	int rc;
+
+	if (file_join(path, e, dir, NODE_CONF) < 0)
+		return -1;
+	snprintf(address, sizeof address, "%s%s%s", v6 ? "[" : "", c->address, v6 ? "]" : "");
+	buf_fmt(&b, conf_format, c->name, address, c->port, c->ca_url, c->plain_est ? "true" : "false",
+		(unsigned long long)c->pending_s);
+	rc = file_replace(path, b.data, b.len, 0644, e);
+	buf_free(&b);
+	return rc;
+}
+
+/* ---- identities ---- */
+static int identity_path(char out[FILE_PATH], const char *dir, const char *name, const char *end, struct err *e)
+{
+	char file[64];
+
+	snprintf(file, sizeof file, "%s%s", name, end);
+	return file_join(out, e, dir, file);
+}
+
+static int identity_check(const struct node_identity *id, const char *path, struct err *e)
+{
+	struct buf spki = {0};
+	int rc = key_spki(id->key, &spki, e);
+
+	if (rc == 0 && !buf_same(&spki, &id->chain.cert[0].spki))
+		rc = err_set(e, REASON_CONFIG, "%s is not a certificate of the key beside it; have the .csr beside it certified", path);
+	if (rc == 0 && strcmp(id->chain.cert[0].role, "node") != 0)
+		rc = err_set(e, REASON_CONFIG, "%s has the role \"%s\" instead of \"node\"; have it issued with --role node", path,
+			     id->chain.cert[0].role);
+	buf_free(&spki);
+	return rc;
+}
+
+int node_identity_load(struct node_identity *id, const char *dir, const char *name, struct err *e)
+{
+	bool onboard = strcmp(name, NODE_ONBOARD) == 0;
+	char path[FILE_PATH];
+
+	*id = (struct node_identity){0};
+	if (identity_path(path, dir, name, ".key", e) < 0 || !(id->key = key_load(path, e)) ||
+	    identity_path(path, dir, name, ".pem", e) < 0)
+		goto fail;
+	if (!file_exists(path)) {
+		if (onboard)
+			err_set(e, REASON_CONFIG, "%s is missing: the handoff is not done; see handsel-node handoff request", path);
+		else
+			err_set(e, REASON_CONFIG, "%s is missing; certify the node with: handsel-ca unit issue %s/%s.csr --role node "
+				"--name NAME --host HOST --out %s", path, dir, name, path);
+		goto fail;
+	}
+	if (chain_load(&id->chain, path, e) < 0 || identity_check(id, path, e) < 0)
+		goto fail;
+	return 0;
+fail:
+	node_identity_free(id);
+	return -1;
+}
+
+void node_identity_free(struct node_identity *id)
+{
+	key_free(id->key);
+	chain_free(&id->chain);
+	*id = (struct node_identity){0};
+}
+
+int node_identity_make(const char *dir, const char *name, struct err *e)
+{
+	char key_path[FILE_PATH], csr_path[FILE_PATH];
+	struct buf csr = {0}, pem = {0};
+	struct key *key = NULL;
+	int rc = -1;
+
+	if (identity_path(key_path, dir, name, ".key", e) < 0 || identity_path(csr_path, dir, name, ".csr", e) < 0)
+		return -1;
+	key = file_exists(key_path) ? key_load(key_path, e) : key_generate(KEY_P256, e);
+	if (!key || (!file_exists(key_path) && key_save(key, key_path, e) < 0) || csr_build(key, NULL, NULL, &csr, e) < 0)
+		goto out;
+	csr_to_pem(&csr, &pem);
+	rc = file_replace(csr_path, pem.data, pem.len, 0644, e);
+out:
+	key_free(key);
+	buf_free(&csr);
+	buf_free(&pem);
+	return rc;
+}
+
+struct trust *node_trust(const struct chain *ch, struct err *e)
+{
+	struct trust *t = trust_new();
+
+	if (trust_add_root(t, &ch->cert[ch->n - 1], e) == 0)
+		return t;
+	trust_free(t);
+	return NULL;
+}

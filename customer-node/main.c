@@ -1,0 +1,39 @@
+#include <config.h>
+
+#include "cmd.h"
+
+static const struct cli_command commands[] = {
+	{ "init", "--name NAME --ca URL --ca-root FILE", "makes the folder: keys, requests, node.yaml, an empty allowlist",
+	  init_options, 0, 0, cmd_init },
+	{ "handoff request", "--out FILE", "writes the request that the manufacturer grants", request_options, 0, 0,
+	  cmd_handoff_request },
+	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "takes the manufacturer's bundle; the fingerprint comes another way",
+	  accept_options, 1, 1, cmd_handoff_accept },
+	{ "import", "MANIFEST", "takes a shipment manifest and appends what is missing to the allowlist", NULL, 1, 1, cmd_import },
+	{ "lint", "[FILE]", "checks an allowlist: 0 clean, 1 errors", NULL, 0, 1, cmd_lint },
+	{ "plan", "[FILE]", "shows what apply would change: 0 nothing, 1 something", NULL, 0, 1, cmd_plan },
+	{ "apply", "[FILE]", "puts an allowlist in force; a wrong one changes nothing", NULL, 0, 1, cmd_apply },
+	{ "devices", "", "all that is known: shipped, listed, pending, onboarded, refused", NULL, 0, 0, cmd_devices },
+	{ "devices list", "", "the same", NULL, 0, 0, cmd_devices },
+	{ "devices release", "SERIAL", "revokes its customer credential, so that it can be onboarded again", release_options, 1, 1,
+	  cmd_devices_release },
+	{ "devices block", "SERIAL", "revokes its customer credential and lets it in no more", device_options, 1, 1,
+	  cmd_devices_block },
+	{ "devices unblock", "SERIAL", "takes a block back", device_options, 1, 1, cmd_devices_unblock },
+	{ "explain", "SERIAL", "why a device is let in or refused", NULL, 1, 1, cmd_explain },
+	{ "config check", "", "checks configuration, keys, certificates and allowlist", NULL, 0, 0, cmd_config_check },
+	{ "serve", "", "the daemon", serve_options, 0, 0, cmd_serve },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "handsel-node",
+		.summary = "the customer's node: lets devices from the factory in, and hands them the customer's credentials",
+		.default_dir = HANDSEL_STATEDIR "/node",
+		.commands = commands,
+	};
+
+	return cli_main(&program, argc, argv);
+}

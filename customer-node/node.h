@@ -1,0 +1,53 @@
+/* node.h - what a node is: its folder, its node.yaml, its keys and certificates. */
+#ifndef HANDSEL_NODE_H
+#define HANDSEL_NODE_H
+
+#include <stdbool.h>
+
+#include "file.h"
+#include "http.h"
+#include "key.h"
+#include "x509.h"
+
+/* Files in the folder. */
+#define NODE_CONF "node.yaml"
+#define NODE_DB "node.db"
+#define NODE_ALLOWLIST "allowlist.yaml"
+#define NODE_CA_ROOT "ca-root.pem"	/* the customer's root */
+#define NODE_CA_CHAIN "ca-chain.pem"	/* the customer's other CA certificates, as the CA gave them last */
+#define NODE_FACTORY "factory.pem"	/* of the handoff: issuing CAs, unit CA, root last */
+#define NODE_OWN "node"			/* .key .csr .pem: toward its own devices and the CA */
+#define NODE_ONBOARD "onboard"		/* .key .csr .pem: toward new devices, from the handoff */
+
+#define NODE_ONBOARD_SNI "onboard.handsel.internal"
+
+struct node_conf {
+	char name[LIMIT_NAME + 1];
+	char address[256];
+	uint16_t port;
+	struct url ca;
+	char ca_url[512];		/* as written */
+	bool plain_est;			/* handsel-node(1) says what it weakens */
+	uint64_t pending_s;
+};
+
+int node_conf_load(struct node_conf *c, const char *dir, struct err *e);
+int node_conf_save(const struct node_conf *c, const char *dir, struct err *e);	/* a commented file, for init */
+/* "ADDR:PORT", IPv6 in brackets. */
+int node_listen_parse(const char *text, char address[256], uint16_t *port, struct err *e);
+
+struct node_identity {
+	struct key *key;
+	struct chain chain;
+};
+/* name.key and name.pem of the folder; the certificate must be of that key, with the role node. */
+int node_identity_load(struct node_identity *id, const char *dir, const char *name, struct err *e);
+void node_identity_free(struct node_identity *id);
+
+/* name.key (kept if it is there) and name.csr. */
+int node_identity_make(const char *dir, const char *name, struct err *e);
+
+/* The root alone, or a chain of which the last one is the root. */
+struct trust *node_trust(const struct chain *ch, struct err *e);
+
+#endif

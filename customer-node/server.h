@@ -1,0 +1,58 @@
+/* server.h - the serving node: what its threads share, and the HTTP side of each request. */
+#ifndef HANDSEL_NODE_SERVER_H
+#define HANDSEL_NODE_SERVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "authn.h"
+#include "ca_queue.h"
+#include "httpd.h"
+#include "node.h"
+#include "writer.h"
+
+struct server {
+	const char *dir;
+	struct node_conf conf;
+	struct node_identity own, onboard;
+	struct chain root;			/* the customer's */
+	struct trust *trust;			/* it */
+	struct authn *authn;
+	struct db *db;				/* the writer's */
+	struct writer *writer;
+	struct ca_queue *queue;
+	struct httpd *httpd;
+	pthread_mutex_t lock;			/* of all below */
+	pthread_cond_t idle;
+	struct db *reader;
+	struct buf cacerts;			/* certs-only DER; empty until the CA gave its chain */
+	size_t busy;				/* requests without an answer yet */
+	bool stopping;
+};
+
+/* httpd.h: peer(), peer_free(), handle(). arg is the server. */
+void *server_peer(void *arg, const struct chain *chain, size_t *max_body);
+void server_peer_free(void *arg, void *peer);
+void server_handle(void *arg, struct http_req *r);
+
+/* ca_queue.h: chain(). Also for the one read from the disk. */
+void server_chain(void *arg, const struct chain *cas);
+
+/* ---- est.c: answers, protocol-est 4 ---- */
+bool answer_is_temporary(enum reason code);	/* 503: the same request again, later */
+void answer_error(struct server *s, struct http_req *r, const struct err *why);
+void answer_dead(struct server *s, struct http_req *r, uint32_t highest);
+void answer_certificate(struct server *s, struct http_req *r, const struct buf *der);
+/* All answers of requests that were counted busy go this way. */
+void answer_send(struct server *s, struct http_req *r, int status, const char *type, const char *extra, const void *body,
+		 size_t len);
+
+/* ---- enrol.c, confirm.c: take the request over; id is the peer's ---- */
+void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
+void confirm_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
+
+/* ---- reload.c: in the writer ---- */
+/* Puts the allowlist file in force; a wrong one leaves what is in force, loudly. */
+void server_reload(struct server *s);
+
+#endif

@@ -1,0 +1,563 @@
+#include <config.h>
+
+#include "store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "audit.h"
+#include "mem.h"
+
+static const char *const migrations[] = {
+	AUDIT_SQL
+	"CREATE TABLE applied(one INTEGER PRIMARY KEY CHECK(one = 1), sha256 TEXT NOT NULL, time INTEGER NOT NULL);"
+	"CREATE TABLE allow(serial TEXT NOT NULL, manufacturer TEXT NOT NULL, model TEXT NOT NULL, blocked INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, note TEXT NOT NULL, line INTEGER NOT NULL, PRIMARY KEY(serial, manufacturer, model))"
+	" WITHOUT ROWID;"
+	"CREATE TABLE manifest(sequence INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, time INTEGER NOT NULL,"
+	" imported INTEGER NOT NULL, devices INTEGER NOT NULL);"
+	/* voucher: reserved for the signed word that a device shows at its first contact */
+	"CREATE TABLE shipped(serial TEXT NOT NULL, manufacturer TEXT NOT NULL, model TEXT NOT NULL, sequence INTEGER NOT NULL,"
+	" certificate BLOB NOT NULL, voucher BLOB, PRIMARY KEY(serial, manufacturer, model)) WITHOUT ROWID;"
+	"CREATE TABLE device(n INTEGER PRIMARY KEY, serial TEXT NOT NULL, manufacturer TEXT NOT NULL, model TEXT NOT NULL,"
+	" highest INTEGER NOT NULL, active TEXT NOT NULL, pending TEXT NOT NULL, blocked INTEGER NOT NULL, seen INTEGER NOT NULL,"
+	" onboarded INTEGER NOT NULL, used INTEGER NOT NULL, asked_again INTEGER NOT NULL, refused_at INTEGER NOT NULL,"
+	" refused INTEGER NOT NULL, refused_text TEXT NOT NULL, refusals INTEGER NOT NULL, remote TEXT NOT NULL,"
+	" UNIQUE(serial, manufacturer, model));"
+	/* state: enum node_state; waited: seconds pending; endorsement: reserved for the factory key's word on the new key */
+	"CREATE TABLE request(id TEXT PRIMARY KEY, device INTEGER NOT NULL REFERENCES device(n), generation INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, plain INTEGER NOT NULL, spki BLOB NOT NULL, certificate BLOB, sha256 BLOB, cause TEXT NOT NULL,"
+	" created INTEGER NOT NULL, changed INTEGER NOT NULL, waited INTEGER NOT NULL, endorsement BLOB) WITHOUT ROWID;"
+	"CREATE INDEX request_open ON request(waited) WHERE state IN (0, 1) AND plain = 0;"
+	"CREATE INDEX request_certificate ON request(sha256) WHERE sha256 IS NOT NULL;"
+	"CREATE TABLE outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, device INTEGER NOT NULL,"
+	" request TEXT NOT NULL, generation INTEGER NOT NULL, reason TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL);"
+	"CREATE INDEX outbox_device ON outbox(device);",
+};
+
+struct db *store_open(const char *path, struct err *e)
+{
+	return db_open(path, migrations, ARRAY_LEN(migrations), e);
+}
+
+/* Binds serial, manufacturer, model from parameter i on. */
+static void bind_device(struct stmt *s, int i, const struct device_id *id)
+{
+	bind_text(s, i, id->serial);
+	bind_text(s, i + 1, id->manufacturer);
+	bind_text(s, i + 2, id->model);
+}
+
+static void col_device(struct stmt *s, int i, struct device_id *id)
+{
+	col_copy(s, i, id->serial, sizeof id->serial);
+	col_copy(s, i + 1, id->manufacturer, sizeof id->manufacturer);
+	col_copy(s, i + 2, id->model, sizeof id->model);
+}
+
+static int col_sha256(struct stmt *s, int i, uint8_t out[SHA256_LEN])
+{
+	struct buf b = {0};
+
+	col_blob(s, i, &b);
+	if (b.len == SHA256_LEN)
+		memcpy(out, b.data, SHA256_LEN);
+	else
+		memset(out, 0, SHA256_LEN);
+	buf_free(&b);
+	return 0;
+}
+
+/* One row at most: reads nothing, 1 or 0 or -1. */
+static int step_bool(struct stmt *s, struct err *e)
+{
+	int rc = db_step(s, e);
+
+	if (rc == 1)
+		db_reset(s);
+	return rc;
+}
+
+/* ---- devices ---- */
+#define DEVICE_COLUMNS                                                                                             \
+	"d.n, d.serial, d.manufacturer, d.model, d.highest, d.active, d.pending, d.blocked, d.seen, d.onboarded, " \
+	"d.used, d.asked_again, d.refused_at, d.refused, d.refused_text, d.refusals, d.remote"
+#define DEVICE_COLUMN_COUNT 17
+
+static void col_node_device(struct stmt *s, struct node_device *d)
+{
+	d->n = col_int(s, 0);
+	col_device(s, 1, &d->id);
+	d->highest = (uint32_t)col_int(s, 4);
+	col_copy(s, 5, d->active, sizeof d->active);
+	col_copy(s, 6, d->pending, sizeof d->pending);
+	d->blocked = col_int(s, 7) != 0;
+	d->seen = col_int(s, 8);
+	d->onboarded = col_int(s, 9);
+	d->used = col_int(s, 10);
+	d->asked_again = col_int(s, 11);
+	d->refused_at = col_int(s, 12);
+	d->refused = (enum reason)col_int(s, 13);
+	col_copy(s, 14, d->refused_text, sizeof d->refused_text);
+	d->refusals = col_int(s, 15);
+	col_copy(s, 16, d->remote, sizeof d->remote);
+}
+
+static int get_device(struct stmt *s, struct node_device *d, struct err *e)
+{
+	int rc = db_step(s, e);
+
+	memset(d, 0, sizeof *d);
+	if (rc != 1)
+		return rc;
+	col_node_device(s, d);
+	db_reset(s);
+	return 1;
+}
+
+int store_device_get(struct db *db, const struct device_id *id, struct node_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " DEVICE_COLUMNS " FROM device d"
+				     " WHERE serial = ? AND manufacturer = ? AND model = ?");
+	int rc;
+
+	bind_device(s, 1, id);
+	rc = get_device(s, d, e);
+	if (rc == 0)
+		d->id = *id;
+	return rc;
+}
+
+int store_device_by_n(struct db *db, int64_t n, struct node_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " DEVICE_COLUMNS " FROM device d WHERE n = ?");
+
+	bind_int(s, 1, n);
+	return get_device(s, d, e);
+}
+
+static int device_insert(struct db *db, struct node_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO device VALUES(NULL, ?, ?, ?, 0, '', '', 0, 0, 0, 0, 0, 0, 0, '', 0, '')");
+
+	bind_device(s, 1, &d->id);
+	if (db_run(s, e))
+		return -1;
+	d->n = db_rowid(db);
+	return 0;
+}
+
+int store_device_put(struct db *db, struct node_device *d, struct err *e)
+{
+	struct stmt *s;
+
+	if (!d->n && device_insert(db, d, e))
+		return -1;
+	s = db_stmt(db, "UPDATE device SET highest = ?, active = ?, pending = ?, blocked = ?, seen = ?, onboarded = ?, used = ?,"
+			" asked_again = ?, refused_at = ?, refused = ?, refused_text = ?, refusals = ?, remote = ? WHERE n = ?");
+	bind_int(s, 1, d->highest);
+	bind_text(s, 2, d->active);
+	bind_text(s, 3, d->pending);
+	bind_int(s, 4, d->blocked);
+	bind_int(s, 5, d->seen);
+	bind_int(s, 6, d->onboarded);
+	bind_int(s, 7, d->used);
+	bind_int(s, 8, d->asked_again);
+	bind_int(s, 9, d->refused_at);
+	bind_int(s, 10, d->refused);
+	bind_text(s, 11, d->refused_text);
+	bind_int(s, 12, d->refusals);
+	bind_text(s, 13, d->remote);
+	bind_int(s, 14, d->n);
+	return db_run(s, e);
+}
+
+/* ---- requests ---- */
+const char *node_state_name(enum node_state s)
+{
+	static const char *const names[] = { "bound", "certified", "active", "superseded", "dead" };
+
+	return (size_t)s < ARRAY_LEN(names) ? names[s] : "?";
+}
+
+void node_request_free(struct node_request *r)
+{
+	buf_free(&r->spki);
+	buf_free(&r->certificate);
+	memset(r, 0, sizeof *r);
+}
+
+#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause"
+
+static int get_request(struct stmt *s, struct node_request *r, struct err *e)
+{
+	int rc = db_step(s, e);
+
+	node_request_free(r);
+	if (rc != 1)
+		return rc;
+	col_copy(s, 0, r->id.id, sizeof r->id.id);
+	r->device = col_int(s, 1);
+	r->id.generation = (uint32_t)col_int(s, 2);
+	r->state = (enum node_state)col_int(s, 3);
+	r->plain = col_int(s, 4) != 0;
+	col_blob(s, 5, &r->spki);
+	col_blob(s, 6, &r->certificate);
+	col_sha256(s, 7, r->sha256);
+	col_copy(s, 8, r->cause, sizeof r->cause);
+	db_reset(s);
+	return 1;
+}
+
+int store_request_get(struct db *db, const char *id, struct node_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " REQUEST_COLUMNS " FROM request WHERE id = ?");
+
+	bind_text(s, 1, id);
+	return get_request(s, r, e);
+}
+
+int store_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct node_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " REQUEST_COLUMNS " FROM request WHERE sha256 = ?");
+
+	bind_blob(s, 1, sha256, SHA256_LEN);
+	return get_request(s, r, e);
+}
+
+int store_request_add(struct db *db, const struct node_request *r, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO request VALUES(?, ?, ?, ?, ?, ?, NULL, NULL, '', ?, ?, 0, NULL)");
+
+	bind_text(s, 1, r->id.id);
+	bind_int(s, 2, r->device);
+	bind_int(s, 3, r->id.generation);
+	bind_int(s, 4, r->state);
+	bind_int(s, 5, r->plain);
+	bind_blob(s, 6, r->spki.data, r->spki.len);
+	bind_int(s, 7, now);
+	bind_int(s, 8, now);
+	return db_run(s, e);
+}
+
+int store_request_certified(struct db *db, const struct node_request *r, enum node_state state, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?, certificate = ?, sha256 = ?, changed = ? WHERE id = ?");
+
+	bind_int(s, 1, state);
+	bind_blob(s, 2, r->certificate.data, r->certificate.len);
+	bind_blob(s, 3, r->sha256, SHA256_LEN);
+	bind_int(s, 4, now);
+	bind_text(s, 5, r->id.id);
+	return db_run(s, e);
+}
+
+int store_request_state(struct db *db, const char *id, enum node_state state, const char *cause, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?, cause = ?, changed = ? WHERE id = ?");
+
+	bind_int(s, 1, state);
+	bind_text(s, 2, cause);
+	bind_int(s, 3, now);
+	bind_text(s, 4, id);
+	return db_run(s, e);
+}
+
+int store_pending_any(struct db *db, struct err *e)
+{
+	return step_bool(db_stmt(db, "SELECT 1 FROM request WHERE state IN (0, 1) AND plain = 0 LIMIT 1"), e);
+}
+
+int store_pending_add(struct db *db, int64_t seconds, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET waited = waited + ? WHERE state IN (0, 1) AND plain = 0");
+
+	bind_int(s, 1, seconds);
+	return db_run(s, e);
+}
+
+int store_pending_over(struct db *db, int64_t limit, struct node_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " REQUEST_COLUMNS
+				     " FROM request WHERE state IN (0, 1) AND plain = 0 AND waited >= ? LIMIT 1");
+
+	bind_int(s, 1, limit);
+	return get_request(s, r, e);
+}
+
+/* ---- outbox ---- */
+int store_outbox_add(struct db *db, enum outbox_kind kind, int64_t device, const struct request_id *request, const char *reason,
+		     struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO outbox VALUES(NULL, ?, ?, ?, ?, ?, 0, 0)");
+
+	bind_int(s, 1, kind);
+	bind_int(s, 2, device);
+	bind_text(s, 3, request->id);
+	bind_int(s, 4, request->generation);
+	bind_text(s, 5, reason);
+	return db_run(s, e);
+}
+
+int store_outbox_cancel(struct db *db, int64_t device, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "DELETE FROM outbox WHERE device = ? AND kind = 1");
+
+	bind_int(s, 1, device);
+	return db_run(s, e);
+}
+
+int store_outbox_next(struct db *db, int64_t now, struct outbox_row *rows, size_t max, size_t *n, struct err *e)
+{
+	struct stmt *s = db_stmt(db,
+		"SELECT o.n, o.kind, d.serial, d.manufacturer, d.model, o.request, o.generation, r.sha256, o.reason, o.tries"
+		" FROM outbox o JOIN device d ON d.n = o.device LEFT JOIN request r ON r.id = o.request"
+		" WHERE o.due <= ? AND (o.kind = 0 OR NOT EXISTS"
+		" (SELECT 1 FROM outbox x WHERE x.device = o.device AND x.kind = 0))"
+		" ORDER BY o.kind, o.n LIMIT ?");
+	int rc;
+
+	*n = 0;
+	bind_int(s, 1, now);
+	bind_int(s, 2, (int64_t)max);
+	while ((rc = db_step(s, e)) == 1) {
+		struct outbox_row *o = &rows[(*n)++];
+
+		o->n = col_int(s, 0);
+		o->kind = (enum outbox_kind)col_int(s, 1);
+		col_device(s, 2, &o->device);
+		col_copy(s, 5, o->request.id, sizeof o->request.id);
+		o->request.generation = (uint32_t)col_int(s, 6);
+		col_sha256(s, 7, o->certificate);
+		col_copy(s, 8, o->reason, sizeof o->reason);
+		o->tries = col_int(s, 9);
+	}
+	return rc;
+}
+
+int store_outbox_done(struct db *db, int64_t n, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "DELETE FROM outbox WHERE n = ?");
+
+	bind_int(s, 1, n);
+	return db_run(s, e);
+}
+
+int store_outbox_later(struct db *db, int64_t n, int64_t due, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE outbox SET tries = tries + 1, due = ? WHERE n = ?");
+
+	bind_int(s, 1, due);
+	bind_int(s, 2, n);
+	return db_run(s, e);
+}
+
+int store_outbox_restart(struct db *db, struct err *e)
+{
+	return db_run(db_stmt(db, "UPDATE outbox SET due = 0 WHERE due > 0"), e);
+}
+
+int store_outbox_count(struct db *db, int64_t device, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT count(*) FROM outbox WHERE ?1 = 0 OR device = ?1");
+	int n;
+
+	bind_int(s, 1, device);
+	if (db_step(s, e) < 0)
+		return -1;
+	n = (int)col_int(s, 0);
+	db_reset(s);
+	return n;
+}
+
+/* ---- allowlist ---- */
+int store_allow_clear(struct db *db, struct err *e)
+{
+	return db_run(db_stmt(db, "DELETE FROM allow"), e);
+}
+
+int store_allow_add(struct db *db, const struct allow_entry *a, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO allow VALUES(?, ?, ?, ?, ?, ?, ?)");
+
+	bind_device(s, 1, &a->device);
+	bind_int(s, 4, a->blocked);
+	bind_int(s, 5, a->expires);
+	bind_text(s, 6, a->note);
+	bind_int(s, 7, a->line);
+	return db_run(s, e);
+}
+
+#define ALLOW_COLUMNS "serial, manufacturer, model, blocked, expires, note, line"
+
+static void col_allow(struct stmt *s, struct allow_entry *a)
+{
+	col_device(s, 0, &a->device);
+	a->blocked = col_int(s, 3) != 0;
+	a->expires = col_int(s, 4);
+	col_copy(s, 5, a->note, sizeof a->note);
+	a->line = (int)col_int(s, 6);
+}
+
+int store_allow_get(struct db *db, const struct device_id *id, struct allow_entry *a, bool *other, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " ALLOW_COLUMNS " FROM allow WHERE serial = ?");
+	int rc, found = 0;
+
+	*other = false;
+	bind_text(s, 1, id->serial);
+	while ((rc = db_step(s, e)) == 1) {
+		struct allow_entry x;
+
+		col_allow(s, &x);
+		if ((x.device.manufacturer[0] && strcmp(x.device.manufacturer, id->manufacturer) != 0) ||
+		    (x.device.model[0] && strcmp(x.device.model, id->model) != 0)) {
+			*other = true;
+			continue;
+		}
+		*a = x;
+		found = 1;
+	}
+	return rc < 0 ? -1 : found;
+}
+
+int store_allow_list(struct db *db, int (*each)(void *arg, const struct allow_entry *a), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " ALLOW_COLUMNS " FROM allow ORDER BY serial, manufacturer, model");
+	int rc;
+
+	while ((rc = db_step(s, e)) == 1) {
+		struct allow_entry a;
+
+		col_allow(s, &a);
+		if (each(arg, &a)) {
+			db_reset(s);
+			return 0;
+		}
+	}
+	return rc;
+}
+
+int store_applied_get(struct db *db, char file_sha256[SHA256_HEX], int64_t *time, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT sha256, time FROM applied");
+	int rc = db_step(s, e);
+
+	if (rc != 1)
+		return rc;
+	col_copy(s, 0, file_sha256, SHA256_HEX);
+	*time = col_int(s, 1);
+	db_reset(s);
+	return 1;
+}
+
+int store_applied_set(struct db *db, const char *file_sha256, int64_t time, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR REPLACE INTO applied VALUES(1, ?, ?)");
+
+	bind_text(s, 1, file_sha256);
+	bind_int(s, 2, time);
+	return db_run(s, e);
+}
+
+/* ---- manifests ---- */
+int store_manifest_get(struct db *db, uint64_t sequence, uint8_t sha256[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT sha256 FROM manifest WHERE sequence = ?");
+	int rc;
+
+	bind_int(s, 1, (int64_t)sequence);
+	rc = db_step(s, e);
+	if (rc != 1)
+		return rc;
+	col_sha256(s, 0, sha256);
+	db_reset(s);
+	return 1;
+}
+
+int store_manifest_add(struct db *db, const struct manifest *m, const uint8_t sha256[SHA256_LEN], int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO manifest VALUES(?, ?, ?, ?, ?)");
+
+	bind_int(s, 1, (int64_t)m->sequence);
+	bind_blob(s, 2, sha256, SHA256_LEN);
+	bind_int(s, 3, m->time);
+	bind_int(s, 4, now);
+	bind_int(s, 5, (int64_t)m->n);
+	return db_run(s, e);
+}
+
+int store_shipped_get(struct db *db, const struct device_id *id, uint64_t *sequence, uint8_t certificate[SHA256_LEN],
+		      struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT sequence, certificate FROM shipped"
+				     " WHERE serial = ? AND manufacturer = ? AND model = ?");
+	int rc;
+
+	bind_device(s, 1, id);
+	rc = db_step(s, e);
+	if (rc != 1)
+		return rc;
+	*sequence = (uint64_t)col_int(s, 0);
+	col_sha256(s, 1, certificate);
+	db_reset(s);
+	return 1;
+}
+
+int store_shipped_any(struct db *db, const char *serial, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM shipped WHERE serial = ? LIMIT 1");
+
+	bind_text(s, 1, serial);
+	return step_bool(s, e);
+}
+
+int store_shipped_put(struct db *db, const struct manifest_entry *m, uint64_t sequence, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR REPLACE INTO shipped VALUES(?, ?, ?, ?, ?, ?)");
+
+	bind_device(s, 1, &m->device);
+	bind_int(s, 4, (int64_t)sequence);
+	bind_blob(s, 5, m->certificate, SHA256_LEN);
+	bind_blob(s, 6, m->voucher.len ? m->voucher.data : NULL, m->voucher.len);
+	return db_run(s, e);
+}
+
+/* ---- lists ---- */
+int store_view(struct db *db, const char *serial, int (*each)(void *arg, const struct store_view *v), void *arg, struct err *e)
+{
+	/* An allowlist entry without model or manufacturer shows by itself only while no device of its serial is known. */
+	struct stmt *s = db_stmt(db,
+		"WITH known AS (SELECT serial, manufacturer, model FROM device"
+		"  UNION SELECT serial, manufacturer, model FROM shipped),"
+		" everything AS (SELECT * FROM known UNION SELECT serial, manufacturer, model FROM allow a"
+		"  WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.serial = a.serial))"
+		" SELECT " DEVICE_COLUMNS ", u.serial, u.manufacturer, u.model, a.serial IS NOT NULL, a.blocked, a.expires, a.note,"
+		"  s.sequence, (SELECT count(*) FROM outbox o WHERE o.device = d.n)"
+		" FROM everything u"
+		" LEFT JOIN device d ON d.serial = u.serial AND d.manufacturer = u.manufacturer AND d.model = u.model"
+		" LEFT JOIN shipped s ON s.serial = u.serial AND s.manufacturer = u.manufacturer AND s.model = u.model"
+		" LEFT JOIN allow a ON a.serial = u.serial AND a.manufacturer IN ('', u.manufacturer) AND a.model IN ('', u.model)"
+		" WHERE ?1 = '' OR u.serial = ?1 ORDER BY u.serial, u.manufacturer, u.model");
+	enum { AT = DEVICE_COLUMN_COUNT };
+	int rc;
+
+	bind_text(s, 1, serial);
+	while ((rc = db_step(s, e)) == 1) {
+		struct store_view v = {0};
+
+		col_node_device(s, &v.device);
+		col_device(s, AT, &v.device.id);
+		v.listed = col_int(s, AT + 3) != 0;
+		v.allow_blocked = col_int(s, AT + 4) != 0;
+		v.expires = col_int(s, AT + 5);
+		col_copy(s, AT + 6, v.note, sizeof v.note);
+		v.shipped = (uint64_t)col_int(s, AT + 7);
+		v.untold = col_int(s, AT + 8);
+		if (each(arg, &v)) {
+			db_reset(s);
+			return 0;
+		}
+	}
+	return rc;
+}

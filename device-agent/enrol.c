@@ -1,0 +1,336 @@
+#include <config.h>
+
+#include "enrol.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cms.h"
+#include "fault.h"
+#include "mem.h"
+#include "oid.h"
+
+#define EST_CACERTS "/.well-known/est/cacerts"
+#define EST_ENROL "/.well-known/est/simpleenroll"
+#define CONFIRM_PATH "/.well-known/handsel/confirm"
+#define CERTS_TYPE "application/pkcs7-mime"
+#define RETRY_DEFAULT_S 5	/* where a node asks for patience without saying how much */
+#define ANSWER_MAX (64u << 10)	/* cacerts with a whole hierarchy, in base64 */
+
+void enrol_answer_free(struct enrol_answer *a)
+{
+	chain_free(&a->chain);
+	memset(a, 0, sizeof *a);
+}
+
+/* ---- what an answer says ---- */
+
+/* The node's sentence, fit for a terminal. */
+static void take_text(struct err *why, enum reason code, const struct http_answer *a)
+{
+	char text[400];
+	size_t n = a->body.len < sizeof text - 1 ? a->body.len : sizeof text - 1;
+
+	if (strncmp(http_answer_header(a, "content-type"), "text/plain", 10) != 0)
+		n = 0;
+	memcpy(text, buf_text(&a->body), n);
+	text[n] = 0;
+	n = strcspn(text, "\r\n");
+	text[n] = 0;
+	for (char *p = text; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+	err_set(why, code, "%s", n ? text : reason_info(code)->text);
+}
+
+static enum reason answer_reason(const struct http_answer *a, enum reason otherwise)
+{
+	enum reason code = reason_parse(http_answer_header(a, "handsel-reason"));
+
+	return code == REASON_OK ? otherwise : code;
+}
+
+static void refuse(struct enrol_answer *out, const struct http_answer *a, enum reason otherwise)
+{
+	out->result = ENROL_REFUSED;
+	take_text(&out->why, answer_reason(a, otherwise), a);
+}
+
+static void retry(struct enrol_answer *out, const struct http_answer *a)
+{
+	uint64_t seconds;
+
+	out->result = ENROL_AGAIN;
+	take_text(&out->why, answer_reason(a, REASON_CA_UNAVAILABLE), a);
+	if (text_uint(&seconds, http_answer_header(a, "retry-after"), UINT32_MAX) < 0)
+		seconds = RETRY_DEFAULT_S;	/* a date (RFC 9110 10.2.3) is of no use to a device without a clock */
+	out->retry_s = seconds < ENROL_RETRY_MAX_S ? (uint32_t)seconds : ENROL_RETRY_MAX_S;
+}
+
+static void dead(struct enrol_answer *out, const struct http_answer *a)
+{
+	uint64_t generation;
+
+	if (text_uint(&generation, http_answer_header(a, "handsel-generation"), UINT32_MAX) < 0) {
+		out->result = ENROL_REFUSED;
+		err_set(&out->why, REASON_REQUEST, "the node says that the request is dead, but not which generation it knows");
+		return;
+	}
+	out->result = ENROL_DEAD;
+	out->generation = (uint32_t)generation;
+}
+
+static void certificates(struct enrol_answer *out, const struct http_answer *a)
+{
+	const char *type = http_answer_header(a, "content-type");
+	struct buf der = {0};
+	struct err *e = &out->why;
+	size_t n = strlen(CERTS_TYPE);
+
+	out->result = ENROL_REFUSED;
+	if (strncasecmp(type, CERTS_TYPE, n) != 0 || (type[n] && type[n] != ';' && type[n] != ' '))
+		err_set(e, REASON_REQUEST, "the node answers with type \"%s\" instead of " CERTS_TYPE " (RFC 7030 4.2.3)", type);
+	else if (text_unbase64(&der, buf_text(&a->body), a->body.len) < 0)
+		err_set(e, REASON_REQUEST, "the node's answer is not base64 (RFC 8951 3)");
+	else if (cms_certs_read(der.data, der.len, &out->chain, e) < 0)
+		err_prefix(e, "the node's answer holds no certificates");
+	else if (out->chain.n == 0)
+		err_set(e, REASON_REQUEST, "the node's answer holds no certificate (RFC 7030 4.2.3)");
+	else
+		out->result = ENROL_DONE;
+	buf_free(&der);
+}
+
+void enrol_answer_read(struct enrol_answer *out, const struct http_answer *a)
+{
+	memset(out, 0, sizeof *out);
+	switch (a->status) {
+	case 200:
+		certificates(out, a);
+		break;
+	case 202:	/* RFC 7030 4.2.3: an admin has to approve first */
+	case 500:
+	case 502:
+	case 503:
+	case 504:
+		retry(out, a);
+		break;
+	case 401:
+	case 403:
+		refuse(out, a, REASON_ROLE);
+		break;
+	case 409:
+		dead(out, a);
+		break;
+	default:
+		refuse(out, a, REASON_REQUEST);
+	}
+}
+
+/* ---- asking ---- */
+
+/* A connection that failed is a matter of trying again; a peer that is not the node is not. */
+static void failed(struct enrol_answer *out, struct node *n, const struct err *e)
+{
+	node_disconnect(n);
+	out->result = e->code == REASON_UNREACHABLE || e->code == REASON_CA_UNAVAILABLE ? ENROL_AGAIN : ENROL_REFUSED;
+	out->why = *e;
+}
+
+static int ask(struct node *n, const char *method, const char *path, const char *type, const struct buf *body,
+	       struct http_answer *a, struct err *e)
+{
+	if (node_connect(n, e) < 0)
+		return -1;
+	return httpc_request(n->http, method, path, type, type && body ? "Content-Transfer-Encoding: base64\r\n" : "",
+			     body ? body->data : NULL, body ? body->len : 0, ANSWER_MAX, a, e);
+}
+
+static void get_cas(struct node *n, struct enrol_answer *out)
+{
+	struct http_answer a = {0};
+	struct err e;
+
+	if (ask(n, "GET", EST_CACERTS, NULL, NULL, &a, &e) < 0)
+		failed(out, n, &e);
+	else
+		enrol_answer_read(out, &a);
+	http_answer_free(&a);
+}
+
+static void send_csr(struct node *n, const struct credential *c, const struct device_id *device, struct enrol_answer *out)
+{
+	struct http_answer a = {0};
+	struct buf csr = {0}, body = {0};
+	struct err e;
+
+	FAULT("agent.requested");
+	if (csr_build(c->key, device, &c->request, &csr, &e) < 0) {
+		out->result = ENROL_REFUSED;
+		out->why = e;
+	} else {
+		text_base64(&body, csr.data, csr.len);
+		if (ask(n, "POST", EST_ENROL, "application/pkcs10", &body, &a, &e) < 0) {
+			failed(out, n, &e);
+		} else if (FAULT_LOSE("agent.issue.answer")) {
+			err_set(&e, REASON_UNREACHABLE, "the node's answer was lost");
+			failed(out, n, &e);
+		} else {
+			enrol_answer_read(out, &a);
+			FAULT("agent.received");
+		}
+	}
+	http_answer_free(&a);
+	buf_free(&csr);
+	buf_free(&body);
+}
+
+static bool self_issued(const struct cert *c)
+{
+	return strcmp(c->subject, c->issuer) == 0;
+}
+
+static const struct cert *issuer_of(const struct cert *c, const struct chain *cas)
+{
+	for (size_t i = 0; i < cas->n; i++)
+		if (strcmp(cas->cert[i].subject, c->issuer) == 0 && !self_issued(&cas->cert[i]))
+			return &cas->cert[i];
+	return NULL;
+}
+
+/* The names only order the certificates; credential_verify() judges. */
+static int climb(struct credential *c, const struct chain *cas, struct err *e)
+{
+	while (c->chain.n < LIMIT_CHAIN) {
+		const struct cert *up = issuer_of(&c->chain.cert[c->chain.n - 1], cas);
+
+		if (!up)
+			return 0;
+		if (chain_add(&c->chain, up->der.data, up->der.len, e) < 0)
+			return -1;
+	}
+	return err_set(e, REASON_AUTHORITY, "the node's chain is longer than %d certificates", LIMIT_CHAIN);
+}
+
+int enrol_build_chain(struct credential *c, const struct chain *cas, const struct device_id *device, int64_t now,
+		      struct err *e)
+{
+	if (climb(c, cas, e) < 0)
+		return -1;
+	err_set(e, REASON_AUTHORITY, "the node's CA certificates contain no root");
+	for (size_t i = 0; i < cas->n; i++) {
+		const struct cert *root = &cas->cert[i];
+
+		if (!self_issued(root))
+			continue;
+		chain_free(&c->root);
+		if (chain_add(&c->root, root->der.data, root->der.len, e) < 0)
+			return -1;
+		if (credential_verify(c, device, OID_POLICY_CUSTOMER, now, e) == 0)
+			return 0;
+	}
+	return err_prefix(e, "the node's answer is not usable");
+}
+
+void enrol_request(struct node *n, struct credential *c, const struct device_id *device, struct enrol_answer *out)
+{
+	struct enrol_answer cas;
+
+	memset(&cas, 0, sizeof cas);
+	memset(out, 0, sizeof *out);
+	/* First what can be repeated for ever, so that little lies between the certificate's coming and its being stored. */
+	get_cas(n, &cas);
+	if (cas.result != ENROL_DONE) {
+		*out = cas;
+		return;
+	}
+	send_csr(n, c, device, out);
+	if (out->result == ENROL_DONE) {
+		const struct cert *leaf = &out->chain.cert[0];
+
+		out->result = ENROL_REFUSED;
+		if (out->chain.n != 1)
+			err_set(&out->why, REASON_REQUEST, "the answer holds %zu certificates instead of one (RFC 7030 4.2.3)",
+				out->chain.n);
+		else if (chain_add(&c->chain, leaf->der.data, leaf->der.len, &out->why) == 0 &&
+			 enrol_build_chain(c, &cas.chain, device, clock_utc(), &out->why) == 0)
+			out->result = ENROL_DONE;
+		if (out->result == ENROL_DONE) {
+			FAULT("agent.verified");
+		} else {
+			chain_free(&c->chain);
+			chain_free(&c->root);
+		}
+	}
+	enrol_answer_free(&cas);
+}
+
+/* ---- confirming ---- */
+
+static void read_confirmed(struct node *n, const struct credential *c, const struct http_answer *a, struct enrol_answer *out)
+{
+	struct ca_reply *r = mem_new(1, sizeof *r);
+
+	out->result = ENROL_REFUSED;
+	if (ca_reply_read(r, a->body.data, a->body.len, &out->why) < 0) {
+		err_prefix(&out->why, "the node's answer to the confirm");
+	} else {
+		switch (credential_confirmed(c, r, &out->generation, &out->why)) {
+		case CONFIRM_ACTIVE:
+			out->result = ENROL_DONE;
+			break;
+		case CONFIRM_DEAD:
+			out->result = ENROL_DEAD;
+			break;
+		case CONFIRM_REFUSED:
+			if (out->why.code == REASON_CA_UNAVAILABLE) {
+				out->result = ENROL_AGAIN;
+				out->retry_s = RETRY_DEFAULT_S;
+			}
+			break;
+		case CONFIRM_FAILED:
+			break;
+		}
+	}
+	ca_reply_free(r);
+}
+
+static void send_confirm(struct node *n, const struct credential *c, struct buf *body, struct enrol_answer *out)
+{
+	struct http_answer a = {0};
+	struct err e;
+
+	FAULT("agent.confirm-sent");
+	if (httpc_request(n->http, "POST", CONFIRM_PATH, CA_TYPE, "", body->data, body->len, ANSWER_MAX, &a, &e) < 0) {
+		failed(out, n, &e);
+	} else if (FAULT_LOSE("agent.confirm.answer")) {
+		err_set(&e, REASON_UNREACHABLE, "the node's answer was lost");
+		failed(out, n, &e);
+	} else if (a.status == 200) {
+		read_confirmed(n, c, &a, out);
+	} else {
+		enrol_answer_read(out, &a);
+	}
+	http_answer_free(&a);
+}
+
+void enrol_confirm(struct node *n, const struct credential *c, struct enrol_answer *out)
+{
+	struct ca_message *m = NULL;
+	struct buf body = {0};
+	struct err e;
+
+	memset(out, 0, sizeof *out);
+	if (node_connect(n, &e) < 0 ||
+	    !(m = credential_confirm(c, httpc_tls(n->http), &e))) {
+		failed(out, n, &e);
+		return;
+	}
+	ca_message_write(m, &body);
+	send_confirm(n, c, &body, out);
+	if (out->result == ENROL_DONE)
+		FAULT("agent.confirmed");
+	ca_message_free(m);
+	buf_free(&body);
+}

@@ -1,0 +1,46 @@
+#include <config.h>
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "cmd.h"
+
+static const struct cli_option factory_options[] = {
+	{ "fd", "N", "the device link: a connected socket that is open as descriptor N" },
+	{ 0 },
+};
+
+static const struct cli_option activate_options[] = {
+	{ "node", "URL", "address of the customer node: https://HOST:PORT" },
+	{ "timeout", "TIME", "give up after this time (60s)" },
+	{ 0 },
+};
+
+static const struct cli_option check_options[] = {
+	{ "node", "URL", "address of the customer node: https://HOST:PORT" },
+	{ 0 },
+};
+
+static const struct cli_command commands[] = {
+	{ "factory", "--fd N", "serve the loading station: get the factory credential", factory_options, 0, 0, cmd_factory },
+	{ "activate", "--node URL [--timeout TIME]", "exchange the factory credential for the customer's", activate_options, 0, 0,
+	  cmd_activate },
+	{ "status", "", "show which credentials there are", NULL, 0, 0, cmd_status },
+	{ "check", "[--node URL]", "find out what is in the way, and whom to ask", check_options, 0, 0, cmd_check },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "handsel-agent",
+		.summary = "the device's side of the handover: gets its factory credential, and exchanges it for the customer's",
+		.default_dir = HANDSEL_STATEDIR "/agent",
+		.commands = commands,
+	};
+	struct rlimit none = {0};
+
+	signal(SIGPIPE, SIG_IGN);
+	setrlimit(RLIMIT_CORE, &none);	/* keys are in this memory */
+	return cli_main(&program, argc, argv);
+}

@@ -1,0 +1,194 @@
+#include <config.h>
+
+#include "authority.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "conf.h"
+#include "file.h"
+#include "limits.h"
+#include "mem.h"
+#include "oid.h"
+
+static const char *const sites[] = { "factory", "customer", NULL };
+
+const char *site_name(enum site s)
+{
+	return sites[s];
+}
+
+int site_parse(enum site *s, const char *name)
+{
+	for (int i = 0; sites[i]; i++)
+		if (strcmp(name, sites[i]) == 0) {
+			*s = (enum site)i;
+			return 0;
+		}
+	return -1;
+}
+
+const char *site_profile(enum site s)
+{
+	return s == SITE_FACTORY ? "device-factory" : "device-customer";
+}
+
+int endpoint_parse(struct endpoint *p, const char *text, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	bool brackets = n > 2 && text[0] == '[' && text[n - 1] == ']';
+	uint64_t port;
+
+	if (n == 0 || n >= sizeof p->address || text_uint(&port, colon + 1, 65535) < 0 ||
+	    (!brackets && memchr(text, ':', n)))
+		return err_set(e, REASON_CONFIG, "\"%s\" is no ADDRESS:PORT; write 0.0.0.0:8443 or [::]:8443", text);
+	snprintf(p->address, sizeof p->address, "%.*s", (int)(brackets ? n - 2 : n), text + brackets);
+	p->port = (uint16_t)port;
+	return 0;
+}
+
+/* ---- ca.yaml ---- */
+static int settings_read(struct settings *s, const struct conf_node *root, struct err *e)
+{
+	static const struct conf_field fields[] = {
+		{ "version", CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "id", CONF_SCALAR, true },
+		{ "name", CONF_SCALAR, true }, { "listen", CONF_SCALAR, true }, { "pending", CONF_SCALAR, false },
+	};
+	const struct conf_node *n[ARRAY_LEN(fields)];
+	struct endpoint where;
+	struct err why;
+	int kind = 0;
+
+	if (conf_fields(root, fields, ARRAY_LEN(fields), n, e) < 0 || conf_version(n[0], root, e) < 0 ||
+	    conf_choice(n[1], sites, &kind, e) < 0 || conf_str(n[2], s->id, sizeof s->id, e) < 0 ||
+	    conf_str(n[3], s->name, sizeof s->name, e) < 0 || conf_str(n[4], s->listen, sizeof s->listen, e) < 0)
+		return -1;
+	s->site = (enum site)kind;
+	s->pending_s = TIMEOUT_PENDING_S;
+	if (conf_seconds(n[5], &s->pending_s, 7 * 86400, e) < 0)
+		return -1;
+	if (!text_is_token(s->id, CA_ID_MAX))
+		return conf_error(n[2], e, "id: letters, digits, \".\", \"_\" and \"-\", at most %d", CA_ID_MAX);
+	if (!text_is_name(s->name, LIMIT_NAME))
+		return conf_error(n[3], e, "name: printable ASCII, 1 to %d characters", LIMIT_NAME);
+	if (n[5] && s->pending_s == 0)
+		return conf_error(n[5], e,
+				  "pending: 0 would revoke before a device can confirm; write for example 15m");
+	if (n[5] && s->site == SITE_CUSTOMER)
+		return conf_error(n[5], e, "pending: at the customer the node owns the pending time; remove the line");
+	if (endpoint_parse(&where, s->listen, &why) < 0)
+		return conf_error(n[4], e, "listen: %s", why.text);
+	return 0;
+}
+
+int settings_load(struct settings *s, const char *dir, struct err *e)
+{
+	char path[FILE_PATH];
+	struct conf *c;
+	int rc;
+
+	*s = (struct settings){0};
+	if (file_join(path, e, dir, "ca.yaml") < 0)
+		return -1;
+	if (!file_exists(path))
+		return err_set(e, REASON_CONFIG, "%s is not there: \"handsel-ca --dir %s init\" makes a CA system",
+			       path, dir);
+	c = conf_load(path, e);
+	if (!c)
+		return -1;
+	rc = settings_read(s, conf_root(c), e);
+	conf_free(c);
+	return rc;
+}
+
+int settings_save(const struct settings *s, const char *dir, struct err *e)
+{
+	char path[FILE_PATH];
+	struct buf text = {0};
+	int rc;
+
+	if (file_join(path, e, dir, "ca.yaml") < 0)
+		return -1;
+	buf_fmt(&text, "version: 1\nkind: %s\nid: \"%s\"\nname: \"", site_name(s->site), s->id);
+	for (const char *p = s->name; *p; p++)
+		buf_fmt(&text, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+	buf_fmt(&text, "\"\nlisten: \"%s\"\n", s->listen);
+	if (s->site == SITE_FACTORY)
+		buf_fmt(&text, "pending: %" PRIu64 "s\n", s->pending_s);
+	rc = file_replace(path, text.data, text.len, 0644, e);
+	buf_free(&text);
+	return rc;
+}
+
+/* ---- the public side ---- */
+static int load_one(struct chain *ch, const char *dir, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (file_join(path, e, dir, name) < 0 || chain_load(ch, path, e) < 0)
+		return -1;
+	if (ch->n != 1 || !ch->cert[0].ca)
+		return err_set(e, REASON_CONFIG, "%s must hold one CA certificate; restore it from the backup", path);
+	return 0;
+}
+
+int authority_load(struct authority *a, const char *dir, struct err *e)
+{
+	struct trust_rule any = { .purpose = PURPOSE_ANY, .now = clock_utc() };
+
+	*a = (struct authority){0};
+	if (load_one(&a->root, dir, "root.pem", e) < 0 || load_one(&a->issuing, dir, "issuing.pem", e) < 0 ||
+	    load_one(&a->unit, dir, "unit.pem", e) < 0)
+		goto fail;
+	a->trust = trust_new();
+	if (trust_add_root(a->trust, a->root.cert, e) < 0 || trust_add_issuer(a->trust, a->unit.cert, e) < 0)
+		goto fail;
+	if (trust_verify(a->trust, &a->issuing, &any, e) < 0) {
+		err_prefix(e, "%s/issuing.pem", dir);
+		goto fail;
+	}
+	return 0;
+fail:
+	authority_free(a);
+	return -1;
+}
+
+void authority_free(struct authority *a)
+{
+	trust_free(a->trust);
+	chain_free(&a->root);
+	chain_free(&a->issuing);
+	chain_free(&a->unit);
+	*a = (struct authority){0};
+}
+
+/* ---- data files ---- */
+static int datadir_path(char path[FILE_PATH], const char *folder, const char *name, struct err *e)
+{
+	const char *dir = getenv("HANDSEL_DATADIR");
+	int n = snprintf(path, FILE_PATH, "%s/%s/%s.yaml", dir && *dir ? dir : HANDSEL_DATADIR, folder, name);
+
+	return n < FILE_PATH ? 0 : err_set(e, REASON_CONFIG, "path too long: %s/%s/%s.yaml", dir, folder, name);
+}
+
+int datadir_profile(struct profile *p, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	return datadir_path(path, "profiles", name, e) < 0 ? -1 : profile_load(p, path, e);
+}
+
+int datadir_model(struct model *m, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (strchr(name, '/'))		/* a file of one's own */
+		return model_load(m, name, e);
+	if (!text_is_token(name, LIMIT_NAME))
+		return err_set(e, REASON_CONFIG, "\"%s\" cannot be the name of a model file", name);
+	return datadir_path(path, "profiles/models", name, e) < 0 ? -1 : model_load(m, path, e);
+}

@@ -1,0 +1,156 @@
+#include <config.h>
+
+#include "check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "confirm.h"
+#include "mem.h"
+
+/* ---- issue ---- */
+static int check_ticket(struct desk *d, struct db *db, struct job *job, bool *audit, struct err *e)
+{
+	const struct ca_request *rq = job->rq;
+	struct ticket *t = &job->ticket;
+	int rc;
+
+	if (!rq->ticket.len)
+		return err_set(e, REASON_TICKET, "ticket: missing; in the factory a station's ticket must come along");
+	if (ticket_read(t, rq->ticket.data, rq->ticket.len, d->ca.trust, e) < 0) {
+		e->code = REASON_TICKET;
+		return -1;
+	}
+	*audit = true;	/* from here on a station has signed for it */
+	snprintf(job->unit, sizeof job->unit, "station:%s", t->station);
+	rc = ledger_unit_out(db, "station", t->station, e);
+	if (rc < 0)
+		return -1;
+	if (rc == 1)
+		return err_set(e, REASON_TICKET, "ticket: the certificate of station %s was revoked", t->station);
+	if (strcmp(t->mode, "device") != 0)
+		return err_set(e, REASON_TICKET, "ticket: mode \"%s\" is not served here", t->mode);
+	if (strcmp(t->request.id, rq->request.id) != 0 || t->request.generation != rq->request.generation)
+		return err_set(e, REASON_TICKET, "ticket: it is for another request id");
+	if (!device_same(&t->device, &rq->device))
+		return err_set(e, REASON_TICKET, "ticket: it is for another device");
+	if (!mem_same(t->key_sha256, job->csr.spki_sha256, SHA256_LEN))
+		return err_set(e, REASON_TICKET, "ticket: it is for another public key");
+	return readers_order(d->readers, db, t->order, &job->order, e) < 0 ? -1 : 0;
+}
+
+static int check_issue(struct desk *d, struct db *db, struct job *job, bool *audit, struct err *e)
+{
+	const struct ca_request *rq = job->rq;
+	bool factory = d->settings.site == SITE_FACTORY;
+
+	if (csr_parse(&job->csr, rq->csr.data, rq->csr.len, e) < 0) {
+		e->code = REASON_REQUEST;
+		return err_prefix(e, "csr");
+	}
+	if (factory && check_ticket(d, db, job, audit, e) < 0)
+		return -1;
+	if (!device_valid(&rq->device))
+		return err_set(e, REASON_REQUEST, "device: manufacturer, model and serial are all needed");
+	if (profile_check(&d->profile, &rq->params, job->csr.key_type, e) < 0)
+		return -1;
+	job->issue = (struct issue){
+		.device = factory ? job->ticket.device : rq->device,
+		.id = rq->request,
+		.spki = &job->csr.spki,
+		.ticket_cms = factory ? &rq->ticket : NULL,
+		.ticket = factory ? &job->ticket : NULL,
+		.order = job->order,
+		.include_ca = rq->params.include_ca == CHOICE_DEFAULT ? d->profile.include_ca
+								      : rq->params.include_ca == CHOICE_YES,
+	};
+	job->item = (struct sign_item){ .order = factory ? job->ticket.order : "", .device = &job->issue.device,
+		.spki = &job->csr.spki, .params = &rq->params };
+	return 1;
+}
+
+/* ---- confirm ---- */
+/* A device proves with the new key that it has the certificate; a node is believed about its own ids. */
+static int check_confirm(struct desk *d, struct db *db, const struct peer *peer, struct http_req *r, struct job *job,
+			 struct err *e)
+{
+	const struct ca_request *rq = job->rq;
+	uint8_t exporter[TLS_EXPORTER_LEN];
+	struct ledger_request known = {0};
+	int rc;
+
+	if (peer->role != ROLE_DEVICE)
+		return 1;
+	rc = ledger_request_by_certificate(db, rq->certificate, &known, e);
+	if (rc == 1 && strcmp(known.id.id, rq->request.id) == 0 && http_exporter(r, exporter, e) == 0)
+		rc = confirm_verify(&known.spki, exporter, &rq->request, rq->certificate, &rq->signature, e) == 0;
+	else if (rc == 1)
+		rc = 0;
+	ledger_request_free(&known);
+	if (rc == 0)
+		return err_set(
+			e, REASON_REQUEST,
+			"confirm: no certificate of this request id, or no signature of its key for this session");
+	return rc;
+}
+
+/* ---- what is only read ---- */
+static int read_certificates(struct desk *d, struct job *job, struct err *e)
+{
+	const struct cert *cas[] = { d->ca.issuing.cert, d->ca.unit.cert, d->ca.root.cert };
+
+	for (size_t i = 0; i < ARRAY_LEN(cas); i++)
+		if (chain_add(&job->a->chain, cas[i]->der.data, cas[i]->der.len, e) < 0)
+			return -1;
+	job->a->result = CA_CERTIFICATES_ARE;
+	return 0;
+}
+
+static int read_order(struct desk *d, struct db *db, struct job *job, struct err *e)
+{
+	if (readers_order(d->readers, db, job->rq->order, &job->order, e) < 0)
+		return -1;
+	return request_work_order(db, job->unit, job->rq, job->order, job->a, e);
+}
+
+static int check_kind(struct desk *d, struct db *db, const struct peer *peer, struct http_req *r, struct job *job,
+		      bool *audit, struct err *e)
+{
+	switch (job->rq->kind) {
+	case CA_ISSUE:
+		return check_issue(d, db, job, audit, e);
+	case CA_CONFIRM:
+		return check_confirm(d, db, peer, r, job, e);
+	case CA_REVOKE:
+		return 1;
+	case CA_STATUS:
+		return request_status(db, job->unit, job->rq, job->a, e);
+	case CA_CERTIFICATES:
+		return read_certificates(d, job, e);
+	case CA_WORK_ORDER:
+		return read_order(d, db, job, e);
+	}
+	return err_set(e, REASON_REQUEST, "no such request");
+}
+
+int check_request(struct desk *d, const struct peer *peer, struct http_req *r, struct job *job, bool *audit,
+		  struct err *e)
+{
+	struct db *db;
+	int rc;
+
+	*audit = peer->role != ROLE_DEVICE;	/* else anybody on the wire could fill the disk */
+	if (!policy_allows(d->settings.site, peer->role, job->rq->kind))
+		return err_set(e, REASON_ROLE, "a %s may not ask a %s CA for this", policy_role_name(peer->role),
+			       site_name(d->settings.site));
+	db = readers_take(d->readers, e);
+	if (!db)
+		return -1;
+	pthread_rwlock_rdlock(&d->lock);
+	job->rules = (struct rules){ .site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert,
+		.pending_s = d->settings.site == SITE_FACTORY ? d->pending_s : 0, .now = job->rules.now };
+	rc = check_kind(d, db, peer, r, job, audit, e);
+	pthread_rwlock_unlock(&d->lock);
+	readers_put(d->readers, db);
+	return rc;
+}

@@ -1,0 +1,55 @@
+/* cmd.h - the commands of handsel-ca and what they share. They work on the ledger itself, also while `serve` runs:
+ * SQLite lets one writer in at a time. Each that needs a signature starts a signer of its own. */
+#ifndef HANDSEL_CA_CMD_H
+#define HANDSEL_CA_CMD_H
+
+#include "authority.h"
+#include "cli.h"
+#include "db.h"
+#include "key.h"
+#include "signer.h"
+
+enum cli_exit cmd_init(const struct cli *c);
+enum cli_exit cmd_serve(const struct cli *c);
+enum cli_exit cmd_unit_issue(const struct cli *c);
+enum cli_exit cmd_order_create(const struct cli *c);
+enum cli_exit cmd_order_list(const struct cli *c);
+enum cli_exit cmd_order_close(const struct cli *c);
+enum cli_exit cmd_issued_list(const struct cli *c);
+enum cli_exit cmd_issued_show(const struct cli *c);
+enum cli_exit cmd_revoke(const struct cli *c);
+enum cli_exit cmd_handoff_grant(const struct cli *c);
+enum cli_exit cmd_handoff_accept(const struct cli *c);
+enum cli_exit cmd_ship(const struct cli *c);
+enum cli_exit cmd_config_check(const struct cli *c);
+
+/* ---- shared ---- */
+struct office {
+	const char *dir;
+	struct settings settings;
+	struct authority ca;
+	struct db *ledger;
+	char actor[80];		/* "operator:maria", for the audit */
+};
+int office_open(struct office *o, const struct cli *c, struct err *e);
+void office_close(struct office *o);
+
+/* The operator's key and chain, which sign orders, bundles and manifests. */
+struct operator {
+	struct key *key;
+	struct chain chain;
+};
+int operator_load(struct operator *op, const char *dir, struct err *e);
+void operator_free(struct operator *op);
+
+/* A unit's certificate of the public key `spki`, entered in the ledger; *ch: leaf, unit CA. Codes of the signer. */
+int unit_certify(struct office *o, struct signer *s, const struct unit_plan *plan, const struct buf *spki,
+		 struct chain *ch, struct err *e);
+int unit_hosts(struct unit_plan *plan, const struct cli *c, struct err *e);	/* every --host */
+int csr_load(struct csr *csr, const char *path, struct err *e);			/* PEM or DER, signature verified */
+int chain_save(const struct chain *ch, const char *path, struct err *e);
+
+/* The value of an option that must be there: never NULL with 0. */
+int option_needed(const struct cli *c, const char *name, const char **value, struct err *e);
+
+#endif

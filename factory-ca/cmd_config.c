@@ -1,0 +1,81 @@
+#include <config.h>
+
+#include <stdio.h>
+
+#include "clock.h"
+#include "cmd.h"
+#include "file.h"
+#include "oid.h"
+
+static int check_unit(struct office *o, const char *name, const char *role, enum cert_purpose purpose, struct err *e)
+{
+	struct trust_rule rule = {
+		.purpose = purpose, .policy = OID_POLICY_UNIT, .role = role, .pinned = true, .now = clock_utc()
+	};
+	char file[64], cert[FILE_PATH], key_path[FILE_PATH];
+	struct buf spki = {0};
+	struct chain ch = {0};
+	struct key *key = NULL;
+	int rc = -1;
+
+	snprintf(file, sizeof file, "%s.key", name);
+	if (file_join(key_path, e, o->dir, file) < 0)
+		return -1;
+	snprintf(file, sizeof file, "%s.pem", name);
+	if (file_join(cert, e, o->dir, file) < 0 || chain_load(&ch, cert, e) < 0)
+		goto out;
+	if (trust_verify(o->ca.trust, &ch, &rule, e) < 0) {
+		err_prefix(e, "%s", cert);
+		goto out;
+	}
+	key = key_load(key_path, e);
+	if (!key || key_spki(key, &spki, e) < 0)
+		goto out;
+	rc = buf_same(&spki, &ch.cert[0].spki) ? 0
+					       : err_set(e, REASON_CONFIG, "%s does not belong to %s", key_path, cert);
+out:
+	buf_free(&spki);
+	key_free(key);
+	chain_free(&ch);
+	return rc;
+}
+
+static int check(struct office *o, struct err *e)
+{
+	struct profile p;
+	struct signer *s;
+
+	if (datadir_profile(&p, site_profile(o->settings.site), e) < 0 ||
+	    check_unit(o, "server", "ca", PURPOSE_SERVER, e) < 0 ||
+	    check_unit(o, "operator", "operator", PURPOSE_CLIENT, e) < 0)
+		return -1;
+	s = signer_start(o->dir, SIGNER_FOR_SERVE, e);	/* it checks its keys and profiles when it starts */
+	signer_stop(s);
+	return s ? 0 : -1;
+}
+
+enum cli_exit cmd_config_check(const struct cli *c)
+{
+	struct office o;
+	struct jsonl *j;
+	struct err e;
+	int rc;
+
+	if (office_open(&o, c, &e) < 0)
+		return cli_fail(c, &e);
+	rc = check(&o, &e);
+	if (rc < 0) {
+		office_close(&o);
+		return cli_fail(c, &e);
+	}
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "kind", site_name(o.settings.site));
+		jsonl_str(j, "id", o.settings.id);
+		jsonl_print(j);
+	} else {
+		printf("%s: %s CA \"%s\", all in order\n", o.dir, site_name(o.settings.site), o.settings.id);
+	}
+	office_close(&o);
+	return EXIT_DONE;
+}

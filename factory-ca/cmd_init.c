@@ -1,0 +1,142 @@
+#include <config.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "file.h"
+#include "ledger.h"
+#include "limits.h"
+#include "proc.h"
+
+#define LISTEN_DEFAULT "0.0.0.0:8443"
+#define CEREMONY_MS 60000
+
+static int read_options(struct settings *s, const struct cli *c, struct err *e)
+{
+	const char *kind, *name, *id = cli_get(c, "id"), *listen = cli_get(c, "listen");
+	struct endpoint where;
+
+	*s = (struct settings){ .pending_s = TIMEOUT_PENDING_S };
+	if (option_needed(c, "kind", &kind, e) < 0 || option_needed(c, "name", &name, e) < 0)
+		return -1;
+	if (site_parse(&s->site, kind) < 0)
+		return err_set(e, REASON_CONFIG, "--kind %s: must be factory or customer", kind);
+	if (!text_is_name(name, LIMIT_NAME))
+		return err_set(e, REASON_CONFIG, "--name: printable ASCII, 1 to %d characters", LIMIT_NAME);
+	if (!id)
+		id = kind;
+	if (!text_is_token(id, CA_ID_MAX))
+		return err_set(e, REASON_CONFIG, "--id %s: letters, digits, \".\", \"_\" and \"-\", at most %d", id,
+			       CA_ID_MAX);
+	if (!listen)
+		listen = LISTEN_DEFAULT;
+	if (endpoint_parse(&where, listen, e) < 0)
+		return err_prefix(e, "--listen");
+	snprintf(s->listen, sizeof s->listen, "%s", listen);
+	snprintf(s->name, sizeof s->name, "%s", name);
+	snprintf(s->id, sizeof s->id, "%s", id);
+	return 0;
+}
+
+/* Root, issuing and unit CA are the signer's: this process never sees their keys. */
+static int ceremony(const struct settings *s, const char *dir, struct err *e)
+{
+	const char *const argv[] = { "handsel-signer", "--dir", dir, "init",
+				     "--kind", site_name(s->site), "--name", s->name, NULL };
+	pid_t pid;
+	int fd = proc_spawn(argv, &pid, e), status;
+
+	if (fd < 0)
+		return -1;
+	status = proc_wait(pid, CEREMONY_MS);
+	close(fd);
+	return status == 0 ? 0
+			   : err_set(e, REASON_CONFIG, "handsel-signer could not make the CAs; its message tells why");
+}
+
+/* DIR/NAME.key and DIR/NAME.pem */
+static int make_unit(struct office *o, struct signer *s, struct unit_plan *plan, const char *file, struct err *e)
+{
+	char name[64], cert_path[FILE_PATH], key_path[FILE_PATH];
+	struct key *key = key_generate(KEY_P256, e);
+	struct buf spki = {0};
+	struct chain ch = {0};
+	int rc = -1;
+
+	snprintf(name, sizeof name, "%s.key", file);
+	if (!key || file_join(key_path, e, o->dir, name) < 0)
+		goto out;
+	snprintf(name, sizeof name, "%s.pem", file);
+	if (file_join(cert_path, e, o->dir, name) < 0 || key_save(key, key_path, e) < 0 ||
+	    key_spki(key, &spki, e) < 0 || unit_certify(o, s, plan, &spki, &ch, e) < 0)
+		goto out;
+	rc = chain_save(&ch, cert_path, e);
+out:
+	chain_free(&ch);
+	buf_free(&spki);
+	key_free(key);
+	return rc;
+}
+
+static int make_units(struct office *o, const struct cli *c, struct err *e)
+{
+	struct unit_plan server = { .role = "ca" }, operator = { .role = "operator", .name = "operator" };
+	struct signer *s;
+	int rc = -1;
+
+	snprintf(server.name, sizeof server.name, "%s", o->settings.id);
+	if (unit_hosts(&server, c, e) < 0)
+		return -1;
+	s = signer_start(o->dir, SIGNER_FOR_OPERATOR, e);
+	if (s && make_unit(o, s, &server, "server", e) == 0 && make_unit(o, s, &operator, "operator", e) == 0)
+		rc = 0;
+	signer_stop(s);
+	return rc;
+}
+
+/* ca.yaml comes last: until it is there, init may simply be run again. */
+static int init_all(const struct settings *s, const struct cli *c, char root[SHA256_HEX], struct err *e)
+{
+	struct office o = { .dir = cli_dir(c), .settings = *s, .actor = "operator:init" };
+	char path[FILE_PATH];
+	int rc = -1;
+
+	if (file_join(path, e, o.dir, "ca.yaml") < 0)
+		return -1;
+	if (file_exists(path))
+		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; choose another --dir", path);
+	if (file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, e) < 0 || authority_load(&o.ca, o.dir, e) < 0 ||
+	    file_join(path, e, o.dir, "ca.db") < 0)
+		return -1;
+	o.ledger = ledger_open(path, e);
+	if (o.ledger && make_units(&o, c, e) == 0 && settings_save(s, o.dir, e) == 0) {
+		text_hex(root, o.ca.root.cert->sha256, SHA256_LEN);
+		rc = 0;
+	}
+	office_close(&o);
+	return rc;
+}
+
+enum cli_exit cmd_init(const struct cli *c)
+{
+	char root[SHA256_HEX];
+	struct settings s;
+	struct jsonl *j;
+	struct err e;
+
+	if (read_options(&s, c, &e) < 0 || init_all(&s, c, root, &e) < 0)
+		return cli_fail(c, &e);
+	if (!cli_json(c)) {
+		printf("%s CA system \"%s\" made in %s\nroot fingerprint (SHA-256): %s\n"
+		       "tell it to your partners by another way than the one the certificate takes\n",
+		       site_name(s.site), s.name, cli_dir(c), root);
+		return EXIT_DONE;
+	}
+	j = jsonl_new("result");
+	jsonl_str(j, "kind", site_name(s.site));
+	jsonl_str(j, "name", s.name);
+	jsonl_str(j, "root_sha256", root);
+	jsonl_print(j);
+	return EXIT_DONE;
+}

@@ -1,0 +1,310 @@
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "clock.h"
+#include "cmd.h"
+#include "digest.h"
+#include "documents.h"
+#include "file.h"
+#include "ledger.h"
+#include "mem.h"
+
+#define VALID_DEFAULT_S (30 * 86400)
+#define VALID_MAX_S (10ull * 366 * 86400)
+#define QUOTA_MAX 10000000u
+
+/* ---- order create ---- */
+/* FROM-TO of equal width: the middle is where they part, since a serial may contain "-" itself. */
+static int parse_range(struct order_range *r, const char *text, struct err *e)
+{
+	size_t n = strlen(text), half = n / 2;
+
+	if (n % 2 == 0 || text[half] != '-' || half > LIMIT_SERIAL)
+		return err_set(e, REASON_CONFIG, "--serials %s: write FROM-TO, both of the same number of characters",
+			       text);
+	snprintf(r->from, sizeof r->from, "%.*s", (int)half, text);
+	snprintf(r->to, sizeof r->to, "%s", text + half + 1);
+	if (!text_is_token(r->from, LIMIT_SERIAL) || !text_is_token(r->to, LIMIT_SERIAL) || strcmp(r->from, r->to) > 0)
+		return err_set(e, REASON_CONFIG, "--serials %s: the first must not come after the last", text);
+	return 0;
+}
+
+/* "30d", "8h", "90m" */
+static int parse_valid(int64_t *seconds, const char *text, struct err *e)
+{
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	char digits[16];
+	size_t n = strlen(text);
+	uint64_t v;
+
+	*seconds = VALID_DEFAULT_S;
+	if (n == 0)
+		return 0;
+	snprintf(digits, sizeof digits, "%.*s", (int)(n - 1), text);
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (text[n - 1] == units[i].letter && n < sizeof digits &&
+		    text_uint(&v, digits, VALID_MAX_S / (uint64_t)units[i].seconds) == 0 && v) {
+			*seconds = (int64_t)v * units[i].seconds;
+			return 0;
+		}
+	return err_set(e, REASON_CONFIG, "--valid %s: write a number with d, h, m or s, for example 30d", text);
+}
+
+static int parse_number(uint32_t *out, const struct cli *c, const char *name, uint32_t least, uint32_t otherwise,
+			struct err *e)
+{
+	const char *text = cli_get(c, name);
+	uint64_t v = otherwise;
+
+	if (text && (text_uint(&v, text, QUOTA_MAX) < 0 || v < least))
+		return err_set(e, REASON_CONFIG, "--%s %s: a number from %u to %u", name, text, least, QUOTA_MAX);
+	*out = (uint32_t)v;
+	return 0;
+}
+
+static int parse_lists(struct work_order *o, const struct cli *c, struct err *e)
+{
+	if (cli_count(c, "serials") == 0 || cli_count(c, "serials") > ORDER_RANGES_MAX)
+		return err_set(e, REASON_CONFIG, "1 to %d --serials FROM-TO are needed", ORDER_RANGES_MAX);
+	if (cli_count(c, "station") == 0 || cli_count(c, "station") > ORDER_STATIONS_MAX)
+		return err_set(e, REASON_CONFIG, "1 to %d --station NAME are needed", ORDER_STATIONS_MAX);
+	for (; o->n_ranges < cli_count(c, "serials"); o->n_ranges++)
+		if (parse_range(&o->range[o->n_ranges], cli_get_n(c, "serials", o->n_ranges), e) < 0)
+			return -1;
+	for (; o->n_stations < cli_count(c, "station"); o->n_stations++) {
+		const char *name = cli_get_n(c, "station", o->n_stations);
+
+		if (!text_is_token(name, LIMIT_NAME))
+			return err_set(e, REASON_CONFIG, "--station %s: letters, digits, \".\", \"_\" and \"-\"", name);
+		snprintf(o->station[o->n_stations], sizeof o->station[0], "%s", name);
+	}
+	return 0;
+}
+
+/* Keys that the signer may sign beyond the quota: a try that was cut costs a key, not a unit. */
+static uint32_t scrap_default(uint32_t quota)
+{
+	return quota / 10 > LIMIT_SUPERSEDE ? quota / 10 : LIMIT_SUPERSEDE;
+}
+
+static int order_from_options(struct work_order *o, const struct cli *c, struct err *e)
+{
+	const char *id, *model_name, *agent, *valid = cli_get(c, "valid"), *quota;
+	struct model model;
+	int64_t seconds;
+
+	if (option_needed(c, "id", &id, e) < 0 || option_needed(c, "model", &model_name, e) < 0 ||
+	    option_needed(c, "agent", &agent, e) < 0 || option_needed(c, "quota", &quota, e) < 0)
+		return -1;
+	if (!text_is_token(id, CA_ID_MAX))
+		return err_set(e, REASON_CONFIG, "--id %s: letters, digits, \".\", \"_\" and \"-\", at most %d", id,
+			       CA_ID_MAX);
+	if (datadir_model(&model, model_name, e) < 0 || parse_number(&o->quota, c, "quota", 1, 0, e) < 0 ||
+	    parse_number(&o->scrap, c, "scrap", 0, scrap_default(o->quota), e) < 0 || parse_lists(o, c, e) < 0 ||
+	    parse_valid(&seconds, valid ? valid : "", e) < 0 || digest_sha256_file(o->agent_sha256, agent, e) < 0)
+		return -1;
+	snprintf(o->id, sizeof o->id, "%s", id);
+	snprintf(o->manufacturer, sizeof o->manufacturer, "%s", model.manufacturer);
+	snprintf(o->model, sizeof o->model, "%s", model.model);
+	snprintf(o->hw_type, sizeof o->hw_type, "%s", model.hw_type);
+	o->not_before = clock_utc() - 60;
+	o->not_after = clock_utc() + seconds;
+	return 0;
+}
+
+static int enter(struct office *o, const struct work_order *order, const struct buf *cms, struct err *e)
+{
+	int64_t now = clock_utc();
+	char detail[120];
+	int rc;
+
+	snprintf(detail, sizeof detail, "model=%s quota=%u scrap=%u", order->model, order->quota, order->scrap);
+	if (db_begin(o->ledger, e) < 0)
+		return -1;
+	rc = ledger_order_add(o->ledger, order, cms, now, e);
+	if (rc == 0)
+		rc = audit_add(o->ledger, now, o->actor, "order", order->id, detail, e);
+	if (rc == 0)
+		return db_commit(o->ledger, e);
+	db_rollback(o->ledger);
+	return -1;
+}
+
+/* The ledger first: a cut before the signer has seen the order is healed by asking for it again. */
+static int create(struct office *o, const struct work_order *order, struct buf *cms, struct err *e)
+{
+	struct ledger_order known;
+	struct operator op = {0};
+	struct signer *s = NULL;
+	int rc = ledger_order_get(o->ledger, order->id, &known, cms, e), made = -1;
+	bool exists = rc == 1;
+
+	if (rc < 0 || operator_load(&op, o->dir, e) < 0 ||
+	    (!exists && work_order_write(order, op.key, &op.chain, cms, e) < 0))
+		goto out;
+	s = signer_start(o->dir, SIGNER_FOR_OPERATOR, e);
+	if (!s || (!exists && enter(o, order, cms, e) < 0) || signer_order(s, cms, e) < 0)
+		goto out;
+	made = exists ? err_set(e, REASON_ORDER, "order %s exists already; give the new one another --id", order->id)
+		      : 0;
+out:
+	signer_stop(s);
+	operator_free(&op);
+	return made;
+}
+
+enum cli_exit cmd_order_create(const struct cli *c)
+{
+	struct work_order *order = mem_new(1, sizeof *order);
+	const char *out = cli_get(c, "out");
+	enum cli_exit code = EXIT_DONE;
+	struct buf cms = {0};
+	struct office o;
+	struct jsonl *j;
+	struct err e;
+
+	if (office_open(&o, c, &e) < 0) {
+		free(order);
+		return cli_fail(c, &e);
+	}
+	if (o.settings.site != SITE_FACTORY)
+		err_set(&e, REASON_CONFIG, "work orders are the factory's; this is a customer's CA system");
+	if (o.settings.site != SITE_FACTORY || order_from_options(order, c, &e) < 0 ||
+	    create(&o, order, &cms, &e) < 0 || (out && file_replace(out, cms.data, cms.len, 0644, &e) < 0)) {
+		code = cli_fail(c, &e);
+	} else if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "id", order->id);
+		jsonl_str(j, "model", order->model);
+		jsonl_int(j, "quota", order->quota);
+		jsonl_int(j, "scrap", order->scrap);
+		jsonl_print(j);
+	} else {
+		printf("order %s: %u of %s/%s, at most %u keys signed\n", order->id, order->quota, order->manufacturer,
+		       order->model, order->quota + order->scrap);
+	}
+	buf_free(&cms);
+	free(order);
+	office_close(&o);
+	return code;
+}
+
+/* ---- order list ---- */
+struct listing {
+	const struct cli *c;
+	struct trust *trust;
+};
+
+static int print_order(void *arg, const struct ledger_order *row, const struct buf *cms)
+{
+	const struct listing *l = arg;
+	struct work_order *o = mem_new(1, sizeof *o);
+	char until[TEXT_TIME] = "?";
+	struct jsonl *j;
+	struct err e;
+
+	if (work_order_read(o, cms->data, cms->len, l->trust, &e) == 0)
+		text_time(until, o->not_after);
+	else
+		fprintf(stderr, "warning: order %s: %s\n", row->id, e.text);
+	if (cli_json(l->c)) {
+		j = jsonl_new("order");
+		jsonl_str(j, "id", row->id);
+		jsonl_str(j, "manufacturer", o->manufacturer);
+		jsonl_str(j, "model", o->model);
+		jsonl_str(j, "state", order_state_name(row->state));
+		jsonl_int(j, "quota", row->quota);
+		jsonl_int(j, "used", row->used);
+		jsonl_int(j, "scrap", o->scrap);
+		jsonl_str(j, "not_after", until);
+		jsonl_str(j, "operator", o->operator_name);
+		jsonl_print(j);
+	} else {
+		printf("%-20s %-12s %6u of %-6u %-20s until %s\n", row->id, order_state_name(row->state), row->used,
+		       row->quota, o->model, until);
+	}
+	free(o);
+	return 0;
+}
+
+enum cli_exit cmd_order_list(const struct cli *c)
+{
+	struct listing l = { .c = c };
+	struct office o;
+	struct err e;
+	int rc;
+
+	if (office_open(&o, c, &e) < 0)
+		return cli_fail(c, &e);
+	l.trust = o.ca.trust;
+	rc = ledger_order_list(o.ledger, print_order, &l, &e);
+	office_close(&o);
+	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+}
+
+/* ---- order close ---- */
+/* *state: what is wanted, then what it is. */
+static int close_order(struct office *o, const char *id, enum order_state *state, struct err *e)
+{
+	struct ledger_order known;
+	struct signer *s;
+	int64_t now = clock_utc();
+	int rc;
+
+	if (db_begin(o->ledger, e) < 0)
+		return -1;
+	rc = ledger_order_get(o->ledger, id, &known, NULL, e);
+	if (rc == 0)
+		rc = err_set(e, REASON_ORDER, "there is no order %s; \"handsel-ca order list\" shows them", id);
+	if (rc == 1)
+		rc = 0;
+	if (rc == 0 && known.state < *state) {
+		rc = ledger_order_close(o->ledger, id, *state, now, e);
+		if (rc == 0)
+			rc = audit_add(o->ledger, now, o->actor, "close", id, order_state_name(*state), e);
+	} else if (rc == 0) {	/* never back from compromised */
+		*state = known.state;
+	}
+	if (rc < 0) {
+		db_rollback(o->ledger);
+		return -1;
+	}
+	if (db_commit(o->ledger, e) < 0)
+		return -1;
+	s = signer_start(o->dir, SIGNER_FOR_OPERATOR, e);
+	rc = s ? signer_close(s, id, e) : -1;
+	signer_stop(s);
+	return rc;
+}
+
+enum cli_exit cmd_order_close(const struct cli *c)
+{
+	enum order_state state = cli_has(c, "compromised") ? ORDER_COMPROMISED : ORDER_CLOSED;
+	struct office o;
+	struct jsonl *j;
+	struct err e;
+	int rc;
+
+	if (office_open(&o, c, &e) < 0)
+		return cli_fail(c, &e);
+	rc = close_order(&o, cli_arg(c, 0), &state, &e);
+	office_close(&o);
+	if (rc < 0)
+		return cli_fail(c, &e);
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "id", cli_arg(c, 0));
+		jsonl_str(j, "state", order_state_name(state));
+		jsonl_print(j);
+	} else {
+		printf("order %s is %s\n", cli_arg(c, 0), order_state_name(state));
+	}
+	return EXIT_DONE;
+}

@@ -1,0 +1,137 @@
+#include <config.h>
+
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "audit.h"
+#include "clock.h"
+#include "cmd.h"
+#include "file.h"
+#include "ledger.h"
+
+int office_open(struct office *o, const struct cli *c, struct err *e)
+{
+	const struct passwd *who = getpwuid(getuid());
+	char path[FILE_PATH];
+
+	*o = (struct office){ .dir = cli_dir(c) };
+	if (who)
+		snprintf(o->actor, sizeof o->actor, "operator:%s", who->pw_name);
+	else
+		snprintf(o->actor, sizeof o->actor, "operator:%ld", (long)getuid());
+	if (settings_load(&o->settings, o->dir, e) < 0 || authority_load(&o->ca, o->dir, e) < 0)
+		return -1;
+	if (file_join(path, e, o->dir, "ca.db") == 0)
+		o->ledger = ledger_open(path, e);
+	if (o->ledger)
+		return 0;
+	office_close(o);
+	return -1;
+}
+
+void office_close(struct office *o)
+{
+	if (o->ledger)
+		db_close(o->ledger);
+	authority_free(&o->ca);
+	*o = (struct office){0};
+}
+
+int operator_load(struct operator *op, const char *dir, struct err *e)
+{
+	char cert[FILE_PATH], key[FILE_PATH];
+
+	*op = (struct operator){0};
+	if (file_join(cert, e, dir, "operator.pem") < 0 || file_join(key, e, dir, "operator.key") < 0 ||
+	    chain_load(&op->chain, cert, e) < 0)
+		return -1;
+	op->key = key_load(key, e);
+	if (op->key)
+		return 0;
+	operator_free(op);
+	return -1;
+}
+
+void operator_free(struct operator *op)
+{
+	key_free(op->key);
+	chain_free(&op->chain);
+	*op = (struct operator){0};
+}
+
+static int enter(struct office *o, const struct cert *cert, struct err *e)
+{
+	int64_t now = clock_utc();
+	char subject[CERT_ROLE_MAX + LIMIT_NAME + 2];
+	int rc;
+
+	snprintf(subject, sizeof subject, "%s:%s", cert->role, cert->name);
+	if (db_begin(o->ledger, e) < 0)
+		return -1;
+	rc = ledger_unit_add(o->ledger, cert, now, e);
+	if (rc == 0)
+		rc = audit_add(o->ledger, now, o->actor, "unit", subject, cert->serial, e);
+	if (rc == 0)
+		return db_commit(o->ledger, e);
+	db_rollback(o->ledger);
+	return -1;
+}
+
+int unit_certify(struct office *o, struct signer *s, const struct unit_plan *plan, const struct buf *spki,
+		 struct chain *ch, struct err *e)
+{
+	struct buf der = {0};
+	int rc = signer_unit(s, plan, spki, &der, e);
+
+	if (rc == 0)
+		rc = chain_add(ch, der.data, der.len, e);
+	if (rc == 0)
+		rc = chain_add(ch, o->ca.unit.cert->der.data, o->ca.unit.cert->der.len, e);
+	if (rc == 0)
+		rc = enter(o, &ch->cert[0], e);
+	buf_free(&der);
+	return rc;
+}
+
+int unit_hosts(struct unit_plan *plan, const struct cli *c, struct err *e)
+{
+	if (cli_count(c, "host") > SIGNER_HOSTS)
+		return err_set(e, REASON_CONFIG, "at most %d --host", SIGNER_HOSTS);
+	for (size_t i = 0; i < cli_count(c, "host"); i++)
+		if (text_copy(plan->host[i], sizeof plan->host[i], cli_get_n(c, "host", i)) < 0)
+			return err_set(e, REASON_CONFIG, "--host %s: too long", cli_get_n(c, "host", i));
+	return 0;
+}
+
+int csr_load(struct csr *csr, const char *path, struct err *e)
+{
+	struct buf file = {0}, der = {0};
+	int rc = -1;
+
+	if (file_read(&file, path, 4 * LIMIT_CERT, e) == 0 &&
+	    (csr_from_pem(&file, &der, e) < 0 || csr_parse(csr, der.data, der.len, e) < 0))
+		err_prefix(e, "%s", path);
+	else if (csr->spki.len)
+		rc = 0;
+	buf_free(&file);
+	buf_free(&der);
+	return rc;
+}
+
+int chain_save(const struct chain *ch, const char *path, struct err *e)
+{
+	struct buf pem = {0};
+	int rc;
+
+	chain_to_pem(ch, &pem);
+	rc = file_replace(path, pem.data, pem.len, 0644, e);
+	buf_free(&pem);
+	return rc;
+}
+
+int option_needed(const struct cli *c, const char *name, const char **value, struct err *e)
+{
+	*value = cli_get(c, name);
+	return *value && **value ? 0 : err_set(e, REASON_CONFIG, "--%s is missing", name);
+}

@@ -1,0 +1,127 @@
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "clock.h"
+#include "cmd.h"
+#include "documents.h"
+#include "file.h"
+#include "ledger.h"
+#include "mem.h"
+
+/* Each active one becomes an entry. */
+static int add_entry(void *arg, const struct ledger_row *row)
+{
+	struct manifest *m = arg;
+	struct manifest_entry *entry;
+
+	m->entry = mem_grow(m->entry, m->n + 1, sizeof *m->entry);
+	entry = &m->entry[m->n++];
+	*entry = (struct manifest_entry){ .device = row->device };
+	memcpy(entry->certificate, row->r.cert_sha256, SHA256_LEN);
+	return 0;
+}
+
+static int collect(struct office *o, const struct cli *c, struct manifest *m, struct err *e)
+{
+	const char *order = cli_get(c, "order");
+	struct ledger_filter f = { .order = order, .state = "active" };
+	size_t n = cli_count(c, "device");
+
+	if (!order == !n)
+		return err_set(e, REASON_CONFIG, "give either --order ID or --device SERIAL, which may be repeated");
+	if (order) {
+		if (ledger_list(o->ledger, &f, add_entry, m, e) < 0)
+			return -1;
+		return m->n ? 0
+			    : err_set(e, REASON_ORDER,
+				      "order %s has no device with an active credential; nothing to ship", order);
+	}
+	for (size_t i = 0; i < n; i++) {
+		f.serial = cli_get_n(c, "device", i);
+		if (ledger_list(o->ledger, &f, add_entry, m, e) < 0)
+			return -1;
+		if (m->n == i)
+			return err_set(e, REASON_REQUEST, "device %s has no active credential; it cannot be shipped",
+				       f.serial);
+		if (m->n > i + 1)
+			return err_set(
+				e, REASON_REQUEST,
+				"device %s is given twice or the serial is used by several models; ship by --order",
+				f.serial);
+	}
+	return 0;
+}
+
+/* The sequence is on disk before the manifest is: no two manifests ever have the same. */
+static int ship(struct office *o, const struct cli *c, struct manifest *m, struct err *e)
+{
+	const char *customer, *out;
+	struct operator op = {0};
+	struct buf cms = {0};
+	char detail[40];
+	int rc = -1;
+
+	if (o->settings.site != SITE_FACTORY)
+		return err_set(e, REASON_CONFIG, "the factory ships; this is a customer's CA system");
+	if (option_needed(c, "customer", &customer, e) < 0 || option_needed(c, "out", &out, e) < 0 ||
+	    operator_load(&op, o->dir, e) < 0)
+		return -1;
+	m->time = clock_utc();
+	if (!text_is_token(customer, LIMIT_NAME)) {
+		err_set(e, REASON_CONFIG, "--customer %s: letters, digits, \".\", \"_\" and \"-\"", customer);
+		goto out;
+	}
+	snprintf(m->customer, sizeof m->customer, "%s", customer);
+	if (db_begin(o->ledger, e) < 0)
+		goto out;
+	rc = collect(o, c, m, e);
+	if (rc == 0)
+		rc = ledger_shipment_next(o->ledger, &m->sequence, e);
+	if (rc == 0)
+		rc = manifest_write(m, op.key, &op.chain, &cms, e);
+	if (rc == 0)
+		rc = ledger_shipment_add(o->ledger, m, &cms, e);
+	snprintf(detail, sizeof detail, "sequence=%llu devices=%zu", (unsigned long long)m->sequence, m->n);
+	if (rc == 0)
+		rc = audit_add(o->ledger, m->time, o->actor, "ship", m->customer, detail, e);
+	if (rc < 0)
+		db_rollback(o->ledger);
+	else
+		rc = db_commit(o->ledger, e);
+	if (rc == 0)
+		rc = file_replace(out, cms.data, cms.len, 0644, e);
+out:
+	buf_free(&cms);
+	operator_free(&op);
+	return rc;
+}
+
+enum cli_exit cmd_ship(const struct cli *c)
+{
+	struct manifest m = {0};
+	struct office o;
+	struct jsonl *j;
+	struct err e;
+	int rc;
+
+	if (office_open(&o, c, &e) < 0)
+		return cli_fail(c, &e);
+	rc = ship(&o, c, &m, &e);
+	office_close(&o);
+	if (rc == 0 && cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "customer", m.customer);
+		jsonl_int(j, "sequence", (int64_t)m.sequence);
+		jsonl_int(j, "devices", (int64_t)m.n);
+		jsonl_print(j);
+	} else if (rc == 0) {
+		printf("shipment %llu to %s: %zu devices, in %s\n", (unsigned long long)m.sequence, m.customer, m.n,
+		       cli_get(c, "out"));
+	}
+	manifest_free(&m);
+	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+}

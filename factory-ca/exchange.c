@@ -1,0 +1,234 @@
+#include <config.h>
+
+#include "exchange.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "check.h"
+#include "clock.h"
+#include "fault.h"
+#include "file.h"
+#include "log.h"
+#include "mem.h"
+
+struct exchange {
+	struct desk *d;
+	struct http_req *r;
+	struct ca_message *m;
+	struct ca_reply *reply;
+	struct job *jobs;
+	struct err *bad[LIMIT_BATCH];
+	atomic_size_t left;		/* jobs without answer, and one for the checks */
+	unsigned record;
+};
+
+/* ---- record ---- */
+static void record(struct desk *d, unsigned number, const char *what, const void *data, size_t len)
+{
+	char path[FILE_PATH];
+	struct err e;
+
+	if (!d->record)
+		return;
+	snprintf(path, sizeof path, "%s/%06u-%s.xml", d->record, number, what);
+	if (file_replace(path, data, len, 0600, &e) < 0)
+		log_err(&e, "record");
+}
+
+/* ---- reply ---- */
+void exchange_refuse(struct http_req *r, int status, const struct err *e)
+{
+	char extra[64], body[sizeof e->text + 1];
+
+	snprintf(extra, sizeof extra, "Handsel-Reason: %s\r\n%s", reason_id(e->code),
+		 status == 503 ? "Retry-After: 5\r\n" : "");
+	snprintf(body, sizeof body, "%s\n", e->text);
+	http_reply(r, status, "text/plain; charset=utf-8", extra, body, strlen(body));
+}
+
+static void exchange_free(struct exchange *x)
+{
+	for (size_t i = 0; i < x->m->n; i++) {
+		csr_free(&x->jobs[i].csr);
+		buf_free(&x->jobs[i].item.der);
+		free(x->bad[i]);
+	}
+	ca_message_free(x->m);
+	ca_reply_free(x->reply);
+	free(x->jobs);
+	free(x);
+}
+
+static void exchange_finish(struct exchange *x)
+{
+	struct buf xml = {0};
+	struct err lost;
+
+	ca_reply_write(x->reply, &xml);
+	record(x->d, x->record, "answer", xml.data, xml.len);
+	if (FAULT_LOSE("front.answer")) {
+		err_set(&lost, REASON_CA_UNAVAILABLE, "the answer was lost");
+		exchange_refuse(x->r, 503, &lost);
+	} else {
+		http_reply(x->r, 200, CA_TYPE, "", xml.data, xml.len);
+	}
+	FAULT("front.answered");
+	buf_free(&xml);
+	exchange_free(x);
+}
+
+static void exchange_less(struct exchange *x)
+{
+	if (atomic_fetch_sub(&x->left, 1) == 1)
+		exchange_finish(x);
+}
+
+/* ---- in the writer's thread ---- */
+static int sign_later(struct desk *d, struct job *job)
+{
+	if (d->n_signing == d->room) {
+		d->room += LIMIT_BATCH;
+		d->signing = mem_grow(d->signing, d->room, sizeof *d->signing);
+	}
+	d->signing[d->n_signing++] = job;
+	return 0;
+}
+
+static int job_run(struct writer_job *w, struct db *db, struct err *e)
+{
+	struct job *job = (struct job *)w;
+	const char *unit = *job->unit ? job->unit : NULL;
+	int rc;
+
+	if (job->decided)
+		return request_refused(db, job->rules.now, unit ? unit : "device", job->rq, job->a, e);
+	switch (job->rq->kind) {
+	case CA_ISSUE:
+		rc = request_issue(db, &job->rules, job->unit, &job->issue, job->a, &job->row, e);
+		return rc == 1 ? sign_later(job->x->d, job) : rc;
+	case CA_CONFIRM:
+		return request_confirm(db, &job->rules, unit, job->rq, job->a, e);
+	case CA_REVOKE:
+		return request_revoke(db, &job->rules, job->unit, job->rq, job->a, e);
+	default:
+		return err_set(e, REASON_INTERNAL, "a request that only reads came to the writer");
+	}
+}
+
+/* What a batch that was rolled back has left in the answer. */
+static void job_reset(struct job *job)
+{
+	if (!job->decided) {
+		ca_answer_free(job->a);
+		*job->a = (struct ca_answer){0};
+	}
+	buf_free(&job->item.der);
+}
+
+static void job_done(struct writer_job *w, int rc, const struct err *e)
+{
+	struct job *job = (struct job *)w;
+	struct exchange *x = job->x;
+
+	if (rc == 0) {
+		FAULT("commit.after");
+		if (job->a->result == CA_CONFIRMED)
+			FAULT("confirm.committed");
+	} else if (x->d->again) {
+		job_reset(job);
+		writer_submit(x->d->writer, w);
+		return;
+	} else {
+		log_err(e, "request %s", job->rq->request.id);
+		job->decided = false;
+		job_reset(job);
+		ca_refuse(job->a, REASON_CA_UNAVAILABLE,
+			  "the CA cannot work now; nothing is lost, ask again with the same request id");
+	}
+	exchange_less(x);
+}
+
+/* ---- in the server's thread ---- */
+static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, int64_t now)
+{
+	struct job *job = &x->jobs[i];
+	struct err e = {0};
+	bool audit = peer->role != ROLE_DEVICE;
+	int rc;
+
+	*job = (struct job){ .w = { .run = job_run, .done = job_done },
+			      .x = x,
+			      .rq = &x->m->request[i],
+			      .a = &x->reply->answer[i],
+			      .rules.now = now };
+	snprintf(job->unit, sizeof job->unit, "%s", peer->unit);
+	if (x->bad[i]) {
+		e = *x->bad[i];
+		rc = -1;
+	} else {
+		rc = check_request(x->d, peer, x->r, job, &audit, &e);
+	}
+	if (rc < 0) {
+		ca_answer_free(job->a);
+		*job->a = (struct ca_answer){0};
+		ca_refuse(job->a, e.code, e.text);
+		log_info("%s %s: refused: %s %s", *job->unit ? job->unit : http_remote(x->r), job->rq->request.id,
+			 reason_id(e.code), e.text);
+		job->decided = true;
+	}
+	if (rc == 1 || (rc < 0 && audit && e.code != REASON_STORAGE)) {
+		atomic_fetch_add(&x->left, 1);
+		FAULT("front.checked");
+		writer_submit(x->d->writer, &job->w);
+	}
+}
+
+static struct ca_message *message_read(struct desk *d, struct http_req *r, const struct peer *peer, struct err **bad)
+{
+	const struct buf *body = http_body(r);
+	struct ca_message *m = mem_new(1, sizeof *m);
+	struct err e;
+	int rc = ca_message_read(m, bad, body->data, body->len, policy_max_body(peer->role), &e);
+
+	if (rc == 0 && *m->ca && strcmp(m->ca, d->settings.id) != 0) {
+		rc = err_set(&e, REASON_REQUEST, "there is no CA \"%s\" here; this system has \"%s\"", m->ca,
+			     d->settings.id);
+		for (size_t i = 0; i < m->n; i++)
+			free(bad[i]);
+	}
+	if (rc == 0)
+		return m;
+	log_info("%s %s: %s", http_remote(r), *peer->unit ? peer->unit : "device", e.text);
+	exchange_refuse(r, 400, &e);
+	ca_message_free(m);
+	return NULL;
+}
+
+void exchange_run(struct desk *d, struct http_req *r, const struct peer *peer)
+{
+	const struct peer who = *peer;	/* the connection may end before the last job is submitted */
+	struct exchange *x = mem_new(1, sizeof *x);
+	int64_t now = clock_utc();
+	size_t n;
+
+	FAULT("front.received");
+	x->m = message_read(d, r, &who, x->bad);
+	if (!x->m) {
+		free(x);
+		return;
+	}
+	x->d = d;
+	x->r = r;
+	x->record = atomic_fetch_add(&d->records, 1) + 1;
+	record(d, x->record, "request", http_body(r)->data, http_body(r)->len);
+	x->reply = mem_new(1, sizeof *x->reply);
+	n = x->reply->n = x->m->n;
+	x->jobs = mem_new(n, sizeof *x->jobs);
+	atomic_init(&x->left, 1);
+	for (size_t i = 0; i < n; i++)
+		job_prepare(x, i, &who, now);
+	exchange_less(x);
+}

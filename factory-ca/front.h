@@ -1,0 +1,29 @@
+/* front.h - the network side of a CA system: HTTPS, who the peer is, one writer for the ledger, one signer. */
+#ifndef HANDSEL_FRONT_H
+#define HANDSEL_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "authority.h"
+#include "err.h"
+
+struct front;
+
+/* record: a folder for the XML of each exchange, or NULL. NULL on failure. */
+struct front *front_start(const char *dir, const struct endpoint *listen, const char *record, struct err *e);
+uint16_t front_port(const struct front *f);
+
+/* Becomes readable when the signer is gone: then nothing can be issued and serve ends, to be started again. */
+int front_failure_fd(const struct front *f);
+bool front_failed(struct front *f);
+
+/* Reads ca.yaml and the profile again; the signer is started anew. -1: all stays as it was. */
+int front_reload(struct front *f, struct err *e);
+
+unsigned front_tick_s(const struct front *f);	/* how often to call front_tick(); 0: never */
+void front_tick(struct front *f);		/* counts the uptime of pending ones, lapses those that are over */
+
+void front_stop(struct front *f);		/* answers what was asked first */
+
+#endif

@@ -1,0 +1,561 @@
+#include <config.h>
+
+#include "ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "mem.h"
+
+/* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4), mode and
+ * encrypted_key for keys made by the CA (H13), endorsement and factory_certificate for what a node forwards (H8),
+ * voucher for resale. */
+static const char *const migrations[] = {
+	AUDIT_SQL
+	"CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO meta VALUES('uptime', 0), ('shipment', 0);"
+	"CREATE TABLE work_order(id TEXT PRIMARY KEY, cms BLOB NOT NULL, manufacturer TEXT NOT NULL,"
+	" model TEXT NOT NULL, state TEXT NOT NULL CHECK(state IN ('open', 'closed', 'compromised')),"
+	" quota INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0 CHECK(used >= 0 AND used <= quota),"
+	" created INTEGER NOT NULL, changed INTEGER NOT NULL);"
+	"CREATE TABLE device(n INTEGER PRIMARY KEY, manufacturer TEXT NOT NULL, model TEXT NOT NULL,"
+	" serial TEXT NOT NULL, generation INTEGER NOT NULL, superseded INTEGER NOT NULL, order_id TEXT NOT NULL,"
+	" UNIQUE(serial, model, manufacturer));"
+	"CREATE TABLE request(n INTEGER PRIMARY KEY, unit TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,"
+	" device INTEGER REFERENCES device(n), state TEXT NOT NULL, spki BLOB, order_id TEXT NOT NULL,"
+	" took_unit INTEGER NOT NULL, slot TEXT NOT NULL, ticket BLOB, certificate BLOB, certificate_sha256 BLOB,"
+	" certificate_serial TEXT, lapse_at INTEGER, reason TEXT, created INTEGER NOT NULL, changed INTEGER NOT NULL,"
+	" ca TEXT NOT NULL, issuer BLOB, mode TEXT NOT NULL DEFAULT 'device', encrypted_key BLOB, endorsement BLOB,"
+	" factory_certificate BLOB, UNIQUE(unit, id));"
+	/* whatever the program does, no serial ever has two */
+	"CREATE UNIQUE INDEX request_open ON request(device) WHERE state IN ('reserved', 'pending', 'active');"
+	"CREATE UNIQUE INDEX request_certificate ON request(certificate_sha256) WHERE certificate_sha256 IS NOT NULL;"
+	"CREATE UNIQUE INDEX request_serial ON request(certificate_serial) WHERE certificate_serial IS NOT NULL;"
+	"CREATE INDEX request_device ON request(device);"
+	"CREATE INDEX request_lapse ON request(lapse_at) WHERE state = 'pending' AND lapse_at IS NOT NULL;"
+	"CREATE TABLE unit(n INTEGER PRIMARY KEY, role TEXT NOT NULL, name TEXT NOT NULL, customer TEXT NOT NULL,"
+	" certificate BLOB NOT NULL, certificate_serial TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,"
+	" revoked INTEGER, reason TEXT);"
+	"CREATE TABLE shipment(sequence INTEGER PRIMARY KEY, customer TEXT NOT NULL, time INTEGER NOT NULL,"
+	" cms BLOB NOT NULL);"
+	"CREATE TABLE shipped(sequence INTEGER NOT NULL REFERENCES shipment(sequence),"
+	" device INTEGER NOT NULL REFERENCES device(n), certificate_sha256 BLOB NOT NULL, voucher BLOB,"
+	" PRIMARY KEY(sequence, device)) WITHOUT ROWID;",
+};
+
+struct db *ledger_open(const char *path, struct err *e)
+{
+	return db_open(path, migrations, ARRAY_LEN(migrations), e);
+}
+
+/* ---- devices ---- */
+#define DEVICE "SELECT n, manufacturer, model, serial, generation, superseded, order_id FROM device WHERE "
+
+static int device_read(struct stmt *s, struct ledger_device *d, struct err *e)
+{
+	int rc = db_step(s, e);
+
+	if (rc <= 0)
+		return rc;
+	*d = (struct ledger_device){ .n = col_int(s, 0), .generation = (uint32_t)col_int(s, 4),
+		.superseded = (uint32_t)col_int(s, 5) };
+	col_copy(s, 1, d->id.manufacturer, sizeof d->id.manufacturer);
+	col_copy(s, 2, d->id.model, sizeof d->id.model);
+	col_copy(s, 3, d->id.serial, sizeof d->id.serial);
+	col_copy(s, 6, d->order, sizeof d->order);
+	return 1;
+}
+
+int ledger_device_get(struct db *db, const struct device_id *id, struct ledger_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db, DEVICE "serial = ?1 AND model = ?2 AND manufacturer = ?3");
+	int rc;
+
+	bind_text(s, 1, id->serial);
+	bind_text(s, 2, id->model);
+	bind_text(s, 3, id->manufacturer);
+	rc = device_read(s, d, e);
+	if (rc == 0)
+		*d = (struct ledger_device){ .id = *id };
+	db_reset(s);
+	return rc;
+}
+
+int ledger_device_by_n(struct db *db, int64_t n, struct ledger_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db, DEVICE "n = ?1");
+	int rc;
+
+	bind_int(s, 1, n);
+	rc = device_read(s, d, e);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_device_find(struct db *db, const struct device_id *id, struct ledger_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db,
+				 DEVICE "serial = ?1 AND (?2 = '' OR model = ?2) AND (?3 = '' OR manufacturer = ?3)");
+	struct ledger_device other;
+	int rc;
+
+	bind_text(s, 1, id->serial);
+	bind_text(s, 2, id->model);
+	bind_text(s, 3, id->manufacturer);
+	rc = device_read(s, d, e);
+	if (rc == 1 && (rc = device_read(s, &other, e)) == 1)
+		rc = err_set(e, REASON_CONFIG, "serial %s is used by %s/%s and %s/%s; add --model and --manufacturer",
+			     id->serial, d->id.manufacturer, d->id.model, other.id.manufacturer, other.id.model);
+	else if (rc == 0)
+		rc = d->n != 0;
+	db_reset(s);
+	return rc;
+}
+
+int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
+{
+	struct stmt *s = db_stmt(db,
+				 "INSERT INTO device(n, manufacturer, model, serial, generation, superseded, order_id)"
+				 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(n) DO UPDATE SET"
+				 " generation = ?5, superseded = ?6, order_id = ?7");
+
+	if (d->n)
+		bind_int(s, 1, d->n);
+	else
+		bind_text(s, 1, NULL);
+	bind_text(s, 2, d->id.manufacturer);
+	bind_text(s, 3, d->id.model);
+	bind_text(s, 4, d->id.serial);
+	bind_int(s, 5, d->generation);
+	bind_int(s, 6, d->superseded);
+	bind_text(s, 7, d->order);
+	if (db_run(s, e) < 0)
+		return -1;
+	if (!d->n)
+		d->n = db_rowid(db);
+	return 0;
+}
+
+/* ---- requests ---- */
+#define REQUEST_COLUMNS \
+	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
+	" r.certificate_sha256, r.lapse_at, r.slot"
+#define REQUEST "SELECT " REQUEST_COLUMNS " FROM request r WHERE "
+
+void ledger_request_free(struct ledger_request *r)
+{
+	buf_free(&r->spki);
+	buf_free(&r->cert);
+	buf_free(&r->ticket);
+}
+
+static void request_columns(struct stmt *s, struct ledger_request *r)
+{
+	struct buf sha = {0};
+
+	r->n = col_int(s, 0);
+	col_copy(s, 1, r->unit, sizeof r->unit);
+	col_copy(s, 2, r->id.id, sizeof r->id.id);
+	r->id.generation = (uint32_t)col_int(s, 3);
+	r->device = col_int(s, 4);
+	if (ca_state_parse(col_text(s, 5), &r->state) < 0)
+		r->state = CA_UNKNOWN;
+	col_blob(s, 6, &r->spki);
+	col_copy(s, 7, r->order, sizeof r->order);
+	r->took_unit = col_int(s, 8);
+	col_blob(s, 9, &r->cert);
+	col_blob(s, 10, &sha);
+	memset(r->cert_sha256, 0, sizeof r->cert_sha256);
+	if (sha.len == sizeof r->cert_sha256)
+		memcpy(r->cert_sha256, sha.data, sha.len);
+	r->lapse_at = col_int(s, 11);
+	col_copy(s, 12, r->slot, sizeof r->slot);
+	buf_free(&sha);
+}
+
+static int request_read(struct stmt *s, struct ledger_request *r, struct err *e)
+{
+	int rc = db_step(s, e);
+
+	if (rc == 1)
+		request_columns(s, r);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.unit = ?1 AND r.id = ?2");
+
+	bind_text(s, 1, unit);
+	bind_text(s, 2, id);
+	return request_read(s, r, e);
+}
+
+int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
+				  struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.certificate_sha256 = ?1");
+
+	bind_blob(s, 1, sha256, SHA256_LEN);
+	return request_read(s, r, e);
+}
+
+int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.device = ?1 AND r.state IN ('reserved', 'pending', 'active')");
+
+	bind_int(s, 1, device);
+	return request_read(s, r, e);
+}
+
+int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.certificate_serial = ?1");
+
+	bind_text(s, 1, hex);
+	return request_read(s, r, e);
+}
+
+static void bind_optional(struct stmt *s, int i, const struct buf *b)
+{
+	bind_blob(s, i, b->len ? b->data : NULL, b->len);
+}
+
+int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(
+		db,
+		"INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, ticket,"
+		" lapse_at, created, changed, ca) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)");
+
+	bind_text(s, 1, r->unit);
+	bind_text(s, 2, r->id.id);
+	bind_int(s, 3, r->id.generation);
+	if (r->device)
+		bind_int(s, 4, r->device);
+	else
+		bind_text(s, 4, NULL);
+	bind_text(s, 5, ca_state_name(r->state));
+	bind_optional(s, 6, &r->spki);
+	bind_text(s, 7, r->order);
+	bind_int(s, 8, r->took_unit);
+	bind_text(s, 9, r->slot);
+	bind_optional(s, 10, &r->ticket);
+	if (r->lapse_at)
+		bind_int(s, 11, r->lapse_at);
+	else
+		bind_text(s, 11, NULL);
+	bind_int(s, 12, now);
+	bind_text(s, 13, ca);
+	if (db_run(s, e) < 0)
+		return -1;
+	r->n = db_rowid(db);
+	return 0;
+}
+
+int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct cert *issuer, int64_t now,
+			  struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = 'pending', certificate = ?2, certificate_sha256 = ?3,"
+				     " certificate_serial = ?4, issuer = ?5, changed = ?6 WHERE n = ?1");
+
+	bind_int(s, 1, n);
+	bind_blob(s, 2, cert->der.data, cert->der.len);
+	bind_blob(s, 3, cert->sha256, SHA256_LEN);
+	bind_text(s, 4, cert->serial);
+	bind_blob(s, 5, issuer->sha256, SHA256_LEN);
+	bind_int(s, 6, now);
+	return db_run(s, e);
+}
+
+int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?2, reason = ?3, changed = ?4 WHERE n = ?1");
+
+	bind_int(s, 1, n);
+	bind_text(s, 2, ca_state_name(state));
+	bind_text(s, 3, reason);
+	bind_int(s, 4, now);
+	return db_run(s, e);
+}
+
+/* ---- pending time ---- */
+static int meta_get(struct db *db, const char *name, int64_t *value, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT value FROM meta WHERE name = ?1");
+	int rc;
+
+	bind_text(s, 1, name);
+	rc = db_step(s, e);
+	if (rc == 1)
+		*value = col_int(s, 0);
+	db_reset(s);
+	if (rc == 0)
+		err_set(e, REASON_STORAGE, "the ledger has no \"%s\"; restore it from the backup", name);
+	return rc == 1 ? 0 : -1;
+}
+
+static int meta_add(struct db *db, const char *name, int64_t value, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE meta SET value = value + ?2 WHERE name = ?1");
+
+	bind_text(s, 1, name);
+	bind_int(s, 2, value);
+	return db_run(s, e);
+}
+
+int ledger_uptime(struct db *db, int64_t *seconds, struct err *e)
+{
+	return meta_get(db, "uptime", seconds, e);
+}
+
+int ledger_uptime_add(struct db *db, int64_t seconds, struct err *e)
+{
+	return meta_add(db, "uptime", seconds, e);
+}
+
+int ledger_any_pending(struct db *db, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM request WHERE state = 'pending' AND lapse_at IS NOT NULL LIMIT 1");
+	int rc = db_step(s, e);
+
+	db_reset(s);
+	return rc;
+}
+
+int ledger_lapsed(struct db *db, struct ledger_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.state = 'pending' AND r.lapse_at IS NOT NULL AND"
+				     " r.lapse_at <= (SELECT value FROM meta WHERE name = 'uptime') LIMIT 1");
+
+	return request_read(s, r, e);
+}
+
+/* ---- work orders ---- */
+static const char *const order_states[] = { "open", "closed", "compromised" };
+
+const char *order_state_name(enum order_state s)
+{
+	return order_states[s];
+}
+
+static void order_columns(struct stmt *s, struct ledger_order *o, struct buf *cms)
+{
+	*o = (struct ledger_order){ .state = ORDER_COMPROMISED,
+				     .quota = (uint32_t)col_int(s, 2),
+				     .used = (uint32_t)col_int(s, 3) };
+	col_copy(s, 0, o->id, sizeof o->id);
+	for (size_t i = 0; i < ARRAY_LEN(order_states); i++)
+		if (strcmp(col_text(s, 1), order_states[i]) == 0)
+			o->state = (enum order_state)i;
+	if (cms)
+		col_blob(s, 4, cms);
+}
+
+int ledger_order_get(struct db *db, const char *id, struct ledger_order *o, struct buf *cms, struct err *e)
+{
+	struct stmt *s = cms ? db_stmt(db, "SELECT id, state, quota, used, cms FROM work_order WHERE id = ?1")
+			     : db_stmt(db, "SELECT id, state, quota, used FROM work_order WHERE id = ?1");
+	int rc;
+
+	bind_text(s, 1, id);
+	rc = db_step(s, e);
+	if (rc == 1)
+		order_columns(s, o, cms);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_order_add(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db,
+				 "INSERT INTO work_order(id, cms, manufacturer, model, state, quota, created, changed)"
+				 " VALUES(?1, ?2, ?3, ?4, 'open', ?5, ?6, ?6)");
+
+	bind_text(s, 1, o->id);
+	bind_blob(s, 2, cms->data, cms->len);
+	bind_text(s, 3, o->manufacturer);
+	bind_text(s, 4, o->model);
+	bind_int(s, 5, o->quota);
+	bind_int(s, 6, now);
+	return db_run(s, e);
+}
+
+int ledger_order_take(struct db *db, const char *id, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE work_order SET used = used + 1 WHERE id = ?1");
+
+	bind_text(s, 1, id);
+	return db_run(s, e);
+}
+
+int ledger_order_give_back(struct db *db, const char *id, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE work_order SET used = used - 1 WHERE id = ?1");
+
+	bind_text(s, 1, id);
+	return db_run(s, e);
+}
+
+int ledger_order_close(struct db *db, const char *id, enum order_state state, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE work_order SET state = ?2, changed = ?3 WHERE id = ?1");
+
+	bind_text(s, 1, id);
+	bind_text(s, 2, order_states[state]);
+	bind_int(s, 3, now);
+	return db_run(s, e);
+}
+
+int ledger_order_pending(struct db *db, const char *id, const char *unit, struct err *e)
+{
+	struct stmt *s = db_stmt(
+		db, "SELECT 1 FROM request WHERE state = 'pending' AND order_id = ?1 AND unit = ?2 LIMIT 1");
+	int rc;
+
+	bind_text(s, 1, id);
+	bind_text(s, 2, unit);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_order *o, const struct buf *cms),
+		      void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT id, state, quota, used, cms FROM work_order ORDER BY created, id");
+	struct buf cms = {0};
+	struct ledger_order o;
+	int rc;
+
+	while ((rc = db_step(s, e)) == 1) {
+		order_columns(s, &o, &cms);
+		if (each(arg, &o, &cms) < 0)
+			break;
+	}
+	db_reset(s);
+	buf_free(&cms);
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- lists ---- */
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *arg, const struct ledger_row *row),
+		void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(
+		db, "SELECT " REQUEST_COLUMNS ", d.manufacturer, d.model, d.serial, r.state, r.certificate_serial,"
+		    " r.reason, r.created, r.changed FROM request r LEFT JOIN device d ON d.n = r.device"
+		    " WHERE (?1 = '' OR r.order_id = ?1) AND (?2 = '' OR r.state = ?2) AND (?3 = '' OR d.serial = ?3)"
+		    " AND (?4 = '' OR r.id = ?4 OR d.serial = ?4 OR r.certificate_serial = ?4) ORDER BY r.n");
+	struct ledger_row row = {0};
+	int rc;
+
+	bind_text(s, 1, or_empty(f->order));
+	bind_text(s, 2, or_empty(f->state));
+	bind_text(s, 3, or_empty(f->serial));
+	bind_text(s, 4, or_empty(f->id));
+	while ((rc = db_step(s, e)) == 1) {
+		request_columns(s, &row.r);
+		col_copy(s, 13, row.device.manufacturer, sizeof row.device.manufacturer);
+		col_copy(s, 14, row.device.model, sizeof row.device.model);
+		col_copy(s, 15, row.device.serial, sizeof row.device.serial);
+		col_copy(s, 16, row.state, sizeof row.state);
+		col_copy(s, 17, row.cert_serial, sizeof row.cert_serial);
+		col_copy(s, 18, row.reason, sizeof row.reason);
+		row.created = col_int(s, 19);
+		row.changed = col_int(s, 20);
+		if (each(arg, &row) < 0)
+			break;
+	}
+	db_reset(s);
+	ledger_request_free(&row.r);
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- unit certificates and shipments ---- */
+int ledger_unit_add(struct db *db, const struct cert *cert, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO unit(role, name, customer, certificate, certificate_serial, created)"
+				     " VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
+
+	bind_text(s, 1, cert->role);
+	bind_text(s, 2, cert->name);
+	bind_text(s, 3, cert->customer);
+	bind_blob(s, 4, cert->der.data, cert->der.len);
+	bind_text(s, 5, cert->serial);
+	bind_int(s, 6, now);
+	return db_run(s, e);
+}
+
+int ledger_unit_revoke(struct db *db, const char *serial, const char *reason, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(
+		db, "UPDATE unit SET revoked = ?2, reason = ?3 WHERE certificate_serial = ?1 AND revoked IS NULL");
+
+	bind_text(s, 1, serial);
+	bind_int(s, 2, now);
+	bind_text(s, 3, reason);
+	return db_run(s, e) < 0 ? -1 : db_changes(db) > 0;
+}
+
+int ledger_unit_revoked(struct db *db, const char *serial, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM unit WHERE certificate_serial = ?1 AND revoked IS NOT NULL");
+	int rc;
+
+	bind_text(s, 1, serial);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_unit_out(struct db *db, const char *role, const char *name, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM unit WHERE role = ?1 AND name = ?2 GROUP BY role, name"
+				     " HAVING count(*) = count(revoked)");
+	int rc;
+
+	bind_text(s, 1, role);
+	bind_text(s, 2, name);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e)
+{
+	int64_t last;
+
+	if (meta_add(db, "shipment", 1, e) < 0 || meta_get(db, "shipment", &last, e) < 0)
+		return -1;
+	*sequence = (uint64_t)last;
+	return 0;
+}
+
+int ledger_shipment_add(struct db *db, const struct manifest *m, const struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO shipment(sequence, customer, time, cms) VALUES(?1, ?2, ?3, ?4)");
+
+	bind_int(s, 1, (int64_t)m->sequence);
+	bind_text(s, 2, m->customer);
+	bind_int(s, 3, m->time);
+	bind_blob(s, 4, cms->data, cms->len);
+	if (db_run(s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->n; i++) {
+		s = db_stmt(db, "INSERT INTO shipped(sequence, device, certificate_sha256)"
+				" SELECT ?1, device, certificate_sha256 FROM request WHERE certificate_sha256 = ?2");
+		bind_int(s, 1, (int64_t)m->sequence);
+		bind_blob(s, 2, m->entry[i].certificate, SHA256_LEN);
+		if (db_run(s, e) < 0)
+			return -1;
+	}
+	return 0;
+}

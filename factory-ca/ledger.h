@@ -1,0 +1,110 @@
+/* ledger.h - the issuance database of a CA system. All SQL of handsel-ca stands in ledger.c.
+ *
+ * Every function works inside the caller's transaction, or reads on a connection of the caller's own; the rules
+ * about what may follow what are in rules.c. Getters return 1 found, 0 not there, -1 error. */
+#ifndef HANDSEL_LEDGER_H
+#define HANDSEL_LEDGER_H
+
+#include "authority.h"
+#include "camsg.h"
+#include "db.h"
+#include "device.h"
+#include "documents.h"
+
+#define UNIT_MAX (CERT_ROLE_MAX + LIMIT_NAME + 2)	/* "station:line-2": who asked, and whose ids these are */
+
+struct db *ledger_open(const char *path, struct err *e);
+
+/* ---- devices ---- */
+struct ledger_device {
+	int64_t n;			/* 0: not known yet */
+	struct device_id id;
+	uint32_t generation;		/* the highest that was accepted */
+	uint32_t superseded;		/* new ids since the last one that was revoked */
+	char order[CA_ID_MAX + 1];	/* whose unit this serial holds; "" = none */
+};
+int ledger_device_get(struct db *db, const struct device_id *id, struct ledger_device *d, struct err *e);
+int ledger_device_by_n(struct db *db, int64_t n, struct ledger_device *d, struct err *e);
+int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e);	/* inserts (and sets n) or updates */
+/* The only device with this serial; manufacturer and model narrow it down, "" = any. -1 if several fit. */
+int ledger_device_find(struct db *db, const struct device_id *id, struct ledger_device *d, struct err *e);
+
+/* ---- requests ---- */
+struct ledger_request {
+	int64_t n;
+	char unit[UNIT_MAX];
+	struct request_id id;
+	int64_t device;			/* 0: a tombstone of a device that was never seen */
+	enum ca_state state;
+	struct buf spki;		/* empty: a tombstone */
+	char order[CA_ID_MAX + 1];
+	bool took_unit;			/* the order's unit goes back if this never becomes active */
+	struct buf cert;		/* DER */
+	uint8_t cert_sha256[SHA256_LEN];
+	int64_t lapse_at;		/* in seconds of the server's uptime, 0 = never */
+	char slot[LIMIT_NAME + 1];
+	struct buf ticket;
+};
+void ledger_request_free(struct ledger_request *r);	/* zero it before the first get; each get replaces */
+int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e);
+int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
+				  struct err *e);
+/* The one request of a device that is reserved, pending or active. */
+int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
+int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
+/* Sets n. */
+int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);
+int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct cert *issuer, int64_t now,
+			  struct err *e);	/* and pending */
+int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e);
+
+/* ---- pending time: counted only while the server runs ---- */
+int ledger_uptime(struct db *db, int64_t *seconds, struct err *e);
+int ledger_uptime_add(struct db *db, int64_t seconds, struct err *e);
+int ledger_any_pending(struct db *db, struct err *e);		/* with an end of its pending time */
+int ledger_lapsed(struct db *db, struct ledger_request *r, struct err *e);	/* one that is over */
+
+/* ---- work orders ---- */
+enum order_state { ORDER_OPEN, ORDER_CLOSED, ORDER_COMPROMISED };
+const char *order_state_name(enum order_state s);
+
+struct ledger_order {
+	char id[CA_ID_MAX + 1];
+	enum order_state state;
+	uint32_t quota, used;
+};
+/* cms may be NULL. */
+int ledger_order_get(struct db *db, const char *id, struct ledger_order *o, struct buf *cms, struct err *e);
+int ledger_order_add(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e);
+int ledger_order_take(struct db *db, const char *id, struct err *e);	/* the database refuses one too many */
+int ledger_order_give_back(struct db *db, const char *id, struct err *e);
+int ledger_order_close(struct db *db, const char *id, enum order_state state, int64_t now, struct err *e);
+/* 1: the unit has pending ones of it. */
+int ledger_order_pending(struct db *db, const char *id, const char *unit, struct err *e);
+int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_order *o, const struct buf *cms),
+		      void *arg, struct err *e);
+
+/* ---- lists ---- */
+struct ledger_filter {
+	const char *order, *state, *serial, *id;	/* "" = any */
+};
+struct ledger_row {
+	struct device_id device;
+	struct ledger_request r;
+	char state[16], cert_serial[2 * CERT_SERIAL_MAX + 1], reason[LIMIT_NAME + 1];
+	int64_t created, changed;
+};
+int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *arg, const struct ledger_row *row),
+		void *arg, struct err *e);
+
+/* ---- unit certificates, shipments, handoffs ---- */
+int ledger_unit_add(struct db *db, const struct cert *cert, int64_t now, struct err *e);
+/* 1: done, 0: there is none that is not revoked. */
+int ledger_unit_revoke(struct db *db, const char *serial, const char *reason, int64_t now, struct err *e);
+int ledger_unit_revoked(struct db *db, const char *serial, struct err *e);	/* 1: this certificate is */
+/* 1: all certificates of that unit are revoked. */
+int ledger_unit_out(struct db *db, const char *role, const char *name, struct err *e);
+int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e);
+int ledger_shipment_add(struct db *db, const struct manifest *m, const struct buf *cms, struct err *e);
+
+#endif

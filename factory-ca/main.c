@@ -1,0 +1,114 @@
+#include <config.h>
+
+#include "cmd.h"
+
+#define HOST { "host", "NAME_OR_ADDRESS", "where it is reached; may be repeated", true }
+#define OUT(what) { "out", "FILE", what, false }
+
+static const struct cli_option init_options[] = {
+	{ "kind", "KIND", "factory or customer", false },
+	{ "name", "NAME", "of the company; in the factory the manufacturer as in the model files", false },
+	{ "id", "ID", "of this CA in the protocol; default: the kind", false },
+	HOST,
+	{ "listen", "ADDRESS:PORT", "for serve; default 0.0.0.0:8443", false },
+	{ NULL },
+};
+static const struct cli_option serve_options[] = {
+	{ "listen", "ADDRESS:PORT", "instead of ca.yaml's; port 0: any free one", false },
+	{ "ready-file", "FILE", "gets the port as soon as requests are served", false },
+	{ "record", "DIR", "keep the XML of each exchange there", false },
+	{ NULL },
+};
+static const struct cli_option unit_options[] = {
+	{ "role", "ROLE", "ca, station, node, operator, ra or kmc", false },
+	{ "name", "NAME", "of the unit", false },
+	HOST,
+	OUT("the certificate, then the unit CA's, PEM"),
+	{ NULL },
+};
+static const struct cli_option create_options[] = {
+	{ "id", "ID", "of the work order", false },
+	{ "model", "MODEL", "name of a model file, or a path with a slash", false },
+	{ "serials", "FROM-TO", "inclusive, of equal width; may be repeated", true },
+	{ "quota", "Q", "units", false },
+	{ "scrap", "S", "keys beyond the quota for tries that were cut; default a tenth of it, at least 3", false },
+	{ "station", "NAME", "that may work on it; may be repeated", true },
+	{ "agent", "FILE", "the agent image that is loaded into the devices", false },
+	{ "valid", "TIME", "like 30d (the default) or 8h", false },
+	OUT("the signed order"),
+	{ NULL },
+};
+static const struct cli_option close_options[] = {
+	{ "compromised", NULL, "refuse even repeats and confirms of what was handed out", false },
+	{ NULL },
+};
+static const struct cli_option issued_options[] = {
+	{ "order", "ID", "only of this work order", false },
+	{ "state", "STATE", "pending, active, superseded or revoked", false },
+	{ "device", "SERIAL", "only this one", false },
+	{ NULL },
+};
+static const struct cli_option revoke_options[] = {
+	{ "device", "SERIAL", "whose pending or active credential is revoked", false },
+	{ "manufacturer", "M", "if several use that serial", false },
+	{ "model", "MODEL", "likewise", false },
+	{ "certificate", "HEXSERIAL", "a device's or a unit's certificate by its serial number", false },
+	{ "reason", "REASON", "superseded, keyCompromise, cessationOfOperation, ...", false },
+	{ NULL },
+};
+static const struct cli_option grant_options[] = {
+	{ "customer", "ID", "of the customer, as in the manifests", false },
+	{ "name", "NODE", "name of the node", false },
+	HOST,
+	OUT("the bundle"),
+	{ NULL },
+};
+static const struct cli_option accept_options[] = {
+	{ "root-fingerprint", "HEX", "SHA-256 of the factory's root, obtained by another way", false },
+	{ NULL },
+};
+static const struct cli_option ship_options[] = {
+	{ "customer", "ID", "who gets the devices", false },
+	{ "order", "ID", "all active ones of this work order", false },
+	{ "device", "SERIAL", "this one; may be repeated", true },
+	OUT("the signed manifest"),
+	{ NULL },
+};
+
+static const struct cli_command commands[] = {
+	{ "init", "--kind KIND --name NAME [--id ID] [--host H]...", "make a CA system: root, issuing and unit CA",
+	  init_options, 0, 0, cmd_init },
+	{ "serve", "[--listen ADDRESS:PORT] [--ready-file FILE] [--record DIR]", "answer devices, stations and nodes",
+	  serve_options, 0, 0, cmd_serve },
+	{ "unit issue", "CSR --role R --name N [--host H]... --out FILE", "certify a unit", unit_options, 1, 1,
+	  cmd_unit_issue },
+	{ "order create", "--id ID --model MODEL --serials FROM-TO --quota Q --station NAME --agent FILE",
+	  "sign a work order", create_options, 0, 0, cmd_order_create },
+	{ "order list", "", "work orders and what is used of them", NULL, 0, 0, cmd_order_list },
+	{ "order close", "ID [--compromised]", "end a work order", close_options, 1, 1, cmd_order_close },
+	{ "issued list", "[--order ID] [--state S] [--device SERIAL]", "what was issued", issued_options, 0, 0,
+	  cmd_issued_list },
+	{ "issued show", "REQUEST-ID-OR-SERIAL", "one of them whole", NULL, 1, 1, cmd_issued_show },
+	{ "revoke", "(--device SERIAL | --certificate HEXSERIAL) --reason REASON", "end a credential", revoke_options,
+	  0, 0, cmd_revoke },
+	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
+	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },
+	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,
+	  cmd_handoff_accept },
+	{ "ship", "--customer ID (--order ID | --device SERIAL...) --out MANIFEST", "sign a shipment manifest",
+	  ship_options, 0, 0, cmd_ship },
+	{ "config check", "", "check ca.yaml, certificates, keys, profiles and databases", NULL, 0, 0,
+	  cmd_config_check },
+	{ NULL },
+};
+static const struct cli_program program = {
+	.name = "handsel-ca",
+	.summary = "the CA system of a factory or a customer",
+	.default_dir = HANDSEL_STATEDIR "/ca",
+	.commands = commands,
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(&program, argc, argv);
+}

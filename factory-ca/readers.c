@@ -1,0 +1,126 @@
+#include <config.h>
+
+#include "readers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+struct known {
+	struct work_order order;
+	struct known *next;
+};
+
+struct readers {
+	char *path;
+	struct trust *trust;
+	pthread_mutex_t lock;
+	struct db **idle;	/* under the lock, likewise the next three */
+	size_t n_idle, room;
+	struct known *known;
+};
+
+struct readers *readers_new(const char *path, struct trust *trust, struct err *e)
+{
+	struct readers *r = mem_new(1, sizeof *r);
+	struct db *first;
+
+	r->path = mem_str(path);
+	r->trust = trust;
+	pthread_mutex_init(&r->lock, NULL);
+	first = readers_take(r, e);
+	if (!first) {
+		readers_free(r);
+		return NULL;
+	}
+	readers_put(r, first);
+	return r;
+}
+
+void readers_free(struct readers *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_idle; i++)
+		db_close(r->idle[i]);
+	for (struct known *k = r->known, *next; k; k = next) {
+		next = k->next;
+		free(k);
+	}
+	pthread_mutex_destroy(&r->lock);
+	free(r->idle);
+	free(r->path);
+	free(r);
+}
+
+struct db *readers_take(struct readers *r, struct err *e)
+{
+	struct db *db = NULL;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->n_idle)
+		db = r->idle[--r->n_idle];
+	pthread_mutex_unlock(&r->lock);
+	return db ? db : ledger_open(r->path, e);
+}
+
+void readers_put(struct readers *r, struct db *db)
+{
+	if (!db)
+		return;
+	pthread_mutex_lock(&r->lock);
+	if (r->n_idle == r->room) {
+		r->room += 8;
+		r->idle = mem_grow(r->idle, r->room, sizeof *r->idle);
+	}
+	r->idle[r->n_idle++] = db;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static const struct work_order *find(struct readers *r, const char *id)
+{
+	const struct work_order *found = NULL;
+
+	pthread_mutex_lock(&r->lock);
+	for (struct known *k = r->known; k && !found; k = k->next)
+		if (strcmp(k->order.id, id) == 0)
+			found = &k->order;
+	pthread_mutex_unlock(&r->lock);
+	return found;
+}
+
+/* Two threads may both come here for one order: then it is kept twice, which harms nobody. */
+static const struct work_order *keep(struct readers *r, const struct buf *cms, const char *id, struct err *e)
+{
+	struct known *k = mem_new(1, sizeof *k);
+
+	if (work_order_read(&k->order, cms->data, cms->len, r->trust, e) < 0 || strcmp(k->order.id, id) != 0) {
+		err_set(e, REASON_ORDER,
+			"work order %s in the ledger is not what an operator signed; restore the ledger", id);
+		free(k);
+		return NULL;
+	}
+	pthread_mutex_lock(&r->lock);
+	k->next = r->known;
+	r->known = k;
+	pthread_mutex_unlock(&r->lock);
+	return &k->order;
+}
+
+int readers_order(struct readers *r, struct db *db, const char *id, const struct work_order **o, struct err *e)
+{
+	struct ledger_order row;
+	struct buf cms = {0};
+	int rc;
+
+	*o = find(r, id);
+	if (*o)
+		return 1;
+	rc = ledger_order_get(db, id, &row, &cms, e);
+	if (rc == 1 && !(*o = keep(r, &cms, id, e)))
+		rc = -1;
+	buf_free(&cms);
+	return rc;
+}

@@ -1,0 +1,519 @@
+#include <config.h>
+
+#include "rules.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "audit.h"
+#include "fault.h"
+#include "mem.h"
+
+/* ---- audit and answers ---- */
+static void subject_of(char out[3 * LIMIT_NAME + 3], const struct device_id *d)
+{
+	snprintf(out, 3 * LIMIT_NAME + 3, "%s/%s/%s", d->manufacturer, d->model, d->serial);
+}
+
+static int audit_request(struct db *db, int64_t now, const char *actor, const char *action, const struct device_id *d,
+			 const struct request_id *id, const char *detail, struct err *e)
+{
+	char subject[3 * LIMIT_NAME + 3], line[700];
+
+	subject_of(subject, d);
+	snprintf(line, sizeof line, "id=%s:%" PRIu32 "%s%s", id->id, id->generation, *detail ? " " : "", detail);
+	return audit_add(db, now, actor, action, subject, line, e);
+}
+
+int request_refused(struct db *db, int64_t now, const char *unit, const struct ca_request *rq,
+		    const struct ca_answer *a, struct err *e)
+{
+	char detail[500];
+
+	snprintf(detail, sizeof detail, "%s %s", reason_id(a->code), a->text);
+	return audit_request(db, now, unit, a->code == REASON_CLONE ? "alarm" : "refuse", &rq->device, &rq->request,
+			     detail, e);
+}
+
+struct decision {
+	struct db *db;
+	const struct rules *ru;
+	const char *unit;
+	const struct issue *is;
+	struct ca_answer *a;
+	struct ledger_request same, open;	/* this very id; what the device has now */
+	struct ledger_device device;
+	struct ledger_order order;
+	bool has_open, needs_unit;
+	struct err *e;
+};
+
+static void decision_free(struct decision *d)
+{
+	ledger_request_free(&d->same);
+	ledger_request_free(&d->open);
+}
+
+static int refuse(struct decision *d, enum reason code, const char *text)
+{
+	char detail[500];
+
+	ca_refuse(d->a, code, text);
+	snprintf(detail, sizeof detail, "%s %s", reason_id(code), text);
+	return audit_request(d->db, d->ru->now, d->unit, code == REASON_CLONE ? "alarm" : "refuse", &d->is->device,
+			     &d->is->id, detail, d->e);
+}
+
+static void answer_dead(struct ca_answer *a, const struct request_id *id, uint32_t highest)
+{
+	a->result = CA_DEAD;
+	a->request = *id;
+	a->request.generation = highest;
+	a->state = CA_REVOKED;
+}
+
+/* The bytes go out as they are: parsing what was stored whole would buy nothing. */
+static void chain_put(struct chain *ch, const struct buf *der)
+{
+	ch->cert = mem_grow(ch->cert, ch->n + 1, sizeof *ch->cert);
+	ch->cert[ch->n] = (struct cert){0};
+	buf_set(&ch->cert[ch->n++].der, der->data, der->len);
+}
+
+static void answer_issued(const struct rules *ru, const struct issue *is, const struct buf *der, enum ca_state state,
+			  struct ca_answer *a)
+{
+	a->result = CA_ISSUED;
+	a->request = is->id;
+	a->state = state;
+	chain_put(&a->chain, der);
+	if (is->include_ca)
+		chain_put(&a->chain, &ru->issuing->der);
+}
+
+/* ---- issue ---- */
+static bool order_compromised(struct decision *d, const char *id)
+{
+	struct ledger_order o;
+
+	return *id && ledger_order_get(d->db, id, &o, NULL, d->e) == 1 && o.state == ORDER_COMPROMISED;
+}
+
+/* The same id again: the same answer, however often. */
+static int repeat(struct decision *d)
+{
+	struct ledger_device owner = {0};
+
+	if (d->same.device && ledger_device_by_n(d->db, d->same.device, &owner, d->e) < 0)
+		return -1;
+	if (d->same.spki.len && !buf_same(&d->same.spki, d->is->spki))
+		return refuse(
+			d, REASON_CLONE,
+			"this request id was used before with another public key; two devices may share one memory");
+	if (owner.n && !device_same(&owner.id, &d->is->device))
+		return refuse(d, REASON_CLONE, "this request id belongs to another device");
+	if (order_compromised(d, d->same.order))
+		return refuse(d, REASON_ORDER,
+			      "the work order was closed as compromised; nothing of it is handed out any more");
+	if (d->same.state == CA_PENDING || d->same.state == CA_ACTIVE) {
+		answer_issued(d->ru, d->is, &d->same.cert, d->same.state, d->a);
+		return 0;
+	}
+	answer_dead(d->a, &d->is->id,
+		    owner.generation > d->same.id.generation ? owner.generation : d->same.id.generation);
+	return 0;
+}
+
+/* 1: goes on, 0: answered. */
+static int judge_generation(struct decision *d)
+{
+	uint32_t wanted = d->is->id.generation, highest = d->device.generation;
+	char text[160];
+
+	if (wanted == 0)	/* a plain EST client: nothing to compare */
+		return d->ru->site == SITE_CUSTOMER
+			       ? 1
+			       : refuse(d, REASON_REQUEST, "request: generation 0 is for plain EST clients");
+	if (!d->device.n)
+		return 1;
+	if (wanted <= highest) {
+		/* late or forgotten, no alarm: the device goes on one above */
+		answer_dead(d->a, &d->is->id, highest);
+		return audit_request(d->db, d->ru->now, d->unit, "stale", &d->is->device, &d->is->id, "", d->e);
+	}
+	if (highest == 0 || wanted - highest <= LIMIT_GENERATION_JUMP)
+		return 1;
+	snprintf(text, sizeof text, "the generation jumps from %" PRIu32 " to %" PRIu32 ", more than %d", highest,
+		 wanted, LIMIT_GENERATION_JUMP);
+	return refuse(d, REASON_CLONE, text);
+}
+
+static int judge_open(struct decision *d)
+{
+	bool factory = d->ru->site == SITE_FACTORY;
+
+	if (!d->has_open)
+		return 1;
+	if (d->open.state == CA_ACTIVE)
+		return factory ? refuse(d, REASON_SERIAL_ISSUED,
+					"this serial has an active credential; a rework begins with its revocation")
+			       : refuse(d, REASON_ONBOARDED, "this device has an active credential; release it first");
+	if (d->device.superseded >= LIMIT_SUPERSEDE)
+		return refuse(d, REASON_CLONE,
+			      "too many new request ids for one pending serial; two devices may have one label");
+	return 1;
+}
+
+/* Checked when a unit is reserved and not later: repeat and confirm pass. */
+static int judge_order(struct decision *d)
+{
+	const struct work_order *o = d->is->order;
+	const struct ticket *t = d->is->ticket;
+	int rc = o ? ledger_order_get(d->db, o->id, &d->order, NULL, d->e) : 0;
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return refuse(d, REASON_ORDER, "the work order is not known here");
+	if (d->order.state != ORDER_OPEN)
+		return refuse(d, REASON_ORDER, "the work order is closed");
+	if (d->ru->now < o->not_before || d->ru->now > o->not_after)
+		return refuse(d, REASON_ORDER, "the work order is outside its dates");
+	if (t->not_after < d->ru->now)
+		return refuse(d, REASON_TICKET, "the ticket has expired; start the unit again");
+	if (!work_order_has_station(o, t->station))
+		return refuse(d, REASON_TICKET, "the work order does not name this station");
+	if (strcmp(o->model, d->is->device.model) != 0 || strcmp(o->manufacturer, d->is->device.manufacturer) != 0)
+		return refuse(d, REASON_WRONG_MODEL, "the work order is for another model");
+	if (!work_order_has_serial(o, d->is->device.serial))
+		return refuse(d, REASON_TICKET, "the serial is not among those of the work order");
+	d->needs_unit = strcmp(d->device.order, o->id) != 0;
+	if (d->needs_unit && d->order.used >= d->order.quota)
+		return refuse(d, REASON_QUOTA, "all units of the work order are used");
+	return 1;
+}
+
+/* A pending one that will never be active: its unit goes back to the order. */
+static int give_up(struct db *db, const struct ledger_request *r, struct ledger_device *device, struct err *e)
+{
+	if (!r->took_unit)
+		return 0;
+	device->order[0] = 0;
+	return ledger_order_give_back(db, r->order, e);
+}
+
+/* All is judged: now it is written. */
+static int reserve(struct decision *d, int64_t *row)
+{
+	struct ledger_request r = { .device = d->device.n, .id = d->is->id, .state = CA_RESERVED };
+	int64_t uptime = 0;
+	int rc = -1;
+
+	snprintf(r.unit, sizeof r.unit, "%s", d->unit);
+	if (d->has_open) {
+		d->device.superseded++;
+		r.took_unit = d->open.took_unit && !d->needs_unit;
+		if (ledger_request_state(d->db, d->open.n, CA_SUPERSEDED, d->is->id.id, d->ru->now, d->e) < 0 ||
+		    (d->needs_unit && give_up(d->db, &d->open, &d->device, d->e) < 0) ||
+		    audit_request(d->db, d->ru->now, d->unit, "supersede", &d->is->device, &d->open.id, "", d->e) < 0)
+			return -1;
+	}
+	if (d->is->order) {
+		if (d->needs_unit && ledger_order_take(d->db, d->order.id, d->e) < 0)
+			return -1;
+		r.took_unit |= d->needs_unit;
+		snprintf(d->device.order, sizeof d->device.order, "%s", d->order.id);
+		snprintf(r.order, sizeof r.order, "%s", d->order.id);
+		snprintf(r.slot, sizeof r.slot, "%s", d->is->ticket->slot);
+		buf_set(&r.ticket, d->is->ticket_cms->data, d->is->ticket_cms->len);
+	}
+	if (d->is->id.generation > d->device.generation)
+		d->device.generation = d->is->id.generation;
+	if (ledger_device_put(d->db, &d->device, d->e) < 0 || ledger_uptime(d->db, &uptime, d->e) < 0)
+		goto out;
+	r.device = d->device.n;
+	r.lapse_at = d->ru->pending_s ? uptime + d->ru->pending_s : 0;
+	buf_set(&r.spki, d->is->spki->data, d->is->spki->len);
+	if (ledger_request_add(d->db, d->ru->ca, &r, d->ru->now, d->e) < 0)
+		goto out;
+	*row = r.n;
+	FAULT("reserve.done");
+	rc = 1;
+out:
+	ledger_request_free(&r);
+	return rc;
+}
+
+static int decide(struct decision *d, int64_t *row)
+{
+	int rc = ledger_request_get(d->db, d->unit, d->is->id.id, &d->same, d->e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : repeat(d);
+	if (ledger_device_get(d->db, &d->is->device, &d->device, d->e) < 0)
+		return -1;
+	rc = d->device.n ? ledger_request_open(d->db, d->device.n, &d->open, d->e) : 0;
+	if (rc < 0)
+		return -1;
+	d->has_open = rc == 1;
+	if (d->has_open && strcmp(d->open.unit, d->unit) != 0)
+		return d->ru->site == SITE_FACTORY
+			       ? refuse(d, REASON_SERIAL_ISSUED,
+					"another station works on this serial; it must give it up first")
+			       : refuse(d, REASON_OTHER_SITE, "another node has this device; it must release it first");
+	rc = judge_generation(d);
+	if (rc == 1)
+		rc = judge_open(d);
+	if (rc == 1 && d->ru->site == SITE_FACTORY)
+		rc = judge_order(d);
+	return rc == 1 ? reserve(d, row) : rc;
+}
+
+int request_issue(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct ca_answer *a,
+		  int64_t *row, struct err *e)
+{
+	struct decision d = { .db = db, .ru = ru, .unit = unit, .is = is, .a = a, .e = e };
+	int rc = decide(&d, row);
+
+	decision_free(&d);
+	return rc;
+}
+
+int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, int64_t row,
+		   const struct buf *der, struct ca_answer *a, struct err *e)
+{
+	char hash[SHA256_HEX], detail[300];
+	struct cert cert = {0};
+	int rc = -1;
+
+	if (cert_parse(&cert, der->data, der->len, e) < 0)
+		return -1;
+	if (!buf_same(&cert.spki, is->spki)) {
+		err_set(e, REASON_INTERNAL, "the signer returned a certificate of another key");
+		goto out;
+	}
+	text_hex(hash, cert.sha256, SHA256_LEN);
+	snprintf(detail, sizeof detail, "certificate=%s%s%s", hash, is->order ? " order=" : "",
+		 is->order ? is->order->id : "");
+	if (ledger_request_signed(db, row, &cert, ru->issuing, ru->now, e) < 0 ||
+	    audit_request(db, ru->now, unit, "issue", &is->device, &is->id, detail, e) < 0)
+		goto out;
+	answer_issued(ru, is, der, CA_PENDING, a);
+	rc = 0;
+out:
+	cert_free(&cert);
+	return rc;
+}
+
+/* ---- confirm ---- */
+static int confirm_row(struct db *db, const struct rules *ru, const char *actor, struct ledger_request *r,
+		       struct ca_answer *a, struct err *e)
+{
+	struct ledger_device device = {0};
+	struct ledger_order o;
+
+	if (r->device && ledger_device_by_n(db, r->device, &device, e) < 0)
+		return -1;
+	if (*r->order && ledger_order_get(db, r->order, &o, NULL, e) == 1 && o.state == ORDER_COMPROMISED) {
+		ca_refuse(a, REASON_ORDER, "the work order was closed as compromised; put the unit aside");
+		return audit_request(db, ru->now, actor, "refuse", &device.id, &r->id,
+				     "E41 confirm of a compromised order", e);
+	}
+	if (r->state != CA_PENDING && r->state != CA_ACTIVE) {
+		answer_dead(a, &r->id, device.generation > r->id.generation ? device.generation : r->id.generation);
+		return 0;
+	}
+	a->result = CA_CONFIRMED;
+	a->request = r->id;
+	a->state = CA_ACTIVE;
+	if (r->state == CA_ACTIVE)
+		return 0;
+	if (ledger_request_state(db, r->n, CA_ACTIVE, NULL, ru->now, e) < 0)
+		return -1;
+	FAULT("confirm.done");
+	return audit_request(db, ru->now, actor, "confirm", &device.id, &r->id, "", e);
+}
+
+int request_confirm(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
+		    struct ca_answer *a, struct err *e)
+{
+	struct ledger_request r = {0};
+	int rc = unit ? ledger_request_get(db, unit, rq->request.id, &r, e)
+		      : ledger_request_by_certificate(db, rq->certificate, &r, e);
+
+	if (rc < 0)
+		goto out;
+	/* a tombstone or a lapsed reservation has no certificate to compare with: it is dead in any case */
+	if (rc == 0 || strcmp(r.id.id, rq->request.id) != 0 ||
+	    (r.cert.len && memcmp(r.cert_sha256, rq->certificate, SHA256_LEN) != 0)) {
+		ca_refuse(a, REASON_REQUEST, "confirm: no such request id and certificate");
+		rc = request_refused(db, ru->now, unit ? unit : "device", rq, a, e);
+	} else {
+		rc = confirm_row(db, ru, unit ? unit : "device", &r, a, e);
+	}
+out:
+	ledger_request_free(&r);
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- revoke ---- */
+static int revoke_row(struct db *db, int64_t now, const char *actor, struct ledger_request *r,
+		      struct ledger_device *device, const char *reason, const char *action, struct err *e)
+{
+	if (r->state == CA_PENDING && give_up(db, r, device, e) < 0)
+		return -1;
+	device->superseded = 0;
+	if (ledger_request_state(db, r->n, CA_REVOKED, reason, now, e) < 0 ||
+	    (device->n && ledger_device_put(db, device, e) < 0))
+		return -1;
+	return audit_request(db, now, actor, action, &device->id, &r->id, reason, e);
+}
+
+/* The id was never seen: a late request must not bring it to life. */
+static int tombstone(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
+		     struct err *e)
+{
+	struct ledger_request r = { .id = rq->request, .state = CA_REVOKED }, open = {0};
+	struct ledger_device d = {0};
+	int rc = 0;
+
+	snprintf(r.unit, sizeof r.unit, "%s", unit);
+	if (device_valid(&rq->device) && (rc = ledger_device_get(db, &rq->device, &d, e)) < 0)
+		return -1;
+	if (d.n) {
+		uint32_t g = rq->request.generation;
+
+		rc = ledger_request_open(db, d.n, &open, e);
+		if (rc < 0)
+			goto out;
+		r.device = d.n;
+		/* older ids of the device die with it, but not those of another unit's device, nor by a wild jump */
+		if ((rc == 0 || strcmp(open.unit, unit) == 0) && g > d.generation &&
+		    g - d.generation <= LIMIT_GENERATION_JUMP) {
+			d.generation = g;
+			if (ledger_device_put(db, &d, e) < 0) {
+				rc = -1;
+				goto out;
+			}
+		}
+	}
+	rc = ledger_request_add(db, ru->ca, &r, ru->now, e);
+	if (rc == 0)
+		rc = ledger_request_state(db, r.n, CA_REVOKED, rq->reason, ru->now, e);
+	if (rc == 0)
+		rc = audit_request(db, ru->now, unit, "tombstone", &rq->device, &rq->request, rq->reason, e);
+out:
+	ledger_request_free(&open);
+	return rc;
+}
+
+static int revoke_known(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
+			struct ledger_request *r, struct ca_answer *a, struct err *e)
+{
+	struct ledger_device device = {0};
+
+	if (r->device && ledger_device_by_n(db, r->device, &device, e) < 0)
+		return -1;
+	if (ru->site == SITE_FACTORY && r->state == CA_ACTIVE) {
+		/* a unit that has passed is the operator's: else a station could turn one unit of the order into two */
+		ca_refuse(a, REASON_ROLE, "the credential is active; only an operator revokes it");
+		return request_refused(db, ru->now, unit, rq, a, e);
+	}
+	a->result = CA_REVOKED_OK;
+	a->request = r->id;
+	a->state = CA_REVOKED;
+	if (r->state == CA_PENDING || r->state == CA_ACTIVE)
+		return revoke_row(db, ru->now, unit, r, &device, rq->reason, "revoke", e);
+	return 0;
+}
+
+int request_revoke(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
+		   struct ca_answer *a, struct err *e)
+{
+	struct ledger_request r = {0};
+	int rc = ledger_request_get(db, unit, rq->request.id, &r, e);
+
+	if (rc == 1) {
+		rc = revoke_known(db, ru, unit, rq, &r, a, e);
+	} else if (rc == 0) {
+		rc = tombstone(db, ru, unit, rq, e);
+		a->result = CA_REVOKED_OK;
+		a->request = rq->request;
+		a->state = CA_REVOKED;
+	}
+	ledger_request_free(&r);
+	return rc;
+}
+
+int request_revoke_open(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
+			struct err *e)
+{
+	struct ledger_request r = {0};
+	int rc = ledger_request_open(db, d->n, &r, e);
+
+	if (rc == 1 && revoke_row(db, now, actor, &r, d, reason, "revoke", e) < 0)
+		rc = -1;
+	ledger_request_free(&r);
+	return rc;
+}
+
+int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e)
+{
+	struct ledger_request r = {0};
+	struct ledger_device d;
+	int rc = ledger_any_pending(db, e);
+
+	*count = 0;
+	if (rc == 1 && ledger_uptime_add(db, seconds, e) < 0)
+		rc = -1;
+	while (rc == 1 && (rc = ledger_lapsed(db, &r, e)) == 1) {
+		if (ledger_device_by_n(db, r.device, &d, e) < 0 ||
+		    revoke_row(db, now, "ca", &r, &d, "lapsed", "lapse", e) < 0)
+			rc = -1;
+		else
+			++*count;
+	}
+	ledger_request_free(&r);
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- reading ---- */
+int request_status(struct db *db, const char *unit, const struct ca_request *rq, struct ca_answer *a, struct err *e)
+{
+	struct ledger_request r = {0};
+	int rc = ledger_request_get(db, unit, rq->request.id, &r, e);
+
+	a->result = CA_STATUS_IS;
+	a->request = rc == 1 ? r.id : rq->request;
+	a->state = rc == 1 ? r.state : CA_UNKNOWN;
+	ledger_request_free(&r);
+	return rc < 0 ? -1 : 0;
+}
+
+int request_work_order(struct db *db, const char *unit, const struct ca_request *rq, const struct work_order *order,
+		       struct ca_answer *a, struct err *e)
+{
+	const char *name = strchr(unit, ':');
+	struct ledger_order o;
+	int rc = order ? ledger_order_get(db, rq->order, &o, &a->order, e) : 0;
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0 || !name || !work_order_has_station(order, name + 1)) {
+		ca_refuse(a, REASON_ORDER, "there is no such work order for this station");
+		return 0;
+	}
+	/* a closed one is still needed to finish the devices that are under way */
+	rc = o.state == ORDER_CLOSED ? ledger_order_pending(db, o.id, unit, e) : o.state == ORDER_OPEN;
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
+		ca_refuse(a, REASON_ORDER, "the work order is closed");
+		return 0;
+	}
+	a->result = CA_ORDER_IS;
+	a->ordered = o.quota;
+	a->done = o.used;
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* rules.h - the rules of each request (doc/transactions.md), inside the writer's transaction.
+ *
+ * A refusal is an answer, changes nothing but the audit, and does not burn the id: each function decides first and
+ * writes then. -1 is a failure of the database alone; what was written must then be undone by the caller. */
+#ifndef HANDSEL_CA_RULES_H
+#define HANDSEL_CA_RULES_H
+
+#include "authority.h"
+#include "camsg.h"
+#include "ledger.h"
+
+struct rules {
+	enum site site;
+	const char *ca;			/* its id in the protocol */
+	const struct cert *issuing;
+	int64_t pending_s;		/* 0: nothing lapses here */
+	int64_t now;
+};
+
+struct issue {
+	struct device_id device;	/* of the ticket, or as the node says: never of the CSR */
+	struct request_id id;
+	const struct buf *spki;
+	const struct buf *ticket_cms;	/* factory only, likewise the next two */
+	const struct ticket *ticket;
+	const struct work_order *order;	/* NULL: there is none of that id */
+	bool include_ca;
+};
+
+/* 1: *row is reserved, have it signed and call request_signed(); 0: answered. */
+int request_issue(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct ca_answer *a,
+		  int64_t *row, struct err *e);
+int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, int64_t row,
+		   const struct buf *der, struct ca_answer *a, struct err *e);
+
+/* unit NULL: a device whose signature was verified with the key of that certificate. */
+int request_confirm(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
+		    struct ca_answer *a, struct err *e);
+int request_revoke(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
+		   struct ca_answer *a, struct err *e);
+int request_status(struct db *db, const char *unit, const struct ca_request *rq, struct ca_answer *a, struct err *e);
+
+/* The order's CMS for a station that it names. */
+int request_work_order(struct db *db, const char *unit, const struct ca_request *rq, const struct work_order *order,
+		       struct ca_answer *a, struct err *e);
+
+/* A refusal decided before the transaction: the audit's row. */
+int request_refused(struct db *db, int64_t now, const char *unit, const struct ca_request *rq,
+		    const struct ca_answer *a, struct err *e);
+
+/* Revokes what stayed pending too long after `seconds` more of uptime; *count of them. */
+int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e);
+
+/* The operator's revocation of what a device has now; a pending one gives its unit back. 1 done, 0 nothing was open. */
+int request_revoke_open(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
+			struct err *e);
+
+#endif

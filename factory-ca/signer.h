@@ -1,0 +1,71 @@
+/* signer.h - handsel-signer seen from handsel-ca: stubs with the signatures of local functions over a socket pair
+ * (lib/ipc.h), and what both ends share. The signer is the only holder of CA keys; it gets fields, never a
+ * certificate to sign. */
+#ifndef HANDSEL_SIGNER_H
+#define HANDSEL_SIGNER_H
+
+#include "authority.h"
+#include "camsg.h"
+#include "device.h"
+#include "x509.h"
+
+/* What a signer may be asked for, given when it starts: a front that is taken over can neither certify units nor
+ * add orders. */
+enum signer_purpose { SIGNER_FOR_SERVE, SIGNER_FOR_OPERATOR };
+
+struct signer;
+
+struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e);	/* NULL on failure */
+void signer_stop(struct signer *s);			/* NULL is fine */
+
+/* ---- certificates of devices ---- */
+struct sign_item {
+	const char *order;		/* "" at the customer */
+	const struct device_id *device;
+	const struct buf *spki;
+	const struct ca_params *params;
+	struct buf der;			/* the certificate, if refusal.code is OK */
+	struct err refusal;
+};
+/* All of them in one round trip. -1: the signer is gone, nothing was signed as far as we know. */
+int signer_sign(struct signer *s, struct sign_item *const *items, size_t n, struct err *e);
+
+/* ---- certificates of units ---- */
+#define SIGNER_HOSTS 8
+struct unit_plan {
+	char role[CERT_ROLE_MAX], name[LIMIT_NAME + 1];
+	char customer[LIMIT_NAME + 1];		/* of a handoff; "" = none */
+	char host[SIGNER_HOSTS][128];		/* names or addresses, "" after the last */
+};
+int signer_unit(struct signer *s, const struct unit_plan *u, const struct buf *spki, struct buf *der, struct err *e);
+
+/* ---- work orders: the signer verifies the operator's signature itself ---- */
+int signer_order(struct signer *s, const struct buf *cms, struct err *e);
+int signer_close(struct signer *s, const char *order, struct err *e);	/* signs no more of it */
+
+/* ---- the wire (doc/protocol-signer.md) ---- */
+enum signer_message {
+	SIGNER_HELLO = 1,
+	SIGNER_SIGN,
+	SIGNER_UNIT,
+	SIGNER_ORDER,
+	SIGNER_CLOSE,
+	SIGNER_DONE = 128,
+	SIGNER_REFUSED
+};
+#define SIGNER_VERSION 1
+#define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
+
+void sign_item_pack(struct buf *b, const struct sign_item *item);
+
+/* The signer's side of an item: owns what it points to. */
+struct sign_question {
+	char order[CA_ID_MAX + 1];
+	struct device_id device;
+	struct buf spki;
+	struct ca_params params;
+};
+struct unpack;
+int sign_question_unpack(struct unpack *u, struct sign_question *q);	/* -1: malformed */
+
+#endif

@@ -1,0 +1,213 @@
+#include <config.h>
+
+#include "signer_build.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "file.h"
+#include "limits.h"
+#include "mem.h"
+#include "oid.h"
+
+/* ---- what is loaded once ---- */
+static struct key *load_key(const char *dir, const char *name, const struct cert *cert, struct err *e)
+{
+	char path[FILE_PATH];
+	struct buf spki = {0};
+	struct key *k;
+
+	if (file_join(path, e, dir, name) < 0)
+		return NULL;
+	k = key_load(path, e);
+	if (k && key_spki(k, &spki, e) == 0 && !buf_same(&spki, &cert->spki))
+		err_set(e, REASON_CONFIG, "%s does not belong to its certificate; restore both from the same backup",
+			path);
+	else if (k && spki.len) {
+		buf_free(&spki);
+		return k;
+	}
+	buf_free(&spki);
+	key_free(k);
+	return NULL;
+}
+
+int builder_load(struct builder *b, const char *dir, enum site site, struct err *e)
+{
+	*b = (struct builder){ .site = site };
+	if (authority_load(&b->ca, dir, e) < 0)
+		return -1;
+	if (datadir_profile(&b->device, site_profile(site), e) < 0 || datadir_profile(&b->unit, "unit", e) < 0)
+		goto fail;
+	b->issuing_key = load_key(dir, "keys/issuing.pem", b->ca.issuing.cert, e);
+	if (!b->issuing_key)
+		goto fail;
+	b->unit_key = load_key(dir, "keys/unit.pem", b->ca.unit.cert, e);
+	if (b->unit_key)
+		return 0;
+fail:
+	builder_free(b);
+	return -1;
+}
+
+void builder_free(struct builder *b)
+{
+	authority_free(&b->ca);
+	key_free(b->issuing_key);
+	key_free(b->unit_key);
+	*b = (struct builder){0};
+}
+
+/* hwType of a model, "" if no model file describes it. */
+static const char *hw_type(struct builder *b, const struct device_id *d)
+{
+	struct model m = {0};
+	struct err unknown;
+	size_t i;
+
+	for (i = 0; i < b->n_models; i++)
+		if (strcmp(b->models[i].model, d->model) == 0 &&
+		    strcmp(b->models[i].manufacturer, d->manufacturer) == 0)
+			return b->models[i].hw_type;
+	i = b->n_models < MODELS_MAX ? b->n_models++ : 0;
+	snprintf(b->models[i].manufacturer, sizeof b->models[i].manufacturer, "%s", d->manufacturer);
+	snprintf(b->models[i].model, sizeof b->models[i].model, "%s", d->model);
+	b->models[i].hw_type[0] = 0;
+	/* a name with a "/" would be a path of the front's choice */
+	if (text_is_token(d->model, LIMIT_NAME) && datadir_model(&m, d->model, &unknown) == 0 &&
+	    strcmp(m.manufacturer, d->manufacturer) == 0 && strcmp(m.model, d->model) == 0)
+		snprintf(b->models[i].hw_type, sizeof b->models[i].hw_type, "%s", m.hw_type);
+	return b->models[i].hw_type;
+}
+
+static int64_t not_after(const struct profile *p, uint32_t wanted_days, int64_t now)
+{
+	uint32_t days = wanted_days ? wanted_days : p->validity_days;
+
+	return days ? now + (int64_t)days * 86400 : X509_NO_EXPIRY;
+}
+
+/* The first that is not empty. */
+static void pick(char *out, size_t size, const char *given, const char *profile, const char *otherwise)
+{
+	snprintf(out, size, "%s", *given ? given : *profile ? profile : otherwise);
+}
+
+/* ---- devices ---- */
+int build_device(struct builder *b, const struct work_order *order, const struct sign_question *q, int64_t now,
+		 struct buf *der, struct err *e)
+{
+	const struct profile *p = &b->device;
+	const struct ca_params *w = &q->params;
+	struct cert_plan plan = { .spki = &q->spki,
+				  .path_len = -1,
+				  .digital_signature = true,
+				  .server_auth = p->server_auth,
+				  .client_auth = p->client_auth };
+	const char *type;
+
+	if (!device_valid(&q->device))
+		return err_set(e, REASON_REQUEST, "device: manufacturer, model or serial is not a valid name");
+	if (p->order_needed && !order)
+		return err_set(e, REASON_ORDER, "profile %s signs only within a work order", p->id);
+	if (profile_check(p, w, spki_type(&q->spki), e) < 0)
+		return -1;
+	/* RFC 5280 appendix A: a common name has at most 64 characters; the serial alone is as good a name */
+	if (snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s %s", q->device.model, q->device.serial) > LIMIT_NAME)
+		snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s", q->device.serial);
+	pick(plan.organization, sizeof plan.organization, w->organization, p->organization, q->device.manufacturer);
+	pick(plan.unit, sizeof plan.unit, w->unit, p->unit, q->device.model);
+	pick(plan.locality, sizeof plan.locality, w->locality, p->locality, "");
+	pick(plan.email, sizeof plan.email, w->email, p->email, "");
+	snprintf(plan.serial_number, sizeof plan.serial_number, "%s", q->device.serial);
+	plan.not_before = now - BACKDATE_S;
+	plan.not_after = not_after(p, w->validity_days, now);
+	plan.policy = b->site == SITE_FACTORY ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER;
+	type = order ? order->hw_type : hw_type(b, &q->device);
+	plan.hw_type = *type ? type : NULL;
+	return cert_build(&plan, b->ca.issuing.cert, b->issuing_key, der, e);
+}
+
+/* ---- units ---- */
+static const struct {
+	const char *role;
+	bool server;
+} roles[] = { { "ca", true },	     { "node", true }, { "station", false },
+	      { "operator", false }, { "ra", false },  { "kmc", false } };
+
+static int add_hosts(struct cert_plan *plan, const struct unit_plan *u, struct err *e)
+{
+	unsigned char address[16];
+	size_t dns = 0, ip = 0;
+
+	for (size_t i = 0; i < SIGNER_HOSTS && *u->host[i]; i++) {
+		const char *h = u->host[i];
+		bool is_ip = inet_pton(AF_INET, h, address) == 1 || inet_pton(AF_INET6, h, address) == 1;
+
+		if (!is_ip && !text_is_token(h, sizeof plan->dns[0] - 1))
+			return err_set(e, REASON_REQUEST, "host \"%s\" is neither a name nor an address", h);
+		if (is_ip && ip < ARRAY_LEN(plan->ip))
+			snprintf(plan->ip[ip++], sizeof plan->ip[0], "%s", h);
+		else if (!is_ip && dns < ARRAY_LEN(plan->dns))
+			snprintf(plan->dns[dns++], sizeof plan->dns[0], "%s", h);
+		else
+			return err_set(e, REASON_REQUEST, "too many hosts: at most %zu names and %zu addresses",
+				       ARRAY_LEN(plan->dns), ARRAY_LEN(plan->ip));
+	}
+	return 0;
+}
+
+int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *spki, int64_t now, struct buf *der,
+	       struct err *e)
+{
+	struct ca_params none = {0};
+	struct cert_plan plan = { .spki = spki, .path_len = -1, .digital_signature = true, .client_auth = true,
+		.not_before = now - BACKDATE_S, .not_after = not_after(&b->unit, 0, now), .policy = OID_POLICY_UNIT };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(roles) && strcmp(roles[i].role, u->role) != 0; i++)
+		;
+	if (i == ARRAY_LEN(roles))
+		return err_set(e, REASON_REQUEST, "role \"%s\": must be ca, station, node, operator, ra or kmc",
+			       u->role);
+	if (!text_is_token(u->name, LIMIT_NAME))
+		return err_set(e, REASON_REQUEST, "name \"%s\": letters, digits, \".\", \"_\" and \"-\", at most %d",
+			       u->name, LIMIT_NAME);
+	if (*u->customer && (!text_is_token(u->customer, LIMIT_NAME) || strcmp(u->role, "node") != 0))
+		return err_set(e, REASON_REQUEST, "customer \"%s\": a token, and only for a node", u->customer);
+	if (profile_check(&b->unit, &none, spki_type(spki), e) < 0 || add_hosts(&plan, u, e) < 0)
+		return -1;
+	plan.server_auth = roles[i].server;
+	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s %s", u->role, u->name);
+	pick(plan.organization, sizeof plan.organization, "", b->unit.organization, "");
+	pick(plan.unit, sizeof plan.unit, "", b->unit.unit, "");
+	snprintf(plan.uri[0], sizeof plan.uri[0], "handsel:%s:%s", u->role, u->name);
+	if (*u->customer)
+		snprintf(plan.uri[1], sizeof plan.uri[1], "handsel:customer:%s", u->customer);
+	return cert_build(&plan, b->ca.unit.cert, b->unit_key, der, e);
+}
+
+/* ---- CAs ---- */
+int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site,
+	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,
+	     struct err *e)
+{
+	const char *what = kind == PROFILE_ROOT ? "root" : kind == PROFILE_ISSUING ? "issuing CA" : "unit CA";
+	struct cert_plan plan = { .spki = spki,
+				  .ca = true,
+				  .path_len = kind == PROFILE_ROOT ? -1 : 0,
+				  .key_cert_sign = true,
+				  .crl_sign = true,
+				  .not_before = now - BACKDATE_S,
+				  .not_after = not_after(p, 0, now) };
+
+	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%.40s %s %s", organization, site_name(site), what);
+	pick(plan.organization, sizeof plan.organization, p->organization, "", organization);
+	pick(plan.unit, sizeof plan.unit, p->unit, "", "");
+	if (kind == PROFILE_ISSUING)
+		plan.policy = site == SITE_FACTORY ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER;
+	if (kind == PROFILE_UNIT_CA)
+		plan.policy = OID_POLICY_UNIT;
+	return cert_build(&plan, issuer, key, der, e);
+}

@@ -1,0 +1,39 @@
+/* signer_build.h - certificates from fields and profile: handsel-signer never signs what it has not made. */
+#ifndef HANDSEL_SIGNER_BUILD_H
+#define HANDSEL_SIGNER_BUILD_H
+
+#include "authority.h"
+#include "documents.h"
+#include "key.h"
+#include "profile.h"
+#include "signer.h"
+
+#define BACKDATE_S 300		/* notBefore this much in the past: the peers' clocks differ by minutes */
+#define MODELS_MAX 64		/* models whose hwType is remembered */
+
+struct builder {
+	enum site site;
+	struct authority ca;
+	struct profile device, unit;
+	struct key *issuing_key, *unit_key;	/* the root's is not among them */
+	struct {
+		char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1], hw_type[CERT_OID_MAX];
+	} models[MODELS_MAX];
+	size_t n_models;
+};
+
+int builder_load(struct builder *b, const char *dir, enum site site, struct err *e);	/* everything parsed once */
+void builder_free(struct builder *b);
+
+/* order NULL: without one, which the profile must allow. Codes PROFILE, REQUEST. */
+int build_device(struct builder *b, const struct work_order *order, const struct sign_question *q, int64_t now,
+		 struct buf *der, struct err *e);
+int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *spki, int64_t now, struct buf *der,
+	       struct err *e);
+
+/* The ceremony's: root (issuer NULL), issuing and unit CA. */
+int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site,
+	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,
+	     struct err *e);
+
+#endif

@@ -1,0 +1,135 @@
+#include <config.h>
+
+#include "signer_count.h"
+
+#include <string.h>
+
+#include "audit.h"
+#include "mem.h"
+
+static const char *const migrations[] = {
+	AUDIT_SQL "CREATE TABLE site(one INTEGER PRIMARY KEY CHECK(one = 1), site TEXT NOT NULL, root BLOB NOT NULL);"
+		  "CREATE TABLE work_order(id TEXT PRIMARY KEY, cms BLOB NOT NULL, used INTEGER NOT NULL, closed "
+		  "INTEGER NOT NULL);"
+		  "CREATE TABLE counted(order_id TEXT NOT NULL REFERENCES work_order(id), serial TEXT NOT NULL, spki "
+		  "BLOB NOT NULL,"
+		  " PRIMARY KEY(order_id, serial, spki)) WITHOUT ROWID;",
+};
+
+struct db *count_open(const char *path, struct err *e)
+{
+	return db_open(path, migrations, ARRAY_LEN(migrations), e);
+}
+
+int count_site_set(struct db *db, enum site site, const uint8_t root[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR REPLACE INTO site(one, site, root) VALUES(1, ?1, ?2)");
+
+	bind_text(s, 1, site_name(site));
+	bind_blob(s, 2, root, SHA256_LEN);
+	return db_run(s, e);
+}
+
+int count_site_get(struct db *db, enum site *site, uint8_t root[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT site, root FROM site");
+	struct buf sha = {0};
+	int rc = db_step(s, e);
+
+	if (rc == 1) {
+		col_blob(s, 1, &sha);
+		if (site_parse(site, col_text(s, 0)) < 0 || sha.len != SHA256_LEN)
+			rc = 0;
+		else
+			memcpy(root, sha.data, SHA256_LEN);
+	}
+	db_reset(s);
+	buf_free(&sha);
+	return rc == 1	 ? 0
+	       : rc == 0 ? err_set(e, REASON_CONFIG, "signer.db knows no root: the ceremony was not finished")
+			 : -1;
+}
+
+int count_order_get(struct db *db, const char *id, struct buf *cms, bool *closed, struct err *e)
+{
+	struct stmt *s = cms ? db_stmt(db, "SELECT closed, cms FROM work_order WHERE id = ?1")
+			     : db_stmt(db, "SELECT closed FROM work_order WHERE id = ?1");
+	int rc;
+
+	bind_text(s, 1, id);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		*closed = col_int(s, 0);
+		if (cms)
+			col_blob(s, 1, cms);
+	}
+	db_reset(s);
+	return rc;
+}
+
+int count_order_add(struct db *db, const char *id, const struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO work_order(id, cms, used, closed) VALUES(?1, ?2, 0, 0)");
+
+	bind_text(s, 1, id);
+	bind_blob(s, 2, cms->data, cms->len);
+	return db_run(s, e);
+}
+
+int count_order_close(struct db *db, const char *id, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE work_order SET closed = 1 WHERE id = ?1");
+
+	bind_text(s, 1, id);
+	return db_run(s, e);
+}
+
+int count_used(struct db *db, const char *order, int64_t *used, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT used FROM work_order WHERE id = ?1");
+	int rc;
+
+	bind_text(s, 1, order);
+	rc = db_step(s, e);
+	*used = rc == 1 ? col_int(s, 0) : 0;
+	db_reset(s);
+	return rc < 0 ? -1 : 0;
+}
+
+static int is_counted(struct db *db, const char *order, const char *serial, const struct buf *spki, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM counted WHERE order_id = ?1 AND serial = ?2 AND spki = ?3");
+	int rc;
+
+	bind_text(s, 1, order);
+	bind_text(s, 2, serial);
+	bind_blob(s, 3, spki->data, spki->len);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
+	       struct err *e)
+{
+	int rc = is_counted(db, order, serial, spki, e);
+	struct stmt *s;
+	int64_t used;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (count_used(db, order, &used, e) < 0)
+		return -1;
+	if ((uint64_t)used >= most)
+		return err_set(e, REASON_QUOTA, "order %s: quota and scrap allowance, %llu keys in all, are signed",
+			       order, (unsigned long long)most);
+	s = db_stmt(db, "INSERT INTO counted(order_id, serial, spki) VALUES(?1, ?2, ?3)");
+	bind_text(s, 1, order);
+	bind_text(s, 2, serial);
+	bind_blob(s, 3, spki->data, spki->len);
+	if (db_run(s, e) < 0)
+		return -1;
+	s = db_stmt(db, "UPDATE work_order SET used = used + 1 WHERE id = ?1");
+	bind_text(s, 1, order);
+	return db_run(s, e);
+}

@@ -1,0 +1,26 @@
+/* signer_count.h - the signer's own memory: work orders it has verified, and what it has signed of each. All SQL of
+ * handsel-signer stands in signer_count.c. */
+#ifndef HANDSEL_SIGNER_COUNT_H
+#define HANDSEL_SIGNER_COUNT_H
+
+#include "authority.h"
+#include "db.h"
+#include "documents.h"
+
+struct db *count_open(const char *path, struct err *e);
+
+/* What the ceremony fixes for ever: the site and the root's hash, so that nobody exchanges root.pem under us. */
+int count_site_set(struct db *db, enum site site, const uint8_t root[SHA256_LEN], struct err *e);
+int count_site_get(struct db *db, enum site *site, uint8_t root[SHA256_LEN], struct err *e);
+
+/* 1: there, 0: not, -1 error. cms may be NULL. */
+int count_order_get(struct db *db, const char *id, struct buf *cms, bool *closed, struct err *e);
+int count_order_add(struct db *db, const char *id, const struct buf *cms, struct err *e);
+int count_order_close(struct db *db, const char *id, struct err *e);
+
+/* Counts (order, serial, key) unless it was counted before. Code QUOTA if `most` are there already. */
+int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
+	       struct err *e);
+int count_used(struct db *db, const char *order, int64_t *used, struct err *e);
+
+#endif

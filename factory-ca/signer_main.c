@@ -1,0 +1,80 @@
+#include <config.h>
+
+#include <signal.h>
+#include <string.h>
+
+#include "cli.h"
+#include "limits.h"
+#include "log.h"
+#include "proc.h"
+#include "signer_serve.h"
+#include "text.h"
+
+static enum cli_exit run_serve(const struct cli *c)
+{
+	const char *purpose = cli_get(c, "for"), *fd = cli_get(c, "fd");
+	uint64_t number;
+	struct err e;
+
+	if (!purpose || !fd || text_uint(&number, fd, 1023) < 0 ||
+	    (strcmp(purpose, "serve") != 0 && strcmp(purpose, "operator") != 0)) {
+		err_set(&e, REASON_CONFIG, "handsel-signer is started by handsel-ca");
+		return cli_fail(c, &e);
+	}
+	proc_harden();
+	/* a key from the terminal goes to the whole group: we end when the front closes the socket, after its last
+	 * batch */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	if (signer_serve(cli_dir(c), (int)number,
+			 strcmp(purpose, "serve") == 0 ? SIGNER_FOR_SERVE : SIGNER_FOR_OPERATOR, &e) == 0)
+		return EXIT_DONE;
+	log_err(&e, "signer");
+	return cli_exit_of(e.code);
+}
+
+static enum cli_exit run_init(const struct cli *c)
+{
+	const char *kind = cli_get(c, "kind"), *name = cli_get(c, "name");
+	enum site site;
+	struct err e;
+
+	if (!kind || site_parse(&site, kind) < 0 || !name || !text_is_name(name, LIMIT_NAME)) {
+		err_set(&e, REASON_CONFIG,
+			"init needs --kind factory or customer, and --name with at most %d printable characters",
+			LIMIT_NAME);
+		return cli_fail(c, &e);
+	}
+	proc_harden();
+	return signer_init(cli_dir(c), site, name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+}
+
+static const struct cli_option serve_options[] = {
+	{ "fd", "N", "the socket that the front holds the other end of", false },
+	{ "for", "PURPOSE", "serve or operator: what may be asked", false },
+	{ NULL },
+};
+static const struct cli_option init_options[] = {
+	{ "kind", "KIND", "factory or customer", false },
+	{ "name", "NAME", "the company's name", false },
+	{ NULL },
+};
+static const struct cli_command commands[] = {
+	{ "serve", "--fd N --for PURPOSE", "hold the CA keys for handsel-ca, which starts this", serve_options, 0, 0,
+	  run_serve },
+	{ "init", "--kind KIND --name NAME", "make root, issuing and unit CA in one go", init_options, 0, 0, run_init },
+	{ NULL },
+};
+static const struct cli_program program = {
+	.name = "handsel-signer",
+	.summary = "the only holder of a CA system's keys",
+	.default_dir = HANDSEL_STATEDIR "/ca",
+	.commands = commands,
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(&program, argc, argv);
+}

@@ -1,0 +1,15 @@
+/* signer_serve.h - the key holder's loop: a short permission table; what is unlisted, malformed or out of order
+ * means that the front was taken over, and ends the signer. */
+#ifndef HANDSEL_SIGNER_SERVE_H
+#define HANDSEL_SIGNER_SERVE_H
+
+#include "err.h"
+#include "signer.h"
+
+/* Until the peer closes: 0. -1: why it could not start or stopped. */
+int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct err *e);
+
+/* The ceremony in one go: root, issuing and unit CA, signer.db. The root's key is used here and never again. */
+int signer_init(const char *dir, enum site site, const char *name, struct err *e);
+
+#endif

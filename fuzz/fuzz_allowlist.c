@@ -1,0 +1,64 @@
+/* The allowlist, read and appended to: what an admin keeps by hand must survive an import byte for byte. */
+#include <config.h>
+
+#include <string.h>
+
+#include "allowlist.h"
+#include "fuzz.h"
+#include "mem.h"
+
+#define NOW 1795000000
+
+static void check(const struct allowlist *al)
+{
+	int errors = 0;
+
+	for (size_t i = 0; i < al->n_findings; i++) {
+		FUZZ_MUST(al->finding[i].line >= 1 && al->finding[i].column >= 1 && al->finding[i].text[0]);
+		errors += al->finding[i].error;
+	}
+	FUZZ_MUST(errors == al->errors);
+	for (size_t i = 0; i < al->n; i++)
+		FUZZ_MUST(text_is_token(al->entry[i].device.serial, LIMIT_SERIAL));
+}
+
+/* Every line that was there is still there, in its order. */
+static void check_kept(const char *before, const char *after)
+{
+	while (*before) {
+		size_t n = strcspn(before, "\n");
+
+		while (strcspn(after, "\n") != n || memcmp(before, after, n) != 0) {
+			after += strcspn(after, "\n");
+			FUZZ_MUST(*after);
+			after++;
+		}
+		before += n + (before[n] == '\n');
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct device_id new[] = { { "Acme Devices", "gateway \"b\\", "zz-1" }, { "Acme Devices", "c", "zz-2" } };
+	struct allowlist al = {0}, again = {0};
+	struct buf text = {0}, before = {0};
+	struct err e = {0};
+
+	buf_add(&text, data, size);
+	buf_add(&before, data, size);
+	allowlist_parse(&al, "input", &text, NOW);
+	check(&al);
+	if (allowlist_append(&text, "input", new, ARRAY_LEN(new), "new", &e) == 0) {
+		allowlist_parse(&again, "input", &text, NOW);
+		FUZZ_MUST(al.errors == 0 && again.errors == 0 && again.n == al.n + ARRAY_LEN(new));
+		if (!memchr(data, '[', size) && strlen(buf_text(&before)) == size)
+			check_kept(buf_text(&before), buf_text(&text));
+	} else {
+		FUZZ_MUST(e.code == REASON_CONFIG && e.text[0]);
+	}
+	allowlist_free(&al);
+	allowlist_free(&again);
+	buf_free(&text);
+	buf_free(&before);
+	return 0;
+}

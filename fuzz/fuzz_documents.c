@@ -1,0 +1,32 @@
+/* The contents of the signed documents, as they are parsed once their signature has been verified. */
+#include <config.h>
+
+#include "document.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct work_order o;
+	struct buf xml = {0};
+	struct ticket t;
+	struct handoff h;
+	struct manifest m;
+	struct err e;
+
+	buf_add(&xml, data, size);
+	if (work_order_parse(&o, &xml, &e) == 0)
+		FUZZ_MUST(o.n_ranges && o.n_stations && o.quota && o.quota <= UINT32_MAX - o.scrap &&
+			  work_order_has_serial(&o, o.range[0].from) && work_order_has_serial(&o, o.range[0].to) &&
+			  work_order_has_station(&o, o.station[0]));
+	if (ticket_parse(&t, &xml, &e) == 0)
+		FUZZ_MUST(device_valid(&t.device) && request_id_valid(&t.request));
+	if (handoff_parse(&h, &xml, &e) == 0)
+		FUZZ_MUST(h.node.n && h.factory.n && h.customer[0]);
+	handoff_free(&h);
+	if (manifest_parse(&m, &xml, &e) == 0)
+		for (size_t i = 0; i < m.n; i++)
+			FUZZ_MUST(device_valid(&m.entry[i].device));
+	manifest_free(&m);
+	buf_free(&xml);
+	return 0;
+}

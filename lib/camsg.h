@@ -1,0 +1,84 @@
+/* camsg.h - the messages of the CA protocol (doc/protocol-ca.md), both ends side by side. */
+#ifndef HANDSEL_CAMSG_H
+#define HANDSEL_CAMSG_H
+
+#include "device.h"
+#include "key.h"
+#include "text.h"
+#include "x509.h"
+
+#define CA_PATH "/ca"
+#define CA_TYPE "application/xml"
+#define CA_ID_MAX 32			/* id of a CA within a CA system (H4) */
+
+enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER };
+enum ca_state { CA_UNKNOWN, CA_RESERVED, CA_PENDING, CA_ACTIVE, CA_SUPERSEDED, CA_REVOKED, CA_EXPIRED };
+const char *ca_state_name(enum ca_state s);
+int ca_state_parse(const char *name, enum ca_state *s);
+const char *ca_kind_name(enum ca_kind k);
+bool ca_reason_known(const char *name);	/* a reason of a revocation: "superseded", "lapsed", ... */
+
+enum ca_choice { CHOICE_DEFAULT, CHOICE_YES, CHOICE_NO };
+
+/* The optional parameters of H3: what is not given ("" or 0) takes the profile's default. */
+struct ca_params {
+	char profile[CA_ID_MAX + 1];
+	char key_type[16];
+	uint32_t key_bits, validity_days;
+	char organization[LIMIT_NAME + 1], unit[LIMIT_NAME + 1], locality[LIMIT_NAME + 1], email[2 * LIMIT_NAME + 1];
+	enum ca_choice encrypt_key, include_ca;
+};
+
+struct ca_request {
+	enum ca_kind kind;
+	struct request_id request;	/* issue confirm revoke status */
+	struct device_id device;	/* issue; revoke of an id that the CA may not have seen */
+	struct buf csr;			/* issue: PKCS#10 DER */
+	struct buf ticket;		/* issue in the factory: CMS (ticket.h) */
+	struct ca_params params;	/* issue */
+	uint8_t certificate[SHA256_LEN];	/* confirm: hash of the certificate */
+	struct buf signature;		/* confirm by a device: see confirm.h; empty from a node */
+	char reason[LIMIT_NAME + 1];	/* revoke: a CRLReason name: "superseded", "cessationOfOperation", ...; also "lapsed" */
+	char order[CA_ID_MAX + 1];	/* work-order */
+};
+
+enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_DEAD, CA_REFUSED };
+
+struct ca_answer {
+	enum ca_result result;
+	struct request_id request;	/* dead: generation is the highest one known */
+	enum ca_state state;
+	struct chain chain;		/* issued: leaf, then issuing CA if include_ca; ca-certificates: all but the root last */
+	struct buf order;		/* CMS of the work order */
+	uint32_t ordered, done;		/* work-order: units ordered, units reserved or issued */
+	enum reason code;		/* refused */
+	char text[400];			/* refused: sentence for a person */
+};
+
+void ca_request_free(struct ca_request *r);
+void ca_answer_free(struct ca_answer *a);
+void ca_refuse(struct ca_answer *a, enum reason code, const char *text);
+
+struct ca_message {			/* a request message */
+	char ca[CA_ID_MAX + 1];		/* which CA of the system; "" = its only one */
+	struct ca_request request[LIMIT_BATCH];
+	size_t n;
+};
+struct ca_reply {
+	struct ca_answer answer[LIMIT_BATCH];
+	size_t n;
+};
+
+/* Reading refuses what the schema would: code REQUEST with line and element. Each request is judged alone: what is wrong within
+ * one becomes bad[i], its error (NULL for a good one; free() it), and does not spoil the others; of a bad one only `request` may
+ * be used, and only if it is there. With bad NULL a bad request refuses the message. Objects must be zeroed; they are large:
+ * take them from mem_new(). */
+int ca_message_read(struct ca_message *m, struct err *bad[LIMIT_BATCH], const void *xml, size_t len, size_t max, struct err *e);
+void ca_message_write(const struct ca_message *m, struct buf *xml);
+void ca_message_free(struct ca_message *m);	/* and the memory of m itself */
+
+int ca_reply_read(struct ca_reply *r, const void *xml, size_t len, struct err *e);
+void ca_reply_write(const struct ca_reply *r, struct buf *xml);
+void ca_reply_free(struct ca_reply *r);
+
+#endif

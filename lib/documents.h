@@ -1,0 +1,86 @@
+/* documents.h - the provable documents: exact XML bytes in CMS SignedData (doc/protocol-documents.md).
+ * Each has a writer that signs and a reader that verifies first and parses then. */
+#ifndef HANDSEL_DOCUMENTS_H
+#define HANDSEL_DOCUMENTS_H
+
+#include "camsg.h"
+#include "cms.h"
+#include "device.h"
+#include "x509.h"
+
+/* ---- work order (operator -> CA, signer, station) ---- */
+#define ORDER_STATIONS_MAX 64
+#define ORDER_RANGES_MAX 16
+
+struct order_range {
+	char from[LIMIT_SERIAL + 1], to[LIMIT_SERIAL + 1];	/* inclusive, of equal width */
+};
+
+struct work_order {
+	char id[CA_ID_MAX + 1];
+	char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1];
+	char hw_type[CERT_OID_MAX];
+	struct order_range range[ORDER_RANGES_MAX];
+	size_t n_ranges;
+	uint32_t quota, scrap;			/* Q and S: the signer signs at most Q + S distinct keys */
+	char station[ORDER_STATIONS_MAX][LIMIT_NAME + 1];
+	size_t n_stations;
+	uint8_t agent_sha256[SHA256_LEN];
+	int64_t not_before, not_after;
+	char operator_name[LIMIT_NAME + 1];	/* read: from the signer's certificate */
+};
+
+int work_order_write(const struct work_order *o, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+int work_order_read(struct work_order *o, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
+bool work_order_has_serial(const struct work_order *o, const char *serial);
+bool work_order_has_station(const struct work_order *o, const char *station);
+
+/* ---- ticket (station -> CA, carried by the device) ---- */
+struct ticket {
+	char order[CA_ID_MAX + 1];
+	char slot[LIMIT_NAME + 1];
+	struct device_id device;
+	struct request_id request;
+	uint8_t key_sha256[SHA256_LEN];		/* of the device's new SPKI (mode device) or its transport key (mode ca) */
+	char mode[8];				/* "device"; "ca" is reserved */
+	int64_t not_after;
+	char station[LIMIT_NAME + 1];		/* read: from the signer's certificate */
+};
+
+int ticket_write(const struct ticket *t, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+/* Role station. Dates are checked by the caller (only a reservation needs them). *signer may be NULL. */
+int ticket_read(struct ticket *t, const void *cms, size_t len, struct trust *trust, struct err *e);
+
+/* ---- handoff bundle (manufacturer -> customer), once ---- */
+struct handoff {
+	char customer[LIMIT_NAME + 1];
+	char manufacturer[LIMIT_NAME + 1];
+	struct chain node;			/* the node's certificate toward new devices, then its issuer */
+	struct chain factory;			/* issuing CAs to pin, unit CA, then the factory root last */
+};
+
+int handoff_write(const struct handoff *h, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+/* root_sha256: the fingerprint obtained otherwise; the root inside must have it. Free with handoff_free(). */
+int handoff_read(struct handoff *h, const void *cms, size_t len, const uint8_t root_sha256[SHA256_LEN], struct err *e);
+void handoff_free(struct handoff *h);
+
+/* ---- shipment manifest (manufacturer -> customer), each shipment ---- */
+struct manifest_entry {
+	struct device_id device;
+	uint8_t certificate[SHA256_LEN];	/* of the one active factory certificate */
+	struct buf voucher;			/* reserved */
+};
+
+struct manifest {
+	char customer[LIMIT_NAME + 1];
+	uint64_t sequence;
+	int64_t time;
+	struct manifest_entry *entry;
+	size_t n;
+};
+
+int manifest_write(const struct manifest *m, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+int manifest_read(struct manifest *m, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
+void manifest_free(struct manifest *m);
+
+#endif

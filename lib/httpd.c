@@ -1,0 +1,399 @@
+#include <config.h>
+
+#include "httpd_private.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "limits.h"
+#include "log.h"
+#include "mem.h"
+
+#define POOL_CONN (4 * LIMIT_HTTP_HEAD)	/* memory of a connection: head, its index, window of the body, answer's head */
+#define STOP_GRACE_MS 2000		/* for answers under way when the server stops */
+#define LOG_LINES 10			/* in LOG_WINDOW_MS: each port scan makes some */
+#define LOG_WINDOW_MS 10000
+#define PRIVATE_FDS 256			/* descriptors for all but connections */
+
+/* ---- messages, libmicrohttpd's and ours: anybody can cause them, so they are counted ---- */
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+	struct httpd *d = cls;
+	int64_t now = clock_mono_ms();
+	unsigned dropped = 0;
+	char text[300];
+	bool print;
+
+	pthread_mutex_lock(&d->log_lock);
+	if (now - d->log_since >= LOG_WINDOW_MS) {
+		dropped = d->log_count > LOG_LINES ? d->log_count - LOG_LINES : 0;
+		d->log_since = now;
+		d->log_count = 0;
+	}
+	print = ++d->log_count <= LOG_LINES;
+	pthread_mutex_unlock(&d->log_lock);
+	if (dropped)
+		log_info("https server: %u messages were left out", dropped);
+	if (!print)
+		return;
+	vsnprintf(text, sizeof text, fmt, ap);
+	text[strcspn(text, "\n")] = 0;
+	log_info("https server: %s", text);
+}
+
+void httpd_log(struct httpd *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	on_log(d, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- identities ---- */
+static int identity_init(struct identity *id, const struct httpd_identity *conf, struct err *e)
+{
+	snprintf(id->sni, sizeof id->sni, "%s", conf->sni ? conf->sni : "");
+	id->key = key_handle(conf->key);
+	id->cert = mem_new(conf->chain->n, sizeof *id->cert);
+	for (size_t i = 0; i < conf->chain->n; i++) {
+		const struct buf *der = &conf->chain->cert[i].der;
+		gnutls_datum_t d = { der->data, (unsigned)der->len };
+		int rc = gnutls_pcert_import_x509_raw(&id->cert[i], &d, GNUTLS_X509_FMT_DER, 0);
+
+		if (rc < 0)
+			return gnutls_fail(e, REASON_CONFIG, "certificate of the server", rc);
+		id->n_certs++;
+	}
+	return 0;
+}
+
+static void identity_free(struct identity *id)
+{
+	for (unsigned i = 0; i < id->n_certs; i++)
+		gnutls_pcert_deinit(&id->cert[i]);
+	free(id->cert);
+}
+
+static bool sni_is(const char *want, const char *name, size_t len)
+{
+	return strlen(want) == len && strncasecmp(want, name, len) == 0;
+}
+
+/* Certificates and keys stay parsed for the life of the server: nothing is given away, so no DEINIT flags. */
+static int on_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certs,
+			  unsigned *n_certs, gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp, gnutls_privkey_t *key,
+			  unsigned *flags)
+{
+	const struct conn *c = gnutls_session_get_ptr(session);
+	const struct identity *id = c->d->identity;
+	char name[128];
+	size_t len = sizeof name;
+	unsigned type;
+
+	if (gnutls_server_name_get(session, name, &len, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
+		len = 0;
+	while (id->sni[0] && !sni_is(id->sni, name, len))
+		id++;
+	*certs = id->cert;
+	*n_certs = id->n_certs;
+	*ocsp = NULL;
+	*n_ocsp = 0;
+	*key = id->key;
+	*flags = 0;
+	return 0;
+}
+
+/* ---- connections ---- */
+static void remote_text(char out[INET6_ADDRSTRLEN], const struct sockaddr *sa)
+{
+	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	char text[NI_MAXHOST];
+
+	if (getnameinfo(sa, len, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0)
+		strcpy(text, "?");
+	snprintf(out, INET6_ADDRSTRLEN, "%.45s", strncmp(text, "::ffff:", 7) == 0 ? text + 7 : text);
+}
+
+static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
+{
+	struct conn *c = mem_new(1, sizeof *c);
+	int one = 1;
+
+	c->d = d;
+	c->session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	remote_text(c->remote, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	gnutls_session_set_ptr(c->session, c);
+	/* Asked for, not demanded, and without a list of authorities: a client that misses its root there would send none. */
+	gnutls_certificate_server_set_request(c->session, GNUTLS_CERT_REQUEST);
+	gnutls_certificate_send_x509_rdn_sequence(c->session, 1);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	c->deadline = clock_mono_ms() + d->conf.deadline_ms;
+	pthread_mutex_lock(&d->lock);
+	c->next = d->conns;
+	c->link = &d->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	d->conns = c;
+	pthread_mutex_unlock(&d->lock);
+	return c;
+}
+
+/* The descriptor is still open here, so the reaper can never shut down one that was given to somebody else. */
+static void conn_end(struct conn *c)
+{
+	struct httpd *d = c->d;
+
+	pthread_mutex_lock(&d->lock);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	pthread_mutex_unlock(&d->lock);
+	if (c->peer && d->conf.peer_free)
+		d->conf.peer_free(d->conf.arg, c->peer);
+	free(c);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = conn_begin(cls, mhd);
+	} else if (*context) {
+		conn_end(*context);
+		*context = NULL;
+	}
+}
+
+void conn_deadline(struct conn *c, int64_t ms)
+{
+	pthread_mutex_lock(&c->d->lock);
+	c->deadline = clock_mono_ms() + ms;
+	pthread_mutex_unlock(&c->d->lock);
+}
+
+/* libmicrohttpd's timeout counts inactivity only: a byte a second would keep a connection for ever. */
+static void *reap(void *arg)
+{
+	struct httpd *d = arg;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->stopped) {
+		int64_t now = clock_mono_ms(), wake = now + d->conf.deadline_ms;	/* no later one is set meanwhile */
+		struct timespec t;
+
+		for (struct conn *c = d->conns; c; c = c->next) {
+			if (c->deadline <= now) {
+				shutdown(c->fd, SHUT_RDWR);
+				c->deadline = INT64_MAX;
+			}
+			if (c->deadline < wake)
+				wake = c->deadline;
+		}
+		t = (struct timespec){ .tv_sec = wake / 1000, .tv_nsec = wake % 1000 * 1000000 };
+		pthread_cond_timedwait(&d->changed, &d->lock, &t);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return NULL;
+}
+
+static void stop_reaper(struct httpd *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->stopped = true;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	pthread_join(d->reaper, NULL);
+}
+
+/* Once a connection: what the client showed, as it showed it. */
+void conn_judge(struct conn *c)
+{
+	struct chain chain = {0};
+	unsigned n = 0;
+	const gnutls_datum_t *list = gnutls_certificate_get_peers(c->session, &n);
+	struct err e;
+
+	c->judged = true;
+	for (unsigned i = 0; list && i < n && i < LIMIT_CHAIN; i++)
+		if (chain_add(&chain, list[i].data, list[i].size, &e)) {
+			httpd_log(c->d, "%s: client certificate: %s", c->remote, e.text);
+			c->refused = true;
+		}
+	c->max_body = LIMIT_FRAME_DEVICE;
+	if (!c->refused && c->d->conf.peer)
+		c->peer = c->d->conf.peer(c->d->conf.arg, &chain, &c->max_body);
+	chain_free(&chain);
+}
+
+/* ---- start and stop ---- */
+/* More connections than the usual soft limit of 1024 descriptors holds; without them accept() would fail in a loop. */
+static void raise_fd_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < LIMIT_HTTP_CONN + PRIVATE_FDS) {
+		r.rlim_cur = r.rlim_max < LIMIT_HTTP_CONN + PRIVATE_FDS ? r.rlim_max : LIMIT_HTTP_CONN + PRIVATE_FDS;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static int listen_on(struct httpd *d, struct err *e)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM }, *ai = NULL;
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	char port[8];
+	int one = 1, rc;
+
+	snprintf(port, sizeof port, "%u", d->conf.port);
+	rc = getaddrinfo(d->conf.address, port, &hints, &ai);
+	if (rc)
+		return err_set(e, REASON_CONFIG, "listen address \"%s\": %s; give a numeric address such as 0.0.0.0 or ::",
+			       d->conf.address, gai_strerror(rc));
+	d->listen_fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	rc = -1;
+	if (d->listen_fd < 0)
+		err_errno(e, REASON_CONFIG, "listen address %s", d->conf.address);
+	else if (setsockopt(d->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+		 bind(d->listen_fd, ai->ai_addr, ai->ai_addrlen) || listen(d->listen_fd, SOMAXCONN) ||
+		 getsockname(d->listen_fd, (struct sockaddr *)&sa, &len))
+		err_errno(e, REASON_CONFIG, "cannot listen on %s port %s", d->conf.address, port);
+	else
+		rc = 0;
+	freeaddrinfo(ai);
+	if (rc == 0)
+		d->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
+							 : ((struct sockaddr_in *)&sa)->sin_port);
+	return rc;
+}
+
+/* Poll, never epoll: with TLS, libmicrohttpd 0.9.75 spins in epoll mode while a handshake is incomplete. */
+static int start_mhd(struct httpd *d, struct err *e)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned threads = d->conf.threads ? d->conf.threads : cores > 0 ? (unsigned)cores : 1;
+	struct MHD_OptionItem pool[] = {
+		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	if (threads < 2)	/* a pool of one is refused with a warning */
+		pool[0].option = MHD_OPTION_END;
+	d->mhd = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+				  NULL, NULL, httpd_on_request, d,
+				  MHD_OPTION_EXTERNAL_LOGGER, on_log, d,	/* first: it takes the messages about the others */
+				  MHD_OPTION_LISTEN_SOCKET, d->listen_fd,
+				  MHD_OPTION_HTTPS_PRIORITIES, HANDSEL_PRIORITY,
+				  MHD_OPTION_HTTPS_CERT_CALLBACK2, on_certificate,
+				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, d,
+				  MHD_OPTION_NOTIFY_COMPLETED, httpd_on_completed, d,
+				  MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_HTTP_CONN,
+				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_HTTP_PER_IP,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_CONN,
+				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				  MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	return d->mhd ? 0 : err_set(e, REASON_CONFIG, "the HTTPS server does not start; see the messages before this one");
+}
+
+static void httpd_free(struct httpd *d)
+{
+	for (size_t i = 0; i < d->conf.n_identities; i++)
+		identity_free(&d->identity[i]);
+	if (d->listen_fd >= 0)
+		close(d->listen_fd);
+	pthread_cond_destroy(&d->changed);
+	pthread_mutex_destroy(&d->lock);
+	pthread_mutex_destroy(&d->log_lock);
+	free(d);
+}
+
+static struct httpd *httpd_new(const struct httpd_conf *conf)
+{
+	struct httpd *d = mem_new(1, sizeof *d);
+	pthread_condattr_t attr;
+
+	d->conf = *conf;
+	if (!d->conf.deadline_ms)
+		d->conf.deadline_ms = TIMEOUT_HTTP_MS;
+	d->listen_fd = -1;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->log_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&d->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	return d;
+}
+
+struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
+{
+	struct httpd *d = httpd_new(conf);
+	int rc;
+
+	if (conf->n_identities < 1 || conf->n_identities > ARRAY_LEN(d->identity) ||
+	    conf->identity[conf->n_identities - 1].sni) {
+		d->conf.n_identities = 0;
+		err_set(e, REASON_INTERNAL, "HTTPS server: its identities are not one to %zu with the last for all names",
+			ARRAY_LEN(d->identity));
+		goto fail;
+	}
+	for (size_t i = 0; i < conf->n_identities; i++)
+		if (identity_init(&d->identity[i], &conf->identity[i], e))
+			goto fail;
+	raise_fd_limit();
+	if (listen_on(d, e))
+		goto fail;
+	rc = pthread_create(&d->reaper, NULL, reap, d);
+	if (rc) {
+		err_set(e, REASON_INTERNAL, "HTTPS server: no thread: %s", strerror(rc));
+		goto fail;
+	}
+	if (start_mhd(d, e)) {
+		stop_reaper(d);
+		goto fail;
+	}
+	return d;
+fail:
+	httpd_free(d);
+	return NULL;
+}
+
+uint16_t httpd_port(const struct httpd *d)
+{
+	return d->port;
+}
+
+/* Accepts nothing more, lets what is under way be answered and delivered, then closes the rest. */
+void httpd_stop(struct httpd *d)
+{
+	int64_t end = clock_mono_ms() + STOP_GRACE_MS;
+	struct timespec t = { .tv_sec = end / 1000, .tv_nsec = end % 1000 * 1000000 };
+
+	if (!d)
+		return;
+	MHD_quiesce_daemon(d->mhd);
+	pthread_mutex_lock(&d->lock);
+	d->stopping = true;
+	while (d->handed > 0 || d->replying > 0 || (d->requests > 0 && clock_mono_ms() < end)) {
+		if (d->handed > 0 || d->replying > 0)
+			pthread_cond_wait(&d->changed, &d->lock);
+		else
+			pthread_cond_timedwait(&d->changed, &d->lock, &t);
+	}
+	pthread_mutex_unlock(&d->lock);
+	MHD_stop_daemon(d->mhd);
+	stop_reaper(d);
+	httpd_free(d);
+}

@@ -1,0 +1,58 @@
+/* httpd.h - an HTTPS server on libmicrohttpd (poll mode with a thread pool): mutual TLS, bounded bodies, absolute
+ * deadlines, answers given at once or later from any thread. */
+#ifndef HANDSEL_HTTPD_H
+#define HANDSEL_HTTPD_H
+
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "tls.h"
+#include "x509.h"
+
+struct httpd;
+struct http_req;
+
+struct httpd_identity {			/* the last one, with sni NULL, is for all other names */
+	const char *sni;
+	const struct chain *chain;
+	const struct key *key;
+};
+
+struct httpd_conf {
+	const char *address;		/* "127.0.0.1", "::", ... */
+	uint16_t port;			/* 0: any free one, see httpd_port() */
+	unsigned threads;		/* 0: one a core */
+	struct httpd_identity identity[3];
+	size_t n_identities;
+	int64_t deadline_ms;		/* absolute time of one request, handshake included; 0: TIMEOUT_HTTP_MS */
+
+	/* Judges the peer of a new connection once, before its first request is handled. chain->n is 0 without a client
+	 * certificate. Returns what http_peer() gives (NULL is allowed) and the largest body this peer may send in *max_body.
+	 * When the connection ends, peer_free gets it. */
+	void *(*peer)(void *arg, const struct chain *chain, size_t *max_body);
+	void (*peer_free)(void *arg, void *peer);
+
+	/* Must lead to exactly one http_reply(), now or later, from any thread. */
+	void (*handle)(void *arg, struct http_req *r);
+	void *arg;
+};
+
+/* NULL on failure. Chains and keys must outlive the server. */
+struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e);
+uint16_t httpd_port(const struct httpd *d);
+void httpd_stop(struct httpd *d);		/* all requests must have been replied to */
+
+const char *http_method(const struct http_req *r);
+const char *http_path(const struct http_req *r);
+const char *http_header(const struct http_req *r, const char *name);	/* "" if absent */
+const struct buf *http_body(const struct http_req *r);
+void *http_peer(const struct http_req *r);
+const char *http_remote(const struct http_req *r);			/* textual address, for logs */
+int http_exporter(const struct http_req *r, uint8_t out[TLS_EXPORTER_LEN], struct err *e);	/* see tls_exporter() */
+
+/* extra: header lines "Name: value\r\n"..., or "". The body is copied. r is gone afterwards. status 0: the connection is
+ * closed without an answer, as if it was lost. */
+void http_reply(struct http_req *r, int status, const char *type, const char *extra, const void *body, size_t len);
+
+#endif

@@ -1,0 +1,78 @@
+/* httpd_private.h - what httpd.c (server, connections) and httpd_req.c (requests) share, and nobody else. */
+#ifndef HANDSEL_HTTPD_PRIVATE_H
+#define HANDSEL_HTTPD_PRIVATE_H
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "gnutls_glue.h"
+#include "httpd.h"
+
+struct identity {
+	char sni[128];			/* "": any */
+	gnutls_pcert_st *cert;
+	unsigned n_certs;
+	gnutls_privkey_t key;		/* not ours */
+};
+
+struct conn {
+	struct conn *next, **link;
+	struct httpd *d;
+	gnutls_session_t session;
+	int fd;
+	int64_t deadline;
+	char remote[INET6_ADDRSTRLEN];
+	bool judged, refused;		/* refused: the client certificate is no certificate */
+	void *peer;
+	size_t max_body;
+};
+
+/* READING: belongs to libmicrohttpd's thread. HANDLING: conf.handle() has it. SUSPENDED: that returned, the answer is to
+ * come. REPLIED: the answer is there and belongs to libmicrohttpd's thread again. */
+enum req_state { READING, HANDLING, SUSPENDED, REPLIED };
+
+struct http_req {
+	struct conn *conn;
+	struct MHD_Connection *mhd;
+	const char *method, *path;
+	struct buf body;
+	size_t dropped;			/* bytes read beyond the limit */
+	enum req_state state;		/* under d->lock */
+	bool handed;			/* counted in d->handed */
+	struct MHD_Response *response;
+	unsigned status;
+};
+
+struct httpd {
+	struct httpd_conf conf;
+	struct identity identity[3];
+	struct MHD_Daemon *mhd;
+	int listen_fd;
+	uint16_t port;
+	pthread_t reaper;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;		/* stopping, or a request ended */
+	struct conn *conns;
+	size_t requests;		/* begun and not ended */
+	size_t handed;			/* given to conf.handle() and not taken back */
+	size_t replying;		/* threads inside MHD_resume_connection(), which touches the daemon to its end */
+	bool stopping, stopped;
+	pthread_mutex_t log_lock;
+	int64_t log_since;
+	unsigned log_count;
+};
+
+/* Verifies nothing itself: reads the client's certificates and has conf.peer() judge them. Once a connection. */
+void conn_judge(struct conn *c);
+void conn_deadline(struct conn *c, int64_t ms);		/* from now on */
+
+void httpd_log(struct httpd *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* rate-limited */
+
+/* libmicrohttpd's callbacks for a request; cls is the struct httpd. */
+enum MHD_Result httpd_on_request(void *cls, struct MHD_Connection *mhd, const char *path, const char *method,
+				 const char *version, const char *data, size_t *size, void **context);
+void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
+
+#endif

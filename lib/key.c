@@ -1,0 +1,329 @@
+#include <config.h>
+
+#include "key.h"
+
+#include <gnutls/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "gnutls_glue.h"
+#include "limits.h"
+#include "mem.h"
+
+struct key {
+	gnutls_privkey_t handle;
+	enum key_type type;
+	struct buf spki;
+};
+
+static const struct {
+	enum key_type type;
+	const char *name;
+	gnutls_pk_algorithm_t algorithm;
+	unsigned bits;			/* of the modulus or the curve */
+	unsigned generate;		/* what gnutls_privkey_generate() wants as its bits */
+	gnutls_sign_algorithm_t sign;
+} types[] = {
+	{ KEY_P256, "p256", GNUTLS_PK_ECDSA, 256, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), GNUTLS_SIGN_ECDSA_SHA256 },
+	{ KEY_P384, "p384", GNUTLS_PK_ECDSA, 384, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP384R1), GNUTLS_SIGN_ECDSA_SHA384 },
+	{ KEY_RSA2048, "rsa2048", GNUTLS_PK_RSA, 2048, 2048, GNUTLS_SIGN_RSA_SHA256 },
+	{ KEY_RSA3072, "rsa3072", GNUTLS_PK_RSA, 3072, 3072, GNUTLS_SIGN_RSA_SHA256 },
+};
+
+/* AlgorithmIdentifiers (RFC 5758 3.2, RFC 4055 5, RFC 8410 3), contents of the SEQUENCE. Each list is all that is accepted. */
+static const struct {
+	gnutls_sign_algorithm_t algorithm;
+	uint8_t len, der[15];
+} algorithms[] = {
+	{ GNUTLS_SIGN_ECDSA_SHA256, 10, { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2 } },
+	{ GNUTLS_SIGN_ECDSA_SHA384, 10, { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3 } },
+	{ GNUTLS_SIGN_ECDSA_SHA512, 10, { 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4 } },
+	{ GNUTLS_SIGN_RSA_SHA256, 13, { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11, 5, 0 } },
+	{ GNUTLS_SIGN_RSA_SHA384, 13, { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12, 5, 0 } },
+	{ GNUTLS_SIGN_RSA_SHA512, 13, { 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13, 5, 0 } },
+	{ GNUTLS_SIGN_EDDSA_ED25519, 5, { 6, 3, 0x2b, 0x65, 0x70 } },
+};
+
+const char *key_type_name(enum key_type type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (types[i].type == type)
+			return types[i].name;
+	return "other";
+}
+
+enum key_type key_type_parse(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (strcmp(types[i].name, name) == 0)
+			return types[i].type;
+	return KEY_NONE;
+}
+
+int gnutls_fail(struct err *e, enum reason code, const char *what, int rc)
+{
+	if (rc == GNUTLS_E_MEMORY_ERROR)
+		abort();
+	return err_set(e, code, "%s: %s", what, gnutls_strerror(rc));
+}
+
+gnutls_privkey_t key_handle(const struct key *k)
+{
+	return k->handle;
+}
+
+gnutls_sign_algorithm_t key_algorithm(const struct der *identifier)
+{
+	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
+		if (der_is(identifier, algorithms[i].der, algorithms[i].len))
+			return algorithms[i].algorithm;
+	return GNUTLS_SIGN_UNKNOWN;
+}
+
+static gnutls_sign_algorithm_t sign_algorithm(enum key_type type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (types[i].type == type)
+			return types[i].sign;
+	return GNUTLS_SIGN_UNKNOWN;
+}
+
+int key_put_algorithm(const struct key *k, struct buf *out)
+{
+	gnutls_sign_algorithm_t wanted = sign_algorithm(k->type);
+
+	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
+		if (algorithms[i].algorithm == wanted) {
+			der_put(out, DER_SEQUENCE, algorithms[i].der, algorithms[i].len);
+			return 0;
+		}
+	return -1;
+}
+
+enum key_type key_type_of(gnutls_pubkey_t pub)
+{
+	gnutls_ecc_curve_t curve = GNUTLS_ECC_CURVE_INVALID;
+	unsigned bits = 0;
+	int algorithm = gnutls_pubkey_get_pk_algorithm(pub, &bits);
+
+	if (algorithm == GNUTLS_PK_ECDSA && gnutls_pubkey_export_ecc_raw2(pub, &curve, NULL, NULL, 0) < 0)
+		return KEY_OTHER;
+	if (algorithm == GNUTLS_PK_ECDSA)
+		return curve == GNUTLS_ECC_CURVE_SECP256R1 ? KEY_P256 : curve == GNUTLS_ECC_CURVE_SECP384R1 ? KEY_P384 : KEY_OTHER;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (types[i].algorithm == (gnutls_pk_algorithm_t)algorithm && types[i].bits == bits)
+			return types[i].type;
+	return KEY_OTHER;
+}
+
+static int adopt(struct key *k, struct err *e)
+{
+	gnutls_datum_t der = {0};
+	gnutls_pubkey_t pub;
+	int rc = gnutls_pubkey_init(&pub);
+
+	if (rc < 0)
+		return gnutls_fail(e, REASON_KEY_STORE, "cannot read the key", rc);
+	rc = gnutls_pubkey_import_privkey(pub, k->handle, 0, 0);
+	if (rc >= 0)
+		rc = gnutls_pubkey_export2(pub, GNUTLS_X509_FMT_DER, &der);
+	if (rc >= 0) {
+		k->type = key_type_of(pub);
+		buf_set(&k->spki, der.data, der.size);
+		gnutls_free(der.data);
+	}
+	gnutls_pubkey_deinit(pub);
+	return rc < 0 ? gnutls_fail(e, REASON_KEY_STORE, "cannot read the public part of the key", rc) : 0;
+}
+
+static struct key *key_new(void)
+{
+	struct key *k = mem_new(1, sizeof *k);
+
+	if (gnutls_privkey_init(&k->handle) < 0)
+		abort();
+	return k;
+}
+
+struct key *key_generate(enum key_type type, struct err *e)
+{
+	struct key *k;
+	size_t i = 0;
+	int rc;
+
+	while (i < ARRAY_LEN(types) && types[i].type != type)
+		i++;
+	if (i == ARRAY_LEN(types)) {
+		err_set(e, REASON_PROFILE, "keys of type %s cannot be made here", key_type_name(type));
+		return NULL;
+	}
+	k = key_new();
+	rc = gnutls_privkey_generate(k->handle, types[i].algorithm, types[i].generate, 0);
+	if (rc < 0)
+		gnutls_fail(e, REASON_KEY_STORE, "cannot generate a key", rc);
+	else
+		rc = adopt(k, e);
+	if (rc >= 0)
+		return k;
+	key_free(k);
+	return NULL;
+}
+
+struct key *key_from_pem(const struct buf *pem, struct err *e)
+{
+	gnutls_datum_t text = { .data = pem->data, .size = (unsigned)pem->len };
+	struct key *k = key_new();
+	int rc;
+
+	rc = pem->len ? gnutls_privkey_import_x509_raw(k->handle, &text, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN)
+		      : GNUTLS_E_NO_CERTIFICATE_FOUND;
+	if (rc < 0)
+		err_set(e, REASON_KEY_STORE, "no private key in PEM (PKCS#8, not encrypted): %s", gnutls_strerror(rc));
+	else
+		rc = adopt(k, e);
+	if (rc >= 0)
+		return k;
+	key_free(k);
+	return NULL;
+}
+
+struct key *key_load(const char *path, struct err *e)
+{
+	struct buf pem = {0};
+	struct key *k = NULL;
+
+	if (file_read_secret(&pem, path, e) == 0) {
+		k = key_from_pem(&pem, e);
+		if (!k)
+			err_prefix(e, "%s", path);
+	}
+	buf_free(&pem);
+	return k;
+}
+
+int key_save(const struct key *k, const char *path, struct err *e)
+{
+	gnutls_x509_privkey_t plain = NULL;
+	gnutls_datum_t pem = {0};
+	int rc = gnutls_privkey_export_x509(k->handle, &plain);
+
+	if (rc >= 0)
+		rc = gnutls_x509_privkey_export2_pkcs8(plain, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem);
+	if (rc < 0)
+		rc = gnutls_fail(e, REASON_KEY_STORE, "cannot write the key out", rc);
+	else
+		rc = file_replace(path, pem.data, pem.size, 0600, e);
+	gnutls_x509_privkey_deinit(plain);
+	mem_wipe(pem.data, pem.size);
+	gnutls_free(pem.data);
+	return rc;
+}
+
+void key_free(struct key *k)
+{
+	if (!k)
+		return;
+	gnutls_privkey_deinit(k->handle);
+	buf_free(&k->spki);
+	free(k);
+}
+
+int key_spki(const struct key *k, struct buf *spki, struct err *e)
+{
+	(void)e;	/* a key in a token will be able to fail here */
+	buf_set(spki, k->spki.data, k->spki.len);
+	return 0;
+}
+
+int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig, struct err *e)
+{
+	gnutls_sign_algorithm_t algorithm = sign_algorithm(k->type);
+	gnutls_datum_t out = {0};
+	uint8_t *bytes = NULL;
+	int rc;
+
+	if (algorithm == GNUTLS_SIGN_UNKNOWN)
+		return err_set(e, REASON_KEY_STORE, "a key of this kind is not used for signatures; make a p256 key");
+	/* gnutls_datum_t has no const; the bytes are only read */
+	memcpy(&bytes, &data, sizeof bytes);
+	rc = gnutls_privkey_sign_data2(k->handle, algorithm, 0, &(gnutls_datum_t){ bytes, (unsigned)len }, &out);
+	if (rc < 0)
+		return gnutls_fail(e, REASON_KEY_STORE, "cannot sign", rc);
+	buf_set(sig, out.data, out.size);
+	gnutls_free(out.data);
+	return 0;
+}
+
+/* A stranger's key is used before anybody vouches for it: one verification with the largest modulus and exponent that fit
+ * into a request would take minutes. An even modulus or exponent, or the exponent 1, is no RSA. */
+static bool rsa_is_accepted(gnutls_pubkey_t pub, unsigned bits)
+{
+	gnutls_datum_t n = {0}, exponent = {0};
+	bool good;
+
+	if (bits > LIMIT_RSA_BITS || gnutls_pubkey_export_rsa_raw2(pub, &n, &exponent, GNUTLS_EXPORT_FLAG_NO_LZ) < 0)
+		return false;
+	good = n.size && (n.data[n.size - 1] & 1) && exponent.size && exponent.size <= LIMIT_RSA_EXPONENT &&
+	       (exponent.data[exponent.size - 1] & 1) && (exponent.size > 1 || exponent.data[0] > 1);
+	gnutls_free(n.data);
+	gnutls_free(exponent.data);
+	return good;
+}
+
+static bool is_accepted(gnutls_pubkey_t pub)
+{
+	unsigned bits = 0;
+	int algorithm = gnutls_pubkey_get_pk_algorithm(pub, &bits);
+
+	if (algorithm < 0 || gnutls_pk_bits_to_sec_param((gnutls_pk_algorithm_t)algorithm, bits) < GNUTLS_SEC_PARAM_MEDIUM)
+		return false;
+	return algorithm == GNUTLS_PK_RSA ? rsa_is_accepted(pub, bits)
+					  : algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519;
+}
+
+gnutls_pubkey_t spki_import(const void *spki, size_t len)
+{
+	struct der d = der_from(spki, len);
+	gnutls_datum_t der = {0};
+	gnutls_pubkey_t pub;
+
+	if (len > LIMIT_CERT || der_take(&d, DER_SEQUENCE).failed || !der_done(&d))
+		return NULL;
+	memcpy(&der.data, &spki, sizeof der.data);
+	der.size = (unsigned)len;
+	if (gnutls_pubkey_init(&pub) < 0)
+		abort();
+	if (gnutls_pubkey_import(pub, &der, GNUTLS_X509_FMT_DER) >= 0 && is_accepted(pub))
+		return pub;
+	gnutls_pubkey_deinit(pub);
+	return NULL;
+}
+
+int spki_verify(const struct buf *spki, const void *data, size_t len, const struct buf *sig, struct err *e)
+{
+	gnutls_pubkey_t pub = spki_import(spki->data, spki->len);
+	gnutls_sign_algorithm_t algorithm;
+	uint8_t *bytes = NULL;
+	int rc = -1;
+
+	if (!pub)
+		return err_set(e, REASON_REQUEST, "not a public key that is accepted");
+	algorithm = sign_algorithm(key_type_of(pub));
+	memcpy(&bytes, &data, sizeof bytes);
+	if (algorithm != GNUTLS_SIGN_UNKNOWN && sig->len)
+		rc = gnutls_pubkey_verify_data2(pub, algorithm, 0, &(gnutls_datum_t){ bytes, (unsigned)len },
+						&(gnutls_datum_t){ sig->data, (unsigned)sig->len });
+	gnutls_pubkey_deinit(pub);
+	return rc >= 0 ? 0 : err_set(e, REASON_REQUEST, "the signature is wrong");
+}
+
+enum key_type spki_type(const struct buf *spki)
+{
+	gnutls_pubkey_t pub = spki_import(spki->data, spki->len);
+	enum key_type type = pub ? key_type_of(pub) : KEY_NONE;
+
+	if (pub)
+		gnutls_pubkey_deinit(pub);
+	return type;
+}

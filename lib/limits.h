@@ -1,0 +1,64 @@
+/* limits.h - every limit of the system, with its reason.
+ *
+ * System headers that ask for <limits.h> find this file first, so it passes them on; outside the guard, on purpose. */
+#include_next <limits.h>
+#ifndef HANDSEL_LIMITS_H
+#define HANDSEL_LIMITS_H
+
+/* ---- memory ---- */
+#define LIMIT_BUF		(16u << 20)	/* any growing buffer: nothing that we handle is near it */
+#define LIMIT_FILE		(4u << 20)	/* configuration, certificates, allowlists of some 50,000 entries */
+#define LIMIT_AGENT_IMAGE	(64u << 20)	/* agent image pushed by DFU: flash parts of today's boards */
+
+/* ---- configuration, allowlists, profiles (YAML) ---- */
+#define LIMIT_YAML_DEPTH	16		/* our deepest file has 6 levels */
+#define LIMIT_YAML_KEYS		256		/* keys of one map: the search for duplicates is quadratic */
+
+/* ---- databases ---- */
+#define TIMEOUT_BUSY_MS		10000		/* for another writer's transaction: a full batch with a slow disk is under 1 s */
+#define LIMIT_WAL_PAGES		20000		/* WAL before a checkpoint: at 1000 commits of 64 rows are four times slower */
+#define LIMIT_WAL_BYTES		(96u << 20)	/* of WAL file kept after a checkpoint: LIMIT_WAL_PAGES of 4 KiB and a margin */
+
+/* ---- between our own processes ---- */
+#define LIMIT_IPC		(2 * LIMIT_FRAME_UNIT)	/* a batch with certificates beside its requests */
+
+/* ---- XML and the CA protocol (doc/protocol-ca.md) ---- */
+#define LIMIT_FRAME_DEVICE	(32u << 10)	/* one request, ticket, CSR: about 6 KiB with a full chain */
+#define LIMIT_FRAME_UNIT	(1u << 20)	/* LIMIT_BATCH requests of LIMIT_REQUEST */
+#define LIMIT_REQUEST		(16u << 10)	/* one request: ticket with chain 3 KiB, CSR 1 KiB, the rest names */
+#define LIMIT_TAG		4096u		/* attributes are quadratic in the parser: 418 KiB in one tag take 2.3 s */
+#define LIMIT_XML_DEPTH		16		/* our deepest message has 5 levels */
+#define LIMIT_BATCH		64		/* requests in one message: past it a commit no longer gets cheaper */
+#define LIMIT_NAME		64		/* bytes of a name: ub-common-name of RFC 5280 appendix A */
+#define LIMIT_SERIAL		64		/* bytes of a device serial: ub-serial-number of RFC 5280 appendix A */
+
+/* ---- certificates ---- */
+#define LIMIT_CERT		(8u << 10)	/* one certificate or CSR in DER; RSA-4096 with all extensions needs 3 KiB */
+#define LIMIT_RSA_BITS		4096		/* modulus of a key that we verify with: larger ones buy nothing but our time */
+#define LIMIT_RSA_EXPONENT	8		/* bytes: in use are 3 and 65537 */
+#define LIMIT_CHAIN		4		/* leaf, issuing, root, upper CA (H14) */
+#define LIMIT_PEER_CHAIN	8		/* certificates that a peer may send: some send root and cross certificates, too */
+#define LIMIT_TRUST_LEARNED	64		/* intermediates whose verdict is kept: each was signed under one of our roots */
+#define LIMIT_TRUST_CHECKS	8		/* signatures checked for one chain: more is an attempt to burn our time */
+
+/* ---- HTTP ---- */
+#define LIMIT_HTTP_HEAD		(8u << 10)	/* request or status line with headers: clients in the wild stay below 1 KiB */
+#define LIMIT_HTTP_HEADERS	64		/* header lines */
+#define LIMIT_HTTP_CONN		2000		/* connections of one server: descriptors and memory of a small machine */
+#define LIMIT_HTTP_PER_IP	512		/* of one address: a NAT or a station in front of 64 devices needs many */
+#define TIMEOUT_HTTP_MS		20000		/* absolute, one request with handshake: slowest device TLS is 3 s */
+#define TIMEOUT_KEEP_S		60		/* idle kept connection */
+
+/* ---- the transactions (design: both transactions) ---- */
+#define LIMIT_SUPERSEDE		3		/* new ids for one pending serial: more is a broken or copied device */
+#define LIMIT_GENERATION_JUMP	16		/* above the highest known generation: more is a clone */
+#define LIMIT_GENERATION_RISE	1000		/* by one answer "dead": no peer may use up a device's 2^32 generations */
+#define TIMEOUT_PENDING_S	900		/* a device stores and confirms in seconds; a power cut with repair in minutes */
+#define TIMEOUT_TICKET_S	600		/* from the station's signature to the reservation: one unit takes under a minute */
+
+/* ---- device link (doc/protocol-link.md) ---- */
+#define LIMIT_LINK_FRAME	(16u << 10)	/* payload of one frame */
+#define TIMEOUT_USB_MS		10000		/* one transfer: boot loaders write flash inside the request */
+#define TIMEOUT_ENUMERATE_MS	30000		/* an agent starting after its DETACH, slow boards included */
+
+#endif

@@ -1,0 +1,40 @@
+/* profile.h - certificate profiles and device models, YAML files explained in profiles/README.md. */
+#ifndef HANDSEL_PROFILE_H
+#define HANDSEL_PROFILE_H
+
+#include "camsg.h"
+#include "key.h"
+#include "x509.h"
+
+enum profile_kind { PROFILE_ROOT, PROFILE_ISSUING, PROFILE_UNIT_CA, PROFILE_UNIT, PROFILE_DEVICE_FACTORY, PROFILE_DEVICE_CUSTOMER };
+
+struct profile {
+	char id[CA_ID_MAX + 1];
+	enum profile_kind kind;
+	uint32_t key_types;			/* bit 1 << enum key_type: allowed */
+	uint32_t validity_days;			/* default; 0 = 99991231235959Z */
+	uint32_t validity_max_days;		/* 0 = any */
+	bool allow_organization, allow_unit, allow_locality, allow_email, allow_validity;	/* parameters of H3 */
+	char organization[LIMIT_NAME + 1], unit[LIMIT_NAME + 1], locality[LIMIT_NAME + 1], email[2 * LIMIT_NAME + 1];	/* defaults */
+	bool include_ca;			/* default of the parameter */
+	bool server_auth, client_auth;
+	bool order_needed;			/* signed only within a work order */
+};
+
+int profile_load(struct profile *p, const char *path, struct err *e);
+
+/* The request's parameters within the profile, or code PROFILE naming the parameter that is not allowed. */
+int profile_check(const struct profile *p, const struct ca_params *params, enum key_type key, struct err *e);
+
+struct model {
+	char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1];
+	char hw_type[CERT_OID_MAX];
+	char revisions[8][LIMIT_NAME + 1];
+	size_t n_revisions;
+	uint16_t dfu_vid, dfu_pid, agent_vid, agent_pid;
+	char dfu_alt[LIMIT_NAME + 1];		/* alternate setting by its name; "" = the only one */
+};
+
+int model_load(struct model *m, const char *path, struct err *e);
+
+#endif

@@ -1,0 +1,176 @@
+#include <config.h>
+
+#include "writer.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault.h"
+#include "limits.h"
+#include "mem.h"
+
+struct result {
+	struct writer_job *job;
+	int rc;
+	struct err e;
+};
+
+struct writer {
+	struct db *db;
+	struct writer_hooks hooks;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct writer_job *first, **last;	/* under the lock */
+	bool stopping;				/* under the lock */
+	struct result batch[LIMIT_BATCH];	/* the thread's */
+	size_t n;
+};
+
+static int run_all(struct writer *w, struct err *e)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct result *r = &w->batch[i];
+
+		if (db_savepoint(w->db, e) < 0)
+			return -1;
+		r->rc = r->job->run(r->job, w->db, &r->e);
+		if (r->rc == 0) {
+			if (db_release(w->db, e) < 0)
+				return -1;
+		} else {
+			db_undo(w->db);
+		}
+	}
+	return 0;
+}
+
+static int finish_all(struct writer *w, struct err *e)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct result *r = &w->batch[i];
+
+		if (r->rc != 0 || !r->job->finish)
+			continue;
+		r->rc = r->job->finish(r->job, w->db, &r->e);
+		if (r->rc != 0 && r->e.code == REASON_STORAGE) {
+			*e = r->e;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int transact(struct writer *w, struct err *e)
+{
+	if (w->hooks.start)
+		w->hooks.start(w->hooks.arg);
+	if (db_begin(w->db, e) < 0)
+		return -1;
+	if (run_all(w, e) < 0)
+		goto undo;
+	FAULT("writer.ran");
+	if (w->hooks.batch && w->hooks.batch(w->hooks.arg, w->db, e) < 0)
+		goto undo;
+	FAULT("writer.batched");
+	if (finish_all(w, e) < 0)
+		goto undo;
+	FAULT("writer.finished");
+	if (db_commit(w->db, e) < 0)
+		goto undo;
+	FAULT("writer.committed");
+	return 0;
+undo:
+	db_rollback(w->db);
+	return -1;
+}
+
+static void process(struct writer *w)
+{
+	struct err e = {0};
+	int rc = transact(w, &e);
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct result *r = &w->batch[i];
+
+		if (rc < 0 && r->rc == 0) {
+			r->rc = -1;
+			r->e = e;
+		}
+		r->job->done(r->job, r->rc, &r->e);	/* the job may be gone after this */
+	}
+}
+
+/* What has gathered, or nothing when the writer is to end. */
+static size_t take(struct writer *w)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->first && !w->stopping)
+		pthread_cond_wait(&w->wake, &w->lock);
+	while (w->first && n < LIMIT_BATCH) {
+		w->batch[n++] = (struct result){ .job = w->first };
+		w->first = w->first->next;
+	}
+	if (!w->first)
+		w->last = &w->first;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+static void *loop(void *arg)
+{
+	struct writer *w = arg;
+
+	while ((w->n = take(w)) > 0)
+		process(w);
+	return NULL;
+}
+
+struct writer *writer_start(struct db *db, const struct writer_hooks *hooks, struct err *e)
+{
+	struct writer *w = mem_new(1, sizeof *w);
+	int rc;
+
+	w->db = db;
+	if (hooks)
+		w->hooks = *hooks;
+	w->last = &w->first;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	rc = pthread_create(&w->thread, NULL, loop, w);
+	if (rc == 0)
+		return w;
+	err_set(e, REASON_INTERNAL, "cannot start the writer's thread: %s", strerror(rc));
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+	return NULL;
+}
+
+void writer_submit(struct writer *w, struct writer_job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&w->lock);
+	*w->last = job;
+	w->last = &job->next;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_stop(struct writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}

@@ -1,0 +1,319 @@
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "clock.h"
+#include "digest.h"
+#include "file.h"
+#include "log.h"
+#include "mem.h"
+#include "proc.h"
+#include "slot.h"
+#include "text.h"
+
+#define SCAN_MS 250		/* where hotplug events do not come; where they do, a look for nothing costs little */
+#define TIMEOUT_DEFAULT_S 120	/* one unit: the slowest board that we know takes 40 s */
+#define TIMEOUT_MAX_S 3600
+
+bool run_is_agent(const struct usb_place *p, void *model)
+{
+	const struct model *m = model;
+
+	return p->vid == m->agent_vid && p->pid == m->agent_pid;
+}
+
+bool run_wants(const struct usb_place *p, void *model)
+{
+	const struct model *m = model;
+
+	return run_is_agent(p, model) || (p->vid == m->dfu_vid && p->pid == m->dfu_pid);
+}
+
+bool run_has_passed(struct run *r, const char *serial)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < r->n_passed && !found; i++)
+		found = strcmp(r->passed[i], serial) == 0;
+	pthread_mutex_unlock(&r->lock);
+	return found;
+}
+
+bool run_claim_serial(struct run *r, struct unit *u, const char *serial, char other[LIMIT_NAME + 1])
+{
+	bool free_here = true;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < STATION_SLOTS_MAX && free_here; i++) {
+		const struct unit *o = r->unit[i];
+
+		if (o && o != u && !o->finished && strcmp(o->serial, serial) == 0) {
+			text_copy(other, LIMIT_NAME + 1, o->record.slot);
+			free_here = false;
+		}
+	}
+	if (free_here)
+		text_copy(u->serial, sizeof u->serial, serial);
+	pthread_mutex_unlock(&r->lock);
+	return free_here;
+}
+
+/* ---- the main thread ------------------------------------------------------------------ */
+
+struct floor {			/* what only the main thread knows */
+	struct run *run;
+	size_t wanted;		/* units, 0: no end */
+	size_t started;		/* that count toward it */
+	struct usb_place done[STATION_SLOTS_MAX];	/* devices that are finished with but still plugged in */
+	size_t n_done;
+	struct usb_place strange[STATION_SLOTS_MAX];	/* on ports that are no slots: said once */
+	size_t n_strange;
+};
+
+static bool same_place(const struct usb_place *a, const struct usb_place *b)
+{
+	return strcmp(a->port, b->port) == 0 && a->address == b->address;
+}
+
+static bool among(const struct usb_place *list, size_t n, const struct usb_place *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_place(&list[i], p))
+			return true;
+	return false;
+}
+
+/* Forgets the devices that have left, so that the next one on the port is a new unit. */
+static size_t keep_present(struct usb_place *list, size_t n, const struct usb_place *now, size_t n_now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (among(now, n_now, &list[i]))
+			list[kept++] = list[i];
+	return kept;
+}
+
+static bool port_busy(const struct run *r, const char *port)
+{
+	for (size_t i = 0; i < STATION_SLOTS_MAX; i++)
+		if (r->unit[i] && strcmp(r->unit[i]->record.port, port) == 0)
+			return true;
+	return false;
+}
+
+static void leave_alone(struct floor *f, const struct usb_place *p)
+{
+	if (among(f->strange, f->n_strange, p) || f->n_strange == STATION_SLOTS_MAX)
+		return;
+	f->strange[f->n_strange++] = *p;
+	log_warn("a device on port %s is left alone: station.yaml names no slot for this port", p->port);
+}
+
+static void start_unit(struct floor *f, const struct usb_place *p, const char *slot)
+{
+	struct err e;
+
+	for (size_t i = 0; i < STATION_SLOTS_MAX; i++) {
+		struct unit *u;
+
+		if (f->run->unit[i])
+			continue;
+		/* The unit's thread finds its own entry when it compares itself with the others. */
+		pthread_mutex_lock(&f->run->lock);
+		u = unit_start(f->run, p, slot, &e);
+		f->run->unit[i] = u;
+		pthread_mutex_unlock(&f->run->lock);
+		if (u)
+			f->started++;
+		else
+			log_err(&e, "slot %s", slot);
+		return;
+	}
+}
+
+static void start_units(struct floor *f)
+{
+	struct usb_place now[BUS_DEVICES_MAX];
+	size_t n = bus_list(f->run->bus, run_wants, &f->run->model, now, BUS_DEVICES_MAX);
+
+	f->n_done = keep_present(f->done, f->n_done, now, n);
+	f->n_strange = keep_present(f->strange, f->n_strange, now, n);
+	for (size_t i = 0; i < n; i++) {
+		const char *slot = station_slot(&f->run->station, now[i].port);
+
+		if (!slot)
+			leave_alone(f, &now[i]);
+		else if (!port_busy(f->run, now[i].port) && !among(f->done, f->n_done, &now[i]) &&
+			 (!f->wanted || f->started < f->wanted))
+			start_unit(f, &now[i], slot);
+	}
+}
+
+/* Joins the units that are finished (all: waits for each). */
+static size_t reap(struct floor *f, bool all)
+{
+	struct run *r = f->run;
+	size_t busy = 0;
+
+	for (size_t i = 0; i < STATION_SLOTS_MAX; i++) {
+		struct unit *u = r->unit[i];
+		bool finished;
+
+		if (!u)
+			continue;
+		pthread_mutex_lock(&r->lock);
+		finished = u->finished;
+		if (finished || all)
+			r->unit[i] = NULL;
+		pthread_mutex_unlock(&r->lock);
+		if (!finished && !all) {
+			busy++;
+			continue;
+		}
+		if (f->n_done < STATION_SLOTS_MAX)
+			f->done[f->n_done++] = u->place;
+		if (u->ignore)
+			f->started--;
+		unit_free(u);
+	}
+	return busy;
+}
+
+static void drain(int fd)
+{
+	uint64_t n;
+
+	if (read(fd, &n, sizeof n) < 0 && errno != EAGAIN)
+		log_debug("eventfd: %s", strerror(errno));
+}
+
+/* Until the wanted number is finished, or a signal. Returns the signal. */
+static int work(struct floor *f)
+{
+	bool warned = false;
+	struct err e;
+
+	for (;;) {
+		int signal_number;
+
+		drain(f->run->wake);
+		if (bus_scan(f->run->bus, &e) < 0 && !warned) {
+			log_err(&e, "USB");
+			warned = true;
+		}
+		if (reap(f, false) == 0 && f->wanted && f->started >= f->wanted)
+			return 0;
+		start_units(f);
+		signal_number = proc_signals_wait(f->run->wake, SCAN_MS);
+		if (signal_number)
+			return signal_number;
+	}
+}
+
+static enum cli_exit serve(struct run *r, size_t wanted)
+{
+	struct floor f = { .run = r, .wanted = wanted };
+	struct usb_watch *watch = usb_watch_start(r->wake);
+	int64_t start = clock_mono_ms();
+	int signal_number = work(&f);
+
+	usb_watch_stop(watch);
+	if (signal_number)
+		bus_stop(r->bus);
+	reap(&f, true);
+	console_totals(r->console, &r->totals, clock_mono_ms() - start);
+	if (signal_number)
+		return EXIT_INTERRUPTED;
+	return r->totals.fail ? EXIT_NO : EXIT_DONE;
+}
+
+/* ---- before it -------------------------------------------------------------------------- */
+
+static int load_agent(struct run *r, const char *path, struct err *e)
+{
+	r->agent.max = LIMIT_AGENT_IMAGE;
+	if (file_read(&r->agent, path, LIMIT_AGENT_IMAGE, e) < 0)
+		return -1;
+	return r->agent.len ? 0 : err_set(e, REASON_CONFIG, "--agent %s is empty", path);
+}
+
+static int read_options(const struct cli *c, struct run *r, size_t *wanted, struct err *e)
+{
+	const char *timeout = cli_get(c, "timeout"), *count = cli_get(c, "count");
+	uint64_t seconds = TIMEOUT_DEFAULT_S, n = 0;
+	char digits[16];
+	size_t len;
+
+	if (!cli_get(c, "order") || !cli_get(c, "agent") || !cli_get(c, "model"))
+		return err_set(e, REASON_CONFIG, "--order, --agent and --model are needed");
+	if (count && (text_uint(&n, count, LABELS_MAX) < 0 || n == 0))
+		return err_set(e, REASON_CONFIG, "--count %s: a number from 1 to %d is needed", count, LABELS_MAX);
+	if (timeout) {
+		len = strlen(timeout);
+		if (len && timeout[len - 1] == 's')
+			len--;
+		snprintf(digits, sizeof digits, "%.*s", len < sizeof digits ? (int)len : 0, timeout);
+		if (text_uint(&seconds, digits, TIMEOUT_MAX_S) < 0 || seconds == 0)
+			return err_set(e, REASON_CONFIG, "--timeout %s: 1s to %ds are possible", timeout,
+				       TIMEOUT_MAX_S);
+	}
+	r->timeout_ms = (int64_t)seconds * 1000;
+	*wanted = n;
+	return 0;
+}
+
+static int prepare(const struct cli *c, struct run *r, struct err *e)
+{
+	uint8_t sha256[SHA256_LEN];
+
+	if (station_load(&r->station, cli_dir(c), e) < 0 || model_load(&r->model, cli_get(c, "model"), e) < 0 ||
+	    load_agent(r, cli_get(c, "agent"), e) < 0)
+		return -1;
+	if (cli_get(c, "labels") && !(r->labels = labels_open(cli_get(c, "labels"), e)))
+		return -1;
+	digest_sha256(sha256, r->agent.data, r->agent.len);
+	if (order_fetch(&r->source, &r->station, cli_get(c, "order"), e) < 0 ||
+	    order_fits(&r->source.order, &r->model, sha256, e) < 0)
+		return -1;
+	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return r->wake < 0 ? err_errno(e, REASON_INTERNAL, "cannot make an eventfd") : 0;
+}
+
+enum cli_exit cmd_run(const struct cli *c)
+{
+	struct run *r = mem_new(1, sizeof *r);
+	enum cli_exit rc;
+	struct err e = {0};
+	size_t wanted = 0;
+
+	r->wake = -1;
+	pthread_mutex_init(&r->lock, NULL);
+	proc_signals_block();
+	r->bus = bus_new();
+	r->console = console_new(cli_json(c));
+	if (read_options(c, r, &wanted, &e) < 0 || prepare(c, r, &e) < 0) {
+		rc = cli_fail(c, &e);
+	} else {
+		console_order(r->console, &r->source, r->station.name);
+		rc = serve(r, wanted);
+	}
+	if (r->wake >= 0)
+		close(r->wake);
+	labels_free(r->labels);
+	console_free(r->console);
+	bus_free(r->bus);
+	buf_free(&r->agent);
+	free(r->passed);
+	station_free(&r->station);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+	return rc;
+}

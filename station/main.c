@@ -1,0 +1,42 @@
+#include <config.h>
+
+#include "cli.h"
+#include "station.h"
+
+static const struct cli_option init_options[] = {
+	{ "name", "NAME", "the station's name, as the work orders call it", false },
+	{ "ca", "URL", "the factory CA: https://HOST:PORT", false },
+	{ "root", "FILE", "the factory root certificate, PEM", false },
+	{ NULL, NULL, NULL, false },
+};
+
+static const struct cli_option run_options[] = {
+	{ "order", "ID", "the work order", false },
+	{ "agent", "FILE", "the device agent that the order names", false },
+	{ "model", "FILE", "the device model, YAML", false },
+	{ "labels", "FILE", "labels to compare, lines \"SERIAL\" or \"PORT SERIAL\"; - for a scanner at standard input",
+	  false },
+	{ "count", "N", "end after N units (default: go on until interrupted)", false },
+	{ "timeout", "SECONDS", "for one unit (default 120s)", false },
+	{ NULL, NULL, NULL, false },
+};
+
+static const struct cli_command commands[] = {
+	{ "init", "--name NAME --ca URL --root FILE", "make this folder a station: key, request and settings",
+	  init_options, 0, 0, cmd_init },
+	{ "run", "--order ID --agent FILE --model FILE [--labels FILE]",
+	  "load and certify every unit that is plugged in", run_options, 0, 0, cmd_run },
+	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "handsel-station",
+		.summary = "loads the agent into devices over USB and gives each its factory credential",
+		.default_dir = HANDSEL_STATEDIR "/station",
+		.commands = commands,
+	};
+
+	return cli_main(&program, argc, argv);
+}

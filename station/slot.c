@@ -1,0 +1,192 @@
+#include <config.h>
+
+#include "slot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "steps.h"
+
+#define RETURNS_MAX 3		/* a unit that leaves the bus more often has a bad cable, or an agent that dies */
+#define RETURN_WAIT_MS 5000	/* a contact that bounces, a board that restarts; longer is a unit taken away */
+#define CA_PAUSE_MS 1000	/* the first pause before the CA is asked again; it doubles */
+#define CA_PAUSE_MAX_MS 8000
+
+/* One pass over the steps from `from` on; the record tells of each. */
+static int pass(struct unit *u, enum phase from, struct err *e)
+{
+	for (enum phase p = from; p < PHASES && !u->ignore; p++) {
+		size_t index = u->record.n_phases;
+		int64_t start = clock_mono_ms();
+		struct record_phase *rp;
+		int rc;
+
+		record_phase_add(&u->record, p);
+		if (p != PHASE_SEEN)
+			console_phase(u->run->console, &u->record, p);
+		u->skip = false;
+		rc = unit_step(u, p, e);
+		rp = &u->record.phase[index];
+		rp->ms = clock_mono_ms() - start;
+		rp->outcome = rc < 0 ? PHASE_FAILED : u->skip ? PHASE_SKIPPED : PHASE_DONE;
+		if (rc < 0) {
+			snprintf(rp->detail, sizeof rp->detail, "%s %.180s", reason_id(e->code), e->text);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+struct again {
+	struct model *model;
+	uint8_t address;
+};
+
+static bool came_back(const struct usb_place *p, void *arg)
+{
+	const struct again *a = arg;
+
+	return p->address != a->address && run_wants(p, a->model);
+}
+
+static int wait_return(struct unit *u)
+{
+	struct again a = { &u->run->model, u->place.address };
+	int64_t until = clock_mono_ms() + RETURN_WAIT_MS;
+
+	if (u->returns++ == RETURNS_MAX)
+		return -1;
+	console_note(u->run->console, &u->record, "left the bus, waiting for it to come back");
+	return bus_wait(u->run->bus, u->place.port, came_back, &a, until < u->deadline ? until : u->deadline,
+			&u->place);
+}
+
+/* The CA is away for a while: nothing is lost, and the same request is repeated. */
+static int wait_ca(struct unit *u, const struct err *e, int64_t *pause)
+{
+	char note[sizeof e->text + 64];
+
+	if (clock_mono_ms() + *pause >= u->deadline)
+		return -1;
+	snprintf(note, sizeof note, "%s; trying again in %d s", e->text, (int)(*pause / 1000));
+	console_note(u->run->console, &u->record, note);
+	bus_pause(u->run->bus, clock_mono_ms() + *pause);
+	if (*pause < CA_PAUSE_MAX_MS)
+		*pause *= 2;
+	return 0;
+}
+
+static int transaction(struct unit *u, struct err *e)
+{
+	enum phase from = PHASE_SEEN;
+	int64_t pause = CA_PAUSE_MS;
+
+	while (pass(u, from, e) < 0) {
+		if (bus_stopped(u->run->bus))
+			return -1;
+		if (e->code == REASON_DEVICE_LEFT) {
+			unit_unlink(u);
+			if (wait_return(u) < 0)
+				return -1;
+			from = PHASE_SEEN;
+		} else if ((e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE) && u->link) {
+			if (wait_ca(u, e, &pause) < 0)
+				return -1;
+			from = PHASE_PREPARE;
+		} else if (e->code == REASON_TICKET && u->link && !u->renewed) {
+			/* A dead request id, or a ticket that lay too long: the device makes a new request, once. */
+			u->renewed = true;
+			from = PHASE_PREPARE;
+		} else {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void conclude(struct unit *u, int rc, const struct err *e)
+{
+	struct record *r = &u->record;
+	struct err why;
+
+	if (rc < 0) {
+		r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : OUTCOME_FAIL;
+		r->error = *e;
+		r->end = clock_utc();
+		if (u->run->labels && r->hello.device.serial[0] && e->code != REASON_LABEL)
+			labels_release(u->run->labels, r->hello.device.serial);
+		if (record_write(r, u->run->station.dir, &why) < 0)
+			log_err(&why, "slot %s: the record is not written", r->slot);
+	}
+	console_unit(u->run->console, r, clock_mono_ms() - u->start);
+}
+
+static void count(struct unit *u)
+{
+	struct run *r = u->run;
+
+	if (u->record.outcome == OUTCOME_FAIL)
+		r->totals.fail++;
+	if (u->record.outcome == OUTCOME_ABORTED)
+		r->totals.aborted++;
+	if (u->record.outcome == OUTCOME_PASS) {
+		r->totals.pass++;
+		r->passed = mem_grow(r->passed, r->n_passed + 1, sizeof *r->passed);
+		memcpy(r->passed[r->n_passed++], u->record.hello.device.serial, sizeof *r->passed);
+	}
+}
+
+static void *unit_thread(void *arg)
+{
+	struct unit *u = arg;
+	struct err e = {0};
+	uint64_t one = 1;
+	int rc = transaction(u, &e);
+
+	unit_unlink(u);
+	if (u->ignore)
+		console_note(u->run->console, &u->record, "this unit has passed already; take it out");
+	else
+		conclude(u, rc, &e);
+	pthread_mutex_lock(&u->run->lock);
+	count(u);
+	u->finished = true;
+	pthread_mutex_unlock(&u->run->lock);
+	if (write(u->run->wake, &one, sizeof one) < 0)
+		log_debug("the end of slot %s is seen at the next scan", u->record.slot);
+	return NULL;
+}
+
+struct unit *unit_start(struct run *r, const struct usb_place *place, const char *slot, struct err *e)
+{
+	struct unit *u = mem_new(1, sizeof *u);
+
+	u->run = r;
+	u->place = *place;
+	u->tunnel.fd = -1;
+	u->start = clock_mono_ms();
+	u->deadline = u->start + r->timeout_ms;
+	record_start(&u->record, r->station.name, slot, place->port, r->source.order.id);
+	if (pthread_create(&u->thread, NULL, unit_thread, u) != 0) {
+		err_errno(e, REASON_INTERNAL, "slot %s: cannot start a thread", slot);
+		record_free(&u->record);
+		free(u);
+		return NULL;
+	}
+	return u;
+}
+
+void unit_free(struct unit *u)
+{
+	if (!u)
+		return;
+	pthread_join(u->thread, NULL);
+	record_free(&u->record);
+	buf_free(&u->ticket);
+	free(u);
+}

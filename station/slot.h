@@ -1,0 +1,30 @@
+/* slot.h - one thread for each device: the factory transaction as the station drives it. */
+#ifndef HANDSEL_SLOT_H
+#define HANDSEL_SLOT_H
+
+#include "run.h"
+#include "tunnel.h"
+
+struct unit {
+	struct run *run;
+	struct usb_place place;		/* where it is now; the port never changes */
+	struct record record;
+	struct link_usb *link;		/* NULL: not open */
+	struct tunnel tunnel;
+	struct link_result result;
+	struct buf ticket;
+	int64_t start, deadline;	/* clock_mono_ms() */
+	unsigned returns;		/* how often it left and came back */
+	bool renewed;			/* a second ticket was signed after the first was refused */
+	bool skip;			/* the step had nothing to do */
+	bool ignore;			/* it has passed in this run: nothing is to be done or recorded */
+	char serial[LIMIT_SERIAL + 1];	/* under run->lock */
+	bool finished;			/* under run->lock */
+	pthread_t thread;
+};
+
+/* Starts the thread; the unit belongs to the caller, who joins the thread when `finished` is set, and frees it. */
+struct unit *unit_start(struct run *r, const struct usb_place *place, const char *slot, struct err *e);
+void unit_free(struct unit *u);		/* joins */
+
+#endif

@@ -1,0 +1,42 @@
+/* station.h - what a station is: its folder with station.yaml, key, certificate and the factory root. */
+#ifndef HANDSEL_STATION_H
+#define HANDSEL_STATION_H
+
+#include "caclient.h"
+#include "http.h"
+#include "key.h"
+#include "limits.h"
+#include "usb.h"
+#include "x509.h"
+
+#define STATION_SLOTS_MAX 64
+
+struct station_slot {
+	char name[LIMIT_NAME + 1];
+	char port[USB_PORT_MAX];
+};
+
+struct station {
+	char dir[1024];
+	char name[LIMIT_NAME + 1];
+	struct url ca;
+	struct station_slot slot[STATION_SLOTS_MAX];	/* n_slots 0: every port is a slot, named after itself */
+	size_t n_slots;
+	struct key *key;
+	struct chain chain;		/* unit certificate, unit CA */
+	struct chain root;
+	struct trust *trust;
+};
+
+/* Code CONFIG, or those of the key and the certificates. Free with station_free(), also after a failure. */
+int station_load(struct station *s, const char *dir, struct err *e);
+void station_free(struct station *s);
+
+/* The slot of a port; NULL if the station has slots and this port is none of them. */
+const char *station_slot(const struct station *s, const char *port);
+
+struct cli;
+enum cli_exit cmd_init(const struct cli *c);
+enum cli_exit cmd_run(const struct cli *c);
+
+#endif

@@ -1,0 +1,281 @@
+#include <config.h>
+
+#include "steps.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fault.h"
+#include "limits.h"
+#include "log.h"
+#include "mem.h"
+#include "proof.h"
+
+#define STOP_SLICE_MS 250	/* how late an interrupt is noticed */
+#define HELLO_MS 10000		/* an agent that has just started, hashing itself on a slow processor */
+
+void unit_unlink(struct unit *u)
+{
+	if (u->link)
+		tunnel_close(&u->tunnel);
+	link_usb_close(u->link);
+	u->link = NULL;
+}
+
+/* ---- frames ------------------------------------------------------------------------ */
+
+static int send_frame(struct unit *u, enum link_type type, const struct buf *payload, struct err *e)
+{
+	return link_usb_send(u->link, type, 0, payload ? payload->data : NULL, payload ? payload->len : 0, u->deadline,
+			     e);
+}
+
+static int wait_bytes(struct unit *u, int64_t deadline, struct err *e)
+{
+	struct pollfd p[2] = { { .fd = link_usb_fd(u->link), .events = POLLIN },
+			       { .fd = u->tunnel.fd, .events = POLLIN } };
+	int64_t left = deadline - clock_mono_ms();
+
+	poll(p, 2, left < STOP_SLICE_MS ? (int)left : STOP_SLICE_MS);
+	return p[1].revents ? tunnel_readable(&u->tunnel, u->deadline, e) : 0;
+}
+
+/* The next frame that is not of the tunnel or a log line; these are served meanwhile. */
+static int next_frame(struct unit *u, struct link_frame *f, int64_t deadline, struct err *e)
+{
+	for (;;) {
+		int rc = link_usb_next(u->link, f, e);
+
+		if (rc < 0)
+			return -1;
+		if (bus_stopped(u->run->bus))
+			return err_set(e, REASON_INTERNAL, "interrupted");
+		if (clock_mono_ms() >= deadline)
+			return err_set(e, REASON_AGENT, "the agent does not answer in time");
+		if (rc == 0)
+			rc = wait_bytes(u, deadline, e);
+		else if (f->type == LINK_LOG)
+			log_info("slot %s: %.200s", u->record.slot, buf_text(&f->payload));
+		else if (f->type == LINK_OPEN || f->type == LINK_DATA || f->type == LINK_CLOSE)
+			rc = tunnel_frame(&u->tunnel, f, u->deadline, e);
+		else
+			return 0;
+		if (rc < 0)
+			return -1;
+	}
+}
+
+/* Waits for a frame of that type. A result that says no comes in place of any answer. */
+static int expect(struct unit *u, enum link_type type, struct link_frame *f, int64_t deadline, struct err *e)
+{
+	struct link_result r;
+
+	if (next_frame(u, f, deadline, e) < 0)
+		return err_prefix(e, "waiting for %s", link_type_name(type));
+	if (f->type == type)
+		return 0;
+	if (f->type == LINK_RESULT && link_result_read(&r, &f->payload, e) == 0 && r.code != REASON_OK)
+		return err_set(e, r.code, "%s", r.text);
+	return err_set(e, REASON_AGENT, "the agent answers %s where %s is expected", link_type_name(f->type),
+		       link_type_name(type));
+}
+
+/* ---- who is it ----------------------------------------------------------------------- */
+
+static int step_hello(struct unit *u, struct err *e)
+{
+	int64_t deadline = clock_mono_ms() + HELLO_MS;
+	struct link_frame f = {0};
+	int rc = -1;
+
+	if (deadline > u->deadline)
+		deadline = u->deadline;
+	if (send_frame(u, LINK_HELLO, NULL, e) < 0)
+		return -1;
+	/* Frames of an earlier session may still be under way. */
+	do {
+		if (next_frame(u, &f, deadline, e) < 0)
+			goto out;
+	} while (f.type != LINK_HELLO);
+	rc = link_hello_read(&u->record.hello, &f.payload, e);
+	FAULT("station.hello");
+out:
+	buf_free(&f.payload);
+	return rc;
+}
+
+static int check_model(const struct unit *u, struct err *e)
+{
+	const struct link_hello *h = &u->record.hello;
+	const struct model *m = &u->run->model;
+
+	if (strcmp(h->device.manufacturer, m->manufacturer) != 0 || strcmp(h->device.model, m->model) != 0)
+		return err_set(e, REASON_WRONG_MODEL, "the device is a %s %s, the order is for %s %s",
+			       h->device.manufacturer, h->device.model, m->manufacturer, m->model);
+	for (size_t i = 0; i < m->n_revisions; i++)
+		if (strcmp(m->revisions[i], h->revision) == 0)
+			return 0;
+	if (!m->n_revisions)
+		return 0;
+	return err_set(e, REASON_WRONG_MODEL, "the device is of revision %s, which its model file does not name",
+		       h->revision);
+}
+
+static int check_label(struct unit *u, struct err *e)
+{
+	const char *serial = u->record.hello.device.serial;
+	char other[LIMIT_NAME + 1];
+
+	if (!run_claim_serial(u->run, u, serial, other))
+		return err_set(e, REASON_LABEL, "the device says %s, and so does the one in slot %s; put both aside",
+			       serial, other);
+	if (!u->run->labels || u->record.scanned[0])	/* it was compared before the unit left and came back */
+		return 0;
+	return labels_check(u->run->labels, u->record.slot, u->place.port, serial, u->deadline, u->record.scanned, e);
+}
+
+static int step_check(struct unit *u, struct err *e)
+{
+	const struct link_hello *h = &u->record.hello;
+	const struct work_order *o = &u->run->source.order;
+
+	if (memcmp(h->agent_sha256, o->agent_sha256, SHA256_LEN) != 0)
+		return err_set(
+			e, REASON_AGENT,
+			"the device runs another agent than work order %s names; switch it off and on, so that its "
+			"boot loader takes the right one",
+			o->id);
+	if (check_model(u, e) < 0)
+		return -1;
+	if (u->record.scanned[0] && strcmp(u->record.scanned, h->device.serial) != 0)
+		return err_set(e, REASON_LABEL, "unit %s was exchanged for %s in mid-way; start the unit again",
+			       u->record.scanned, h->device.serial);
+	if (check_label(u, e) < 0)
+		return -1;
+	if (!work_order_has_serial(o, h->device.serial))
+		return err_set(e, REASON_ORDER, "serial %s does not belong to work order %s", h->device.serial, o->id);
+	if (h->store == STORE_CUSTOMER)
+		return err_set(e, REASON_SERIAL_ISSUED, "device %s is already onboarded at a customer",
+			       h->device.serial);
+	FAULT("station.check");
+	return 0;
+}
+
+/* ---- the credential ------------------------------------------------------------------ */
+
+static int step_prepare(struct unit *u, struct err *e)
+{
+	struct link_frame f = {0};
+	int rc = -1;
+
+	if (send_frame(u, LINK_PREPARE, NULL, e) == 0 && expect(u, LINK_READY, &f, u->deadline, e) == 0)
+		rc = link_ready_read(&u->record.ready, &f.payload, e);
+	buf_free(&f.payload);
+	FAULT("station.prepare");
+	return rc;
+}
+
+static int step_ticket(struct unit *u, struct err *e)
+{
+	const struct station *s = &u->run->station;
+	struct ticket t = { .device = u->record.hello.device, .request = u->record.ready.request, .mode = "device" };
+	int rc;
+
+	text_copy(t.order, sizeof t.order, u->record.order);
+	text_copy(t.slot, sizeof t.slot, u->record.slot);
+	memcpy(t.key_sha256, u->record.ready.key_sha256, SHA256_LEN);
+	t.not_after = clock_utc() + TIMEOUT_TICKET_S;
+	rc = ticket_write(&t, s->key, &s->chain, &u->ticket, e);
+	FAULT("station.ticket");
+	return rc;
+}
+
+static int send_go(struct unit *u, struct err *e)
+{
+	const struct station *s = &u->run->station;
+	struct link_go go = {0};
+	struct buf payload = {0};
+	int rc;
+
+	buf_set(&go.ticket, u->ticket.data, u->ticket.len);
+	buf_set(&go.root, s->root.cert[0].der.data, s->root.cert[0].der.len);
+	text_copy(go.host, sizeof go.host, s->ca.host);
+	link_go_write(&go, &payload);
+	rc = send_frame(u, LINK_GO, &payload, e);
+	buf_free(&payload);
+	link_go_free(&go);
+	return rc;
+}
+
+static int step_issue(struct unit *u, struct err *e)
+{
+	struct link_frame f = {0};
+	int rc = -1;
+
+	if (send_go(u, e) < 0)
+		return -1;
+	FAULT("station.go");
+	if (expect(u, LINK_RESULT, &f, u->deadline, e) == 0)
+		rc = link_result_read(&u->result, &f.payload, e);
+	buf_free(&f.payload);
+	if (rc == 0 && u->result.code != REASON_OK)
+		rc = err_set(e, u->result.code, "%s", u->result.text);
+	/* The device knows only that the tunnel closed; the station knows why. */
+	if (rc < 0 && (e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE) && u->tunnel.error.text[0])
+		*e = u->tunnel.error;
+	FAULT("station.result");
+	return rc;
+}
+
+static int step_proof(struct unit *u, struct err *e)
+{
+	struct record *r = &u->record;
+	struct link_frame f = {0};
+	struct buf payload = {0};
+	int rc = -1;
+
+	text_copy(r->challenge.station, sizeof r->challenge.station, u->run->station.name);
+	mem_random(r->challenge.nonce, sizeof r->challenge.nonce);
+	link_challenge_write(&r->challenge, &payload);
+	link_proof_free(&r->proof);
+	if (send_frame(u, LINK_CHALLENGE, &payload, e) == 0 && expect(u, LINK_PROOF, &f, u->deadline, e) == 0 &&
+	    link_proof_read(&r->proof, &f.payload, e) == 0)
+		rc = proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &u->result, u->run->station.trust,
+				  clock_utc(), e);
+	memcpy(r->certificate, u->result.certificate, SHA256_LEN);
+	buf_free(&payload);
+	buf_free(&f.payload);
+	FAULT("station.proof");
+	return rc;
+}
+
+/* The record says PASS before anybody else does. */
+static int step_record(struct unit *u, struct err *e)
+{
+	struct record *r = &u->record;
+	struct err ignored;
+
+	r->outcome = OUTCOME_PASS;
+	r->end = clock_utc();
+	r->phase[r->n_phases - 1].outcome = PHASE_DONE;
+	if (record_write(r, u->run->station.dir, e) < 0)
+		return -1;
+	/* A device that misses this answers challenges until it is switched off: no reason to fail a good unit. */
+	if (send_frame(u, LINK_DONE, NULL, &ignored) < 0)
+		log_warn("slot %s: the agent was not told that it has passed: %s", r->slot, ignored.text);
+	FAULT("station.done");
+	return 0;
+}
+
+int unit_step(struct unit *u, enum phase p, struct err *e)
+{
+	static int (*const steps[PHASES])(struct unit *, struct err *) = {
+		[PHASE_SEEN] = step_seen,     [PHASE_DFU] = step_dfu,	  [PHASE_AGENT] = step_agent,
+		[PHASE_HELLO] = step_hello,   [PHASE_CHECK] = step_check, [PHASE_PREPARE] = step_prepare,
+		[PHASE_TICKET] = step_ticket, [PHASE_ISSUE] = step_issue, [PHASE_PROOF] = step_proof,
+		[PHASE_RECORD] = step_record,
+	};
+
+	return steps[p](u, e);
+}

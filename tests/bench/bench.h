@@ -1,0 +1,78 @@
+/* bench.h - figures of the running programs: load, CPU seconds of their processes, and the raw arithmetic beside. */
+#ifndef HANDSEL_BENCH_H
+#define HANDSEL_BENCH_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "camsg.h"
+#include "err.h"
+#include "http.h"
+#include "key.h"
+#include "x509.h"
+
+_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void need(int rc, const struct err *e, const char *what);	/* dies unless rc is 0 */
+
+/* ---- raw.c: what the libraries need, in CPU seconds an operation ---- */
+struct raw {
+	double sign, verify, keygen;	/* P-256 */
+	double handshake;		/* server's side of a mutual TLS 1.3 handshake, without chain verification */
+};
+void raw_measure(struct raw *r, double seconds);	/* each of the four for so long */
+void raw_mean(struct raw *r, const struct raw *other);	/* r = mean of both */
+
+/* ---- load.c ---- */
+#define LOAD_PROCESSES 8
+
+struct options {
+	const char *ca, *node;			/* addresses */
+	const char *root, *key, *cert;		/* PEM files */
+	const char *order, *manufacturer, *model, *prefix;
+	const char *kits;			/* folder of prepared devices */
+	uint64_t first, count, threads, batch;
+	bool confirm, json;
+	const char *name;			/* of the figure */
+	struct { const char *name; pid_t pid; } process[LOAD_PROCESSES];	/* with their children */
+	size_t n_processes;
+};
+
+/* One operation, many of them in parallel: thread is 0 to threads - 1. Returns how many units of work were done;
+ * 0 when it failed, and says so itself. */
+typedef uint64_t load_step(void *arg, unsigned thread, uint64_t i);
+
+struct load {
+	uint64_t steps, units, failed;	/* units: of the steps that succeeded */
+	double wall, cpu;
+	double process_cpu[LOAD_PROCESSES];
+	double p50_ms, p99_ms;		/* of a step */
+};
+
+/* Runs steps 0 to n - 1 on o->threads threads. */
+void load_run(struct load *l, const struct options *o, uint64_t n, load_step *step, void *arg);
+
+/* Prints the figure: units per CPU second, and its ratio to 1 / ideal seconds. */
+void load_print(const struct load *l, const struct options *o, const char *unit, double ideal, const char *ratio_to);
+
+/* ---- kit.c: devices with their factory credential, prepared ahead ---- */
+struct kit {
+	struct device_id device;
+	struct key *key;		/* factory */
+	struct chain chain;		/* leaf, issuing */
+	struct key *next;		/* the new one */
+	struct request_id request;
+	struct buf csr;
+};
+void kit_device(const struct options *o, uint64_t i, struct device_id *d);
+void kit_fresh(struct kit *k, const struct options *o, uint64_t i, bool with_request);	/* device, new key, CSR */
+void kit_load(struct kit *k, const struct options *o, uint64_t i, bool with_request);	/* and its factory credential */
+void kit_save(const struct kit *k, const struct options *o);	/* next and chain become the factory credential on disk */
+void kit_free(struct kit *k);
+
+int bench_factory(const struct options *o);
+int bench_ca(const struct options *o);
+int bench_est(const struct options *o);
+
+#endif

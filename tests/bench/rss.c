@@ -1,0 +1,27 @@
+/* rss PROGRAM ARG... - runs it and writes to descriptor 3 how large it grew, in KiB. A tiny program, because the figure
+ * of a child counts what its parent was before exec. */
+#include <config.h>
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	struct rusage r;
+	int status;
+	pid_t pid;
+
+	if (argc < 2)
+		return 2;
+	pid = fork();
+	if (pid == 0) {
+		execv(argv[1], argv + 1);
+		_exit(127);
+	}
+	if (pid < 0 || wait4(pid, &status, 0, &r) != pid)
+		return 1;
+	dprintf(3, "%ld\n", r.ru_maxrss);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}

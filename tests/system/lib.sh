@@ -1,0 +1,147 @@
+# lib.sh - a factory, a customer and their daemons for system tests and for ./demo. Sourced.
+# Needs $TOP (source tree) and $BUILD (build tree). Everything happens below $W; processes are ended by their pid.
+
+export HANDSEL_DATADIR="$TOP"
+MANUFACTURER="Acme Devices"
+MODEL=gateway-b
+STARTED=()		# pids of our daemons
+
+ca() { "$BUILD/handsel-ca" "$@"; }
+station() { "$BUILD/handsel-station" "$@"; }
+node() { "$BUILD/handsel-node" "$@"; }
+
+die() {
+	echo "error: $*" >&2
+	exit 1
+}
+
+# until_true SECONDS COMMAND... : bounded wait for a condition.
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# start_daemon NAME COMMAND... : in the background with its log in $W/NAME.log; waits until it serves; sets PORT and PID.
+start_daemon() {
+	local name=$1
+	shift
+	rm -f "$W/$name.ready"
+	"$@" --ready-file "$W/$name.ready" >>"$W/$name.log" 2>&1 &
+	PID=$!
+	STARTED+=("$PID")
+	until_true 20 eval "[ -s \"\$W/$name.ready\" ] || ! kill -0 $PID 2>/dev/null"
+	[ -s "$W/$name.ready" ] || {
+		tail -n 20 "$W/$name.log" >&2
+		echo "$name did not start" >&2
+		return 1
+	}
+	PORT=$(cat "$W/$name.ready")
+}
+
+# stop_daemon PID : SIGTERM, and its exit status.
+stop_daemon() {
+	kill -TERM "$1" 2>/dev/null
+	wait "$1"
+}
+
+stop_all() {
+	local pid
+	for pid in "${STARTED[@]}"; do kill -TERM "$pid" 2>/dev/null; done
+	for pid in "${STARTED[@]}"; do wait "$pid" 2>/dev/null; done
+	STARTED=()
+}
+
+fingerprint() { openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr A-F a-f; }
+
+# factory_init [OPTION...] : $W/factory is a CA system that serves; sets FACTORY_PORT FACTORY_PID.
+factory_init() {
+	ca --dir "$W/factory" init --kind factory --id factory --name "$MANUFACTURER" --host 127.0.0.1 --listen 127.0.0.1:0
+}
+factory_serve() {
+	start_daemon factory "$BUILD/handsel-ca" --dir "$W/factory" serve --listen "127.0.0.1:${FACTORY_PORT:-0}" "$@" || return 1
+	FACTORY_PORT=$PORT FACTORY_PID=$PID
+}
+
+# station_init NAME : $W/station-NAME, certified by the factory.
+station_init() {
+	local dir=$W/station-$1
+	station --dir "$dir" init --name "$1" --ca "https://127.0.0.1:$FACTORY_PORT" --root "$W/factory/root.pem" &&
+		ca --dir "$W/factory" unit issue "$dir/station.csr" --role station --name "$1" --out "$dir/station.pem"
+}
+
+# order_create ID FROM TO QUOTA STATION... : a work order for the agent of this build.
+order_create() {
+	local id=$1 from=$2 to=$3 quota=$4 s stations=()
+	shift 4
+	for s in "$@"; do stations+=(--station "$s"); done
+	ca --dir "$W/factory" order create --id "$id" --model "$MODEL" --serials "$from-$to" --quota "$quota" \
+		"${stations[@]}" --agent "$BUILD/handsel-agent" --valid 30d --out "$W/order-$id.p7"
+}
+
+customer_init() {
+	ca --dir "$W/customer" init --kind customer --id customer --name "Plant Seven" --host 127.0.0.1 --listen 127.0.0.1:0
+}
+customer_serve() {
+	start_daemon customer "$BUILD/handsel-ca" --dir "$W/customer" serve --listen "127.0.0.1:${CUSTOMER_PORT:-0}" "$@" || return 1
+	CUSTOMER_PORT=$PORT CUSTOMER_PID=$PID
+}
+
+# node_init NAME : $W/node, a unit of the customer, introduced to the manufacturer by the handoff.
+node_init() {
+	local n=$W/node root
+	node --dir "$n" init --name "$1" --ca "https://127.0.0.1:$CUSTOMER_PORT" --ca-root "$W/customer/root.pem" \
+		--listen 127.0.0.1:0 --host 127.0.0.1 &&
+		ca --dir "$W/customer" unit issue "$n/node.csr" --role node --name "$1" --host 127.0.0.1 --host localhost \
+			--out "$n/node.pem" &&
+		root=$(fingerprint "$W/factory/root.pem") &&
+		node --dir "$n" handoff request --out "$W/handoff.csr" &&
+		ca --dir "$W/factory" handoff grant "$W/handoff.csr" --customer plant-seven --name "$1" --out "$W/handoff.p7" &&
+		node --dir "$n" handoff accept "$W/handoff.p7" --root-fingerprint "$root" &&
+		ca --dir "$W/customer" handoff accept "$W/handoff.p7" --root-fingerprint "$root"
+}
+node_serve() {
+	start_daemon node "$BUILD/handsel-node" --dir "$W/node" serve --listen "127.0.0.1:${NODE_PORT:-0}" "$@" || return 1
+	NODE_PORT=$PORT NODE_PID=$PID
+}
+
+# farm SERIALS FARM-OPTION... -- COMMAND... : virtual USB devices, one for each serial, while COMMAND runs.
+# FARM_OPTIONS: further options, for the faults of devices.
+FARM_OPTIONS=()
+farm() {
+	local serials=$1 s options=()
+	shift
+	for s in $serials; do options+=(--serial "$s"); done
+	umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --model "$MODEL" --manufacturer "$MANUFACTURER" --revision C \
+		"${options[@]}" "${FARM_OPTIONS[@]}" "$@"
+}
+
+# provision ORDER STATION SERIALS [STATION-OPTION...] : the factory transaction of all of them at once.
+provision() {
+	local order=$1 name=$2 serials=$3
+	shift 3
+	set -- "$BUILD/handsel-station" --dir "$W/station-$name" run --order "$order" --agent "$BUILD/handsel-agent" \
+		--model "$TOP/profiles/models/$MODEL.yaml" --labels "$W/labels" --count "$(wc -w <<<"$serials")" "$@"
+	tr ' ' '\n' <<<"$serials" >"$W/labels"
+	farm "$serials" -- "$@"
+}
+
+# activate SERIAL [OPTION...] : the device at the customer's site runs the very file that it received over USB.
+activate() {
+	local serial=$1
+	shift
+	"$W/$serial/agent" --dir "$W/$serial/store" activate --node "https://127.0.0.1:$NODE_PORT" "$@"
+}
+
+serials() { seq -f "%08.0f" "$1" "$2" | tr '\n' ' ' | sed 's/ $//'; }
+
+# Bytes as one line of hex, and a file's: grep finds bytes in them that would be line ends or NULs in the file itself.
+hex() { od -An -v -tx1 "$@" | tr -d ' \n'; }
+private_hex() { openssl pkey -in "$1" -text -noout | sed -n '/^priv:/,/^pub:/p' | grep '^ ' | tr -d ' :\n' | sed 's/^00//'; }
+public_hex() { openssl pkey -in "$1" -text -noout | sed -n '/^pub:/,/^ASN1/p' | grep '^ ' | tr -d ' :\n'; }
+
+# Base64 of any layout.
+unbase64() { tr -d ' \r\n' <"$1" | openssl base64 -d -A; }

@@ -1,0 +1,19 @@
+# make install into a prefix with a space in its name: the programs run from there and find their data.
+set -eu
+W=$(mktemp -d "${TMPDIR:-/tmp}/handsel install XXXXXX")
+trap 'rm -rf "$W"' EXIT
+unset HANDSEL_DATADIR
+
+mkdir "$W/build" && cd "$W/build"
+"$TOP/configure" -q --prefix="$W/prefix" && make -s -j2 install >/dev/null
+cd "$W"
+for program in handsel-ca handsel-signer handsel-station handsel-node handsel-agent; do
+	"$W/prefix/bin/$program" --version | grep -q '[0-9]\.[0-9]'
+	"$W/prefix/bin/$program" --help >/dev/null
+	[ -s "$W/prefix/share/man/man1/$program.1" ]
+done
+"$W/prefix/bin/handsel-ca" --dir "$W/ca" init --kind factory --id factory --name "Acme Devices" --host localhost --listen 127.0.0.1:0
+"$W/prefix/bin/handsel-ca" --dir "$W/ca" config check
+openssl verify -CAfile "$W/ca/root.pem" "$W/ca/issuing.pem"
+# keys are for their owner alone
+[ -z "$(find "$W/ca" -name '*.key' -perm /077)" ]

@@ -1,0 +1,33 @@
+/* samples.h - a small PKI and one of each message and document, for the tests of the formats. */
+#ifndef HANDSEL_SAMPLES_H
+#define HANDSEL_SAMPLES_H
+
+#include "camsg.h"
+#include "documents.h"
+
+struct sample_unit {
+	struct key *key;
+	struct chain chain;		/* leaf, unit CA */
+};
+
+struct samples {
+	struct key *root_key, *unit_ca_key;
+	struct chain root;		/* the root alone */
+	struct chain factory;		/* unit CA, root */
+	struct sample_unit operator, station, node;
+	struct trust *trust;
+};
+
+void samples_make(struct samples *s);		/* exits if the PKI cannot be made */
+void samples_free(struct samples *s);
+
+struct ca_message *sample_message(void);	/* each kind of request, each field of it; ca_message_free() */
+struct ca_message *sample_message_least(void);	/* each kind with what is required alone */
+struct ca_reply *sample_reply(const struct samples *s);	/* each kind of answer; ca_reply_free() */
+
+void sample_order(struct work_order *o);
+void sample_ticket(struct ticket *t);
+void sample_handoff(struct handoff *h, const struct samples *s);	/* handoff_free() */
+void sample_manifest(struct manifest *m, size_t devices);		/* manifest_free() */
+
+#endif

@@ -1,0 +1,598 @@
+/* The rules of the CA's ledger, each a table of steps against a real database. */
+#include <config.h>
+
+#include <pthread.h>
+#include <string.h>
+
+#include "audit.h"
+#include "file.h"
+#include "mem.h"
+#include "rules.h"
+#include "unit.h"
+
+#define START 1800000000	/* the tests' own time */
+#define PENDING 900
+#define KEYS 8
+#define L1 "station:line-1"
+#define L2 "station:line-2"
+#define N1 "node:site-1"
+#define N2 "node:site-2"
+
+static char *folder;
+static struct buf spki[KEYS];
+static struct key *ca_key;
+static struct cert ca_cert;
+
+/* ---- world ---- */
+struct world {
+	struct db *db;
+	struct rules rules;
+	struct work_order order;
+	struct buf last;		/* the certificate that was answered last */
+};
+
+static void order_add(struct world *w, const char *id, uint32_t quota)
+{
+	struct work_order *o = &w->order;
+	struct buf cms = {0};
+	struct err e;
+
+	*o = (struct work_order){ .manufacturer = "Acme", .model = "gw", .n_ranges = 1, .n_stations = 2, .quota = quota,
+		.not_before = START - 100, .not_after = START + 100000 };
+	snprintf(o->id, sizeof o->id, "%s", id);
+	strcpy(o->range[0].from, "001");
+	strcpy(o->range[0].to, "099");
+	strcpy(o->station[0], "line-1");
+	strcpy(o->station[1], "line-2");
+	buf_str(&cms, "cms");
+	CU_ASSERT_EQUAL_FATAL(db_begin(w->db, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(ledger_order_add(w->db, o, &cms, START, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(db_commit(w->db, &e), 0);
+	buf_free(&cms);
+}
+
+static void world_open(struct world *w, enum site site, uint32_t quota)
+{
+	static int number;
+	char name[32], path[FILE_PATH];
+	struct err e;
+
+	*w = (struct world){ .rules = { .site = site, .ca = "test", .issuing = &ca_cert, .now = START,
+		.pending_s = site == SITE_FACTORY ? PENDING : 0 } };
+	snprintf(name, sizeof name, "ledger %d.db", number++);
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, folder, name), 0);
+	w->db = ledger_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(w->db);
+	if (site == SITE_FACTORY) {
+		order_add(w, "WO-2", 1);
+		order_add(w, "WO-1", quota);
+	}
+}
+
+static void world_close(struct world *w)
+{
+	struct err e = {0};
+	int64_t rows;
+
+	CU_ASSERT_EQUAL(audit_verify(w->db, &rows, &e), 0);
+	db_close(w->db);
+	buf_free(&w->last);
+}
+
+/* All that may change, as one text. */
+static void snapshot(struct world *w, struct buf *out)
+{
+	static const char *const queries[] = {
+		"SELECT group_concat(n || unit || id || generation || coalesce(device, '') || state || order_id || "
+		"took_unit ||"
+		" coalesce(reason, '')) FROM request",
+		"SELECT group_concat(n || serial || generation || superseded || order_id) FROM device",
+		"SELECT group_concat(id || state || used) FROM work_order",
+	};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+		struct stmt *s = db_stmt(w->db, queries[i]);
+
+		CU_ASSERT_EQUAL(db_step(s, &e), 1);
+		buf_fmt(out, "%s\n", col_text(s, 0));
+		db_reset(s);
+	}
+}
+
+static struct request_id make_id(char c, uint32_t generation)
+{
+	struct request_id r = { .generation = generation };
+
+	memset(r.id, c, REQUEST_ID_LEN);
+	return r;
+}
+
+static void make_cert(struct buf *der, const struct buf *key)
+{
+	struct cert_plan plan = {
+		.spki = key, .subject_cn = "device", .not_before = START, .not_after = X509_NO_EXPIRY, .path_len = -1
+	};
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(cert_build(&plan, &ca_cert, ca_key, der, &e), 0);
+}
+
+/* ---- steps ---- */
+enum op {
+	ISSUE,
+	ISSUE_WO2,
+	ISSUE_LATE_TICKET,
+	ISSUE_OTHER_MODEL,
+	ISSUE_NO_ORDER,
+	CONFIRM,
+	CONFIRM_OTHER,
+	REVOKE,
+	STATUS,
+	PASS,
+	CLOSE,
+	COMPROMISE,
+	OPERATOR,
+	USED
+};
+
+struct step {
+	enum op op;
+	const char *unit, *serial;
+	char id;
+	uint32_t generation;
+	int key;		/* PASS: seconds; USED: units */
+	int result;		/* enum ca_result; STATUS: enum ca_state; PASS: lapsed */
+	int detail;		/* refused: reason; dead: highest generation */
+};
+
+static struct request_id id_of(const struct step *s)
+{
+	return make_id(s->id, s->generation);
+}
+
+static int do_issue(struct world *w, const struct step *s, struct ca_answer *a, struct err *e)
+{
+	struct ticket t = { .not_after = w->rules.now + (s->op == ISSUE_LATE_TICKET ? -1 : 60) };
+	bool factory = w->rules.site == SITE_FACTORY;
+	struct work_order order = w->order;
+	struct buf cms = {0}, der = {0};
+	struct issue is = { .id = id_of(s), .spki = &spki[s->key], .include_ca = true };
+	int64_t row = 0;
+	int rc;
+
+	strcpy(is.device.manufacturer, "Acme");
+	strcpy(is.device.model, s->op == ISSUE_OTHER_MODEL ? "router" : "gw");
+	strcpy(is.device.serial, s->serial);
+	if (s->op == ISSUE_WO2)
+		strcpy(order.id, "WO-2");
+	buf_str(&cms, "ticket");
+	if (factory) {
+		snprintf(t.station, sizeof t.station, "%s", strchr(s->unit, ':') + 1);
+		is.ticket = &t;
+		is.ticket_cms = &cms;
+		is.order = s->op == ISSUE_NO_ORDER ? NULL : &order;
+	}
+	rc = request_issue(w->db, &w->rules, s->unit, &is, a, &row, e);
+	if (rc == 1) {
+		make_cert(&der, is.spki);
+		rc = request_signed(w->db, &w->rules, s->unit, &is, row, &der, a, e);
+	}
+	buf_free(&cms);
+	buf_free(&der);
+	return rc;
+}
+
+static int do_confirm(struct world *w, const struct step *s, struct ca_answer *a, struct err *e)
+{
+	struct ca_request rq = { .kind = CA_CONFIRM, .request = id_of(s) };
+	struct ledger_request r = {0};
+	int rc = ledger_request_get(w->db, s->unit, rq.request.id, &r, e);
+
+	if (rc == 1)
+		memcpy(rq.certificate, r.cert_sha256, SHA256_LEN);
+	if (s->op == CONFIRM_OTHER)
+		rq.certificate[0] ^= 1;
+	ledger_request_free(&r);
+	/* in the factory the device itself asks, by its certificate */
+	return rc < 0 ? -1
+		      : request_confirm(w->db, &w->rules, w->rules.site == SITE_FACTORY ? NULL : s->unit, &rq, a, e);
+}
+
+static int do_revoke(struct world *w, const struct step *s, struct ca_answer *a, struct err *e)
+{
+	struct ca_request rq = { .kind = CA_REVOKE, .request = id_of(s), .reason = "superseded" };
+
+	if (s->serial) {
+		strcpy(rq.device.manufacturer, "Acme");
+		strcpy(rq.device.model, "gw");
+		strcpy(rq.device.serial, s->serial);
+	}
+	return request_revoke(w->db, &w->rules, s->unit, &rq, a, e);
+}
+
+static int do_operator(struct world *w, const struct step *s, struct err *e)
+{
+	struct device_id id = { .manufacturer = "Acme", .model = "gw" };
+	struct ledger_device d;
+
+	strcpy(id.serial, s->serial);
+	return ledger_device_get(w->db, &id, &d, e) == 1 &&
+			       request_revoke_open(w->db, w->rules.now, "operator:x", &d, "superseded", e) == 1
+		       ? 0
+		       : -1;
+}
+
+static int run_step(struct world *w, const struct step *s, struct ca_answer *a, struct err *e)
+{
+	struct ca_request rq = { .kind = CA_STATUS, .request = id_of(s) };
+	struct ledger_order o;
+	int lapsed, rc;
+
+	switch (s->op) {
+	case CONFIRM:
+	case CONFIRM_OTHER:
+		return do_confirm(w, s, a, e);
+	case REVOKE:
+		return do_revoke(w, s, a, e);
+	case STATUS:
+		rc = request_status(w->db, s->unit, &rq, a, e);
+		CU_ASSERT_EQUAL(a->state, s->result);
+		return rc;
+	case PASS:
+		w->rules.now += s->key;
+		rc = request_lapse(w->db, w->rules.now, s->key, &lapsed, e);
+		CU_ASSERT_EQUAL(lapsed, s->result);
+		return rc;
+	case CLOSE:
+		return ledger_order_close(w->db, "WO-1", ORDER_CLOSED, w->rules.now, e);
+	case COMPROMISE:
+		return ledger_order_close(w->db, "WO-1", ORDER_COMPROMISED, w->rules.now, e);
+	case OPERATOR:
+		return do_operator(w, s, e);
+	case USED:
+		rc = ledger_order_get(w->db, s->serial ? s->serial : "WO-1", &o, NULL, e);
+		CU_ASSERT_EQUAL(o.used, (uint32_t)s->key);
+		return rc == 1 ? 0 : -1;
+	default:
+		return do_issue(w, s, a, e);
+	}
+}
+
+static bool is_answered(enum op op)
+{
+	return op <= REVOKE;
+}
+
+static void check_answer(struct world *w, size_t i, const struct step *s, struct ca_answer *a, const struct buf *before,
+			 const struct buf *after)
+{
+	bool good = (int)a->result == s->result;
+
+	if (good && a->result == CA_REFUSED)	/* changes nothing, does not burn the id */
+		good = (int)a->code == s->detail && buf_same(before, after);
+	if (good && a->result == CA_DEAD)
+		good = a->request.generation == (uint32_t)s->detail;
+	if (good && a->result == CA_ISSUED) {
+		good = a->chain.n == 2;
+		if (s->detail)		/* the very same as before */
+			good = good && buf_same(&w->last, &a->chain.cert[0].der);
+		buf_set(&w->last, a->chain.cert[0].der.data, a->chain.cert[0].der.len);
+	}
+	if (!good)
+		fprintf(stderr, "step %zu: result %d, wanted %d: %s %s\n", i, a->result, s->result, reason_id(a->code),
+			a->text);
+	CU_ASSERT_TRUE(good);
+}
+
+static void play(struct world *w, const struct step *steps, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct buf before = {0}, after = {0};
+		struct ca_answer a = {0};
+		struct err e = {0};
+		int rc;
+
+		snapshot(w, &before);
+		CU_ASSERT_EQUAL_FATAL(db_begin(w->db, &e), 0);
+		rc = run_step(w, &steps[i], &a, &e);
+		if (rc != 0)
+			fprintf(stderr, "step %zu: %s\n", i, e.text);
+		CU_ASSERT_EQUAL(rc, 0);
+		CU_ASSERT_EQUAL_FATAL(db_commit(w->db, &e), 0);
+		snapshot(w, &after);
+		if (is_answered(steps[i].op))
+			check_answer(w, i, &steps[i], &a, &before, &after);
+		ca_answer_free(&a);
+		buf_free(&before);
+		buf_free(&after);
+	}
+}
+
+#define PLAY(site, quota, ...)                                            \
+	do {                                                              \
+		static const struct step steps[] = { __VA_ARGS__ };      \
+		struct world w;                                           \
+		world_open(&w, site, quota);                              \
+		play(&w, steps, ARRAY_LEN(steps));                        \
+		world_close(&w);                                          \
+	} while (0)
+
+/* ---- the rules ---- */
+static void test_same_id(void)
+{
+	PLAY(SITE_FACTORY, 2,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED, 1 },
+	     { ISSUE_LATE_TICKET, L1, "001", 'a', 1, 0, CA_ISSUED, 1 }, { USED, .key = 1 },
+	     { CONFIRM, L1, "001", 'a', 1, 0, CA_CONFIRMED }, { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED, 1 },
+	     { CONFIRM, L1, "001", 'a', 1, 0, CA_CONFIRMED }, { STATUS, L1, NULL, 'a', 1, 0, CA_ACTIVE },
+	     { USED, .key = 1 });
+}
+
+static void test_clone(void)
+{
+	PLAY(SITE_FACTORY, 2,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, L1, "001", 'a', 1, 1, CA_REFUSED, REASON_CLONE },
+	     { ISSUE, L1, "002", 'a', 1, 0, CA_REFUSED, REASON_CLONE },
+	     { CONFIRM, L1, "001", 'a', 1, 0, CA_CONFIRMED });
+}
+
+static void test_supersede(void)
+{
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, L1, "001", 'b', 2, 1, CA_ISSUED }, { USED, .key = 1 },
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_DEAD, 2 }, { CONFIRM, L1, "001", 'a', 1, 0, CA_DEAD, 2 },
+	     { ISSUE, L1, "001", 'c', 3, 2, CA_ISSUED }, { ISSUE, L1, "001", 'd', 4, 3, CA_ISSUED },
+	     { ISSUE, L1, "001", 'e', 5, 4, CA_REFUSED, REASON_CLONE }, { ISSUE, L1, "001", 'd', 4, 3, CA_ISSUED },
+	     { ISSUE, L2, "001", 'f', 5, 4, CA_REFUSED, REASON_SERIAL_ISSUED }, { USED, .key = 1 },
+	     { CONFIRM, L1, "001", 'd', 4, 3, CA_CONFIRMED }, { USED, .key = 1 });
+}
+
+static void test_active(void)
+{
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { CONFIRM, L1, "001", 'a', 1, 0, CA_CONFIRMED },
+	     { ISSUE, L1, "001", 'b', 2, 1, CA_REFUSED, REASON_SERIAL_ISSUED },
+	     { ISSUE, L2, "001", 'c', 2, 1, CA_REFUSED, REASON_SERIAL_ISSUED },
+	     { REVOKE, L1, "001", 'a', 1, 0, CA_REFUSED, REASON_ROLE },
+	     /* rework: the operator revokes first; the serial keeps its unit; the refused id was not burnt */
+	     { OPERATOR, .serial = "001" }, { USED, .key = 1 }, { ISSUE, L1, "001", 'b', 2, 1, CA_ISSUED },
+	     { USED, .key = 1 },
+	     { PASS, .key = PENDING, .result = 1 }, { USED, .key = 1 });
+	PLAY(SITE_CUSTOMER, 0,
+	     { ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED }, { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED },
+	     { ISSUE, N1, "001", 'b', 2, 1, CA_REFUSED, REASON_ONBOARDED },
+	     { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK },
+	     { ISSUE, N1, "001", 'b', 2, 1, CA_ISSUED }, { ISSUE, N1, "001", 'a', 1, 0, CA_DEAD, 2 },
+	     { CONFIRM, N1, "001", 'b', 2, 1, CA_CONFIRMED });
+}
+
+static void test_other_node(void)
+{
+	PLAY(SITE_CUSTOMER, 0,
+	     { ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, N2, "001", 'b', 2, 1, CA_REFUSED, REASON_OTHER_SITE },
+	     { CONFIRM, N2, "001", 'a', 1, 0, CA_REFUSED, REASON_REQUEST }, { STATUS, N2, NULL, 'a', 1, 0, CA_UNKNOWN },
+	     /* its revocation leaves a tombstone in its own scope alone */
+	     { REVOKE, N2, "001", 'a', 1, 0, CA_REVOKED_OK }, { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED },
+	     { ISSUE, N2, "001", 'b', 2, 1, CA_REFUSED, REASON_OTHER_SITE },
+	     { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK },
+	     { ISSUE, N2, "001", 'b', 2, 1, CA_ISSUED },
+	     { ISSUE, N1, "001", 'c', 3, 2, CA_REFUSED, REASON_OTHER_SITE });
+}
+
+static void test_generation(void)
+{
+	PLAY(SITE_CUSTOMER, 0,
+	     { ISSUE, N1, "001", 'a', 40, 0, CA_ISSUED },	/* never seen here: it may come from elsewhere */
+	     { ISSUE, N1, "001", 'b', 39, 1, CA_DEAD, 40 }, { ISSUE, N1, "001", 'c', 40, 1, CA_DEAD, 40 },
+	     { ISSUE, N1, "001", 'd', 57, 1, CA_REFUSED, REASON_CLONE }, { ISSUE, N1, "001", 'd', 56, 1, CA_ISSUED },
+	     { ISSUE, N1, "001", 'a', 40, 0, CA_DEAD, 56 });
+	PLAY(SITE_CUSTOMER, 0, { ISSUE, N1, "001", 'a', 0, 0, CA_ISSUED }, { ISSUE, N1, "001", 'b', 0, 1, CA_ISSUED },
+	     { CONFIRM, N1, "001", 'b', 0, 1, CA_CONFIRMED });
+	PLAY(SITE_FACTORY, 1, { ISSUE, L1, "001", 'a', 0, 0, CA_REFUSED, REASON_REQUEST });
+}
+
+static void test_tombstone(void)
+{
+	PLAY(SITE_CUSTOMER, 0,
+	     { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK }, { ISSUE, N1, "001", 'a', 1, 0, CA_DEAD, 1 },
+	     { CONFIRM, N1, "001", 'a', 1, 0, CA_DEAD, 1 }, { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK },
+	     { ISSUE, N1, "001", 'b', 2, 1, CA_ISSUED }, { REVOKE, N1, "001", 'c', 5, 0, CA_REVOKED_OK },
+	     { ISSUE, N1, "001", 'd', 4, 2, CA_DEAD, 5 }, { ISSUE, N1, "001", 'c', 5, 2, CA_DEAD, 5 },
+	     /* a wild generation in a revocation does not lock the device out */
+	     { REVOKE, N1, "001", 'e', 4000000, 0, CA_REVOKED_OK }, { ISSUE, N1, "001", 'f', 6, 2, CA_ISSUED });
+}
+
+static void test_lapse(void)
+{
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { PASS, .key = PENDING - 1, .result = 0 },
+	     { ISSUE, L1, "002", 'x', 1, 1, CA_REFUSED, REASON_QUOTA }, { PASS, .key = 1, .result = 1 },
+	     { USED, .key = 0 },
+	     { CONFIRM, L1, "001", 'a', 1, 0, CA_DEAD, 1 }, { ISSUE, L1, "001", 'a', 1, 0, CA_DEAD, 1 },
+	     { ISSUE, L1, "001", 'b', 2, 1, CA_ISSUED }, { USED, .key = 1 },
+	     { CONFIRM, L1, "001", 'b', 2, 1, CA_CONFIRMED },
+	     { PASS, .key = 10 * PENDING, .result = 0 }, { STATUS, L1, NULL, 'b', 2, 0, CA_ACTIVE });
+	/* the customer's node owns the time */
+	PLAY(SITE_CUSTOMER, 0, { ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED }, { PASS, .key = 100 * PENDING, .result = 0 },
+	     { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED });
+}
+
+static void test_quota(void)
+{
+	PLAY(SITE_FACTORY, 2,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, L2, "002", 'b', 1, 1, CA_ISSUED },
+	     { ISSUE, L1, "003", 'c', 1, 2, CA_REFUSED, REASON_QUOTA }, { ISSUE, L1, "001", 'd', 2, 3, CA_ISSUED },
+	     { REVOKE, L2, "002", 'b', 1, 0, CA_REVOKED_OK }, { USED, .key = 1 },
+	     { ISSUE, L1, "003", 'c', 1, 2, CA_ISSUED },
+	     { USED, .key = 2 }, { ISSUE, L2, "002", 'e', 2, 4, CA_REFUSED, REASON_QUOTA },
+	     /* a pending serial that goes on under another order gives the first its unit back */
+	     { ISSUE_WO2, L1, "001", 'f', 3, 4, CA_ISSUED }, { USED, .key = 1 }, { USED, .serial = "WO-2", .key = 1 },
+	     { PASS, .key = PENDING, .result = 2 }, { USED, .key = 0 }, { USED, .serial = "WO-2", .key = 0 });
+}
+
+static void test_order(void)
+{
+	PLAY(SITE_FACTORY, 5,
+	     { ISSUE_LATE_TICKET, L1, "001", 'a', 1, 0, CA_REFUSED, REASON_TICKET },
+	     { ISSUE, "station:line-9", "001", 'a', 1, 0, CA_REFUSED, REASON_TICKET },
+	     { ISSUE_OTHER_MODEL, L1, "001", 'a', 1, 0, CA_REFUSED, REASON_WRONG_MODEL },
+	     { ISSUE_NO_ORDER, L1, "001", 'a', 1, 0, CA_REFUSED, REASON_ORDER },
+	     { ISSUE, L1, "100", 'a', 1, 0, CA_REFUSED, REASON_TICKET }, { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED },
+	     { ISSUE, L1, "002", 'b', 1, 1, CA_ISSUED }, { CLOSE },
+	     /* a repeat and a confirm of what is reserved pass, a new one does not */
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { CONFIRM, L1, "001", 'a', 1, 0, CA_CONFIRMED },
+	     { ISSUE, L1, "003", 'c', 1, 2, CA_REFUSED, REASON_ORDER }, { COMPROMISE },
+	     { ISSUE, L1, "002", 'b', 1, 1, CA_REFUSED, REASON_ORDER },
+	     { CONFIRM, L1, "002", 'b', 1, 1, CA_REFUSED, REASON_ORDER });
+	PLAY(SITE_FACTORY, 5, { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { PASS, .key = 100001, .result = 1 },
+	     { ISSUE, L1, "002", 'b', 1, 1, CA_REFUSED, REASON_ORDER });
+}
+
+static void test_confirm(void)
+{
+	PLAY(SITE_CUSTOMER, 0,
+	     { CONFIRM, N1, "001", 'a', 1, 0, CA_REFUSED, REASON_REQUEST }, { ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED },
+	     { CONFIRM_OTHER, N1, "001", 'a', 1, 0, CA_REFUSED, REASON_REQUEST },
+	     { STATUS, N1, NULL, 'a', 1, 0, CA_PENDING },
+	     { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED }, { REVOKE, N1, NULL, 'a', 1, 0, CA_REVOKED_OK },
+	     { CONFIRM, N1, "001", 'a', 1, 0, CA_DEAD, 1 }, { STATUS, N1, NULL, 'a', 1, 0, CA_REVOKED });
+}
+
+/* ---- the database itself refuses what must never be ---- */
+static void test_guards(void)
+{
+	static const struct step steps[] = { { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED } };
+	struct ledger_request r = { .unit = L1, .id = make_id('z', 9), .device = 1, .state = CA_RESERVED };
+	struct world w;
+	struct err e;
+
+	world_open(&w, SITE_FACTORY, 1);
+	play(&w, steps, 1);
+	CU_ASSERT_EQUAL(db_begin(w.db, &e), 0);
+	CU_ASSERT_EQUAL(ledger_order_take(w.db, "WO-1", &e), -1);		/* one over the quota */
+	db_rollback(w.db);
+	CU_ASSERT_EQUAL(db_begin(w.db, &e), 0);
+	CU_ASSERT_EQUAL(ledger_request_add(w.db, "test", &r, START, &e), -1);	/* a second open one of a device */
+	db_rollback(w.db);
+	world_close(&w);
+}
+
+/* ---- several writers at once: the quota is exact ---- */
+#define THREADS 4
+#define SERIALS 12
+#define QUOTA 7
+
+struct line {
+	pthread_t thread;
+	struct world w;
+	char path[FILE_PATH];
+	int first, issued;
+};
+
+static void *produce(void *arg)
+{
+	struct line *l = arg;
+
+	for (int i = 0; i < SERIALS; i++) {
+		char serial[16];
+		struct step s = { ISSUE, L1, serial, 'a', 1, i % KEYS, CA_ISSUED, 0 };
+		struct ca_answer a = {0};
+		struct err e;
+
+		snprintf(serial, sizeof serial, "%03d", 1 + (l->first + i) % SERIALS);
+		s.id = (char)('a' + (l->first + i) % SERIALS);	/* the lines ask for the same, in another order */
+		s.key = (l->first + i) % KEYS;
+		if (db_begin(l->w.db, &e) < 0)
+			continue;
+		if (do_issue(&l->w, &s, &a, &e) == 0 && db_commit(l->w.db, &e) == 0)
+			l->issued += a.result == CA_ISSUED;
+		else
+			db_rollback(l->w.db);
+		ca_answer_free(&a);
+	}
+	return NULL;
+}
+
+static int count_pending(void *arg, const struct ledger_row *row)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+static void test_interleaved(void)
+{
+	static struct line line[THREADS];
+	struct ledger_filter f = { .state = "pending" };
+	struct ledger_order o;
+	struct world w;
+	struct err e;
+	char path[FILE_PATH];
+	int pending = 0;
+
+	world_open(&w, SITE_FACTORY, QUOTA);
+	CU_ASSERT_EQUAL(file_join(path, &e, folder, "shared.db"), 0);
+	db_close(w.db);
+	w.db = ledger_open(path, &e);
+	order_add(&w, "WO-1", QUOTA);
+	for (int i = 0; i < THREADS; i++) {
+		line[i] = (struct line){ .w = w, .first = i * 3 };
+		line[i].w.db = ledger_open(path, &e);
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&line[i].thread, NULL, produce, &line[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(line[i].thread, NULL);
+		CU_ASSERT_TRUE(line[i].issued <= QUOTA);
+		db_close(line[i].w.db);
+	}
+	CU_ASSERT_EQUAL(ledger_order_get(w.db, "WO-1", &o, NULL, &e), 1);
+	CU_ASSERT_EQUAL(o.used, QUOTA);
+	CU_ASSERT_EQUAL(ledger_list(w.db, &f, count_pending, &pending, &e), 0);
+	CU_ASSERT_EQUAL(pending, QUOTA);
+	world_close(&w);
+}
+
+/* ---- frame ---- */
+static void test_keys(void)
+{
+	struct cert_plan plan = { .subject_cn = "issuing",
+				  .ca = true,
+				  .path_len = 0,
+				  .key_cert_sign = true,
+				  .not_before = START,
+				  .not_after = X509_NO_EXPIRY };
+	struct buf der = {0}, ca_spki = {0};
+	struct err e;
+
+	folder = unit_folder();
+	ca_key = key_generate(KEY_P256, &e);
+	CU_ASSERT_EQUAL_FATAL(key_spki(ca_key, &ca_spki, &e), 0);
+	plan.spki = &ca_spki;
+	CU_ASSERT_EQUAL_FATAL(cert_build(&plan, NULL, ca_key, &der, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&ca_cert, der.data, der.len, &e), 0);
+	for (int i = 0; i < KEYS; i++) {
+		struct key *k = key_generate(KEY_P256, &e);
+
+		CU_ASSERT_EQUAL_FATAL(key_spki(k, &spki[i], &e), 0);
+		key_free(k);
+	}
+	buf_free(&der);
+	buf_free(&ca_spki);
+}
+
+static void test_clean(void)
+{
+	for (int i = 0; i < KEYS; i++)
+		buf_free(&spki[i]);
+	cert_free(&ca_cert);
+	key_free(ca_key);
+	unit_remove(folder);
+}
+
+UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone },
+	  { "supersede", test_supersede }, { "active", test_active }, { "other node", test_other_node },
+	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse },
+	  { "quota", test_quota },
+	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },
+	  { "interleaved", test_interleaved },
+	  { "clean", test_clean })

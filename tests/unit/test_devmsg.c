@@ -1,0 +1,372 @@
+#include <config.h>
+
+#include <string.h>
+
+#include "devmsg.h"
+#include "limits.h"
+#include "mem.h"
+#include "unit.h"
+
+static const struct link_hello hello = {
+	.version = LINK_VERSION,
+	.device = { "Acme Devices", "gateway-b", "GB-000123" },
+	.revision = "B2",
+	.agent_version = "0.1.0",
+	.agent_sha256 = { 1, 2, 3, [31] = 0xff },
+	.store = STORE_PENDING,
+};
+static const struct link_ready ready = {
+	.request = { "00112233445566778899aabbccddeeff", 7 },
+	.key_sha256 = { 9, 8, 7 },
+};
+static const struct link_result result = {
+	.code = REASON_QUOTA,
+	.text = "the order is used up",
+	.certificate = { 4, 5, 6 },
+};
+static const struct link_challenge challenge = { .station = "line-2", .nonce = { 0xaa, 0xbb } };
+
+static void make_go(struct link_go *m)
+{
+	memset(m, 0, sizeof *m);
+	buf_str(&m->ticket, "ticket bytes");
+	buf_str(&m->root, "root bytes");
+	strcpy(m->ca, "factory-1");
+	strcpy(m->host, "ca.example:8443");
+}
+
+static void make_proof(struct link_proof *m)
+{
+	memset(m, 0, sizeof *m);
+	m->nonce[0] = 0x55;
+	buf_str(&m->certificate, "leaf");
+	buf_str(&m->issuer, "issuer");
+	buf_str(&m->signature, "signature");
+}
+
+static int read_any(enum link_type type, const struct buf *payload, struct err *e)
+{
+	union {
+		struct link_hello hello;
+		struct link_ready ready;
+		struct link_go go;
+		struct link_result result;
+		struct link_challenge challenge;
+		struct link_proof proof;
+	} m;
+	int rc;
+
+	switch (type) {
+	case LINK_HELLO:
+		return link_hello_read(&m.hello, payload, e);
+	case LINK_READY:
+		return link_ready_read(&m.ready, payload, e);
+	case LINK_GO:
+		rc = link_go_read(&m.go, payload, e);
+		if (rc == 0)
+			link_go_free(&m.go);
+		return rc;
+	case LINK_RESULT:
+		return link_result_read(&m.result, payload, e);
+	case LINK_CHALLENGE:
+		return link_challenge_read(&m.challenge, payload, e);
+	default:
+		rc = link_proof_read(&m.proof, payload, e);
+		if (rc == 0)
+			link_proof_free(&m.proof);
+		return rc;
+	}
+}
+
+static const enum link_type messages[] = { LINK_HELLO, LINK_READY, LINK_GO, LINK_RESULT, LINK_CHALLENGE, LINK_PROOF };
+
+static void write_any(enum link_type type, struct buf *payload)
+{
+	struct link_go go;
+	struct link_proof proof;
+
+	switch (type) {
+	case LINK_HELLO:
+		link_hello_write(&hello, payload);
+		break;
+	case LINK_READY:
+		link_ready_write(&ready, payload);
+		break;
+	case LINK_GO:
+		make_go(&go);
+		link_go_write(&go, payload);
+		link_go_free(&go);
+		break;
+	case LINK_RESULT:
+		link_result_write(&result, payload);
+		break;
+	case LINK_CHALLENGE:
+		link_challenge_write(&challenge, payload);
+		break;
+	default:
+		make_proof(&proof);
+		link_proof_write(&proof, payload);
+		link_proof_free(&proof);
+	}
+}
+
+static void test_round_trip(void)
+{
+	struct buf p = {0};
+	struct link_hello h;
+	struct link_ready r;
+	struct link_go g, g0;
+	struct link_result s;
+	struct link_challenge c;
+	struct link_proof f;
+	struct err e;
+
+	link_hello_write(&hello, &p);
+	CU_ASSERT_EQUAL_FATAL(link_hello_read(&h, &p, &e), 0);
+	CU_ASSERT(device_same(&h.device, &hello.device) && h.version == LINK_VERSION && h.store == STORE_PENDING);
+	CU_ASSERT_STRING_EQUAL(h.revision, "B2");
+	CU_ASSERT_STRING_EQUAL(h.agent_version, "0.1.0");
+	CU_ASSERT(mem_same(h.agent_sha256, hello.agent_sha256, SHA256_LEN));
+
+	link_ready_write(&ready, &p);
+	CU_ASSERT_EQUAL_FATAL(link_ready_read(&r, &p, &e), 0);
+	CU_ASSERT_STRING_EQUAL(r.request.id, ready.request.id);
+	CU_ASSERT(r.request.generation == 7 && mem_same(r.key_sha256, ready.key_sha256, SHA256_LEN));
+
+	make_go(&g0);
+	link_go_write(&g0, &p);
+	CU_ASSERT_EQUAL_FATAL(link_go_read(&g, &p, &e), 0);
+	CU_ASSERT(buf_same(&g.ticket, &g0.ticket) && buf_same(&g.root, &g0.root));
+	CU_ASSERT(strcmp(g.ca, g0.ca) == 0 && strcmp(g.host, g0.host) == 0);
+	link_go_free(&g);
+	link_go_free(&g0);
+
+	link_result_write(&result, &p);
+	CU_ASSERT_EQUAL_FATAL(link_result_read(&s, &p, &e), 0);
+	CU_ASSERT(s.code == REASON_QUOTA && strcmp(s.text, result.text) == 0);
+	CU_ASSERT(mem_same(s.certificate, result.certificate, SHA256_LEN));
+
+	link_challenge_write(&challenge, &p);
+	CU_ASSERT_EQUAL_FATAL(link_challenge_read(&c, &p, &e), 0);
+	CU_ASSERT(strcmp(c.station, "line-2") == 0 && mem_same(c.nonce, challenge.nonce, SHA256_LEN));
+
+	write_any(LINK_PROOF, &p);
+	CU_ASSERT_EQUAL_FATAL(link_proof_read(&f, &p, &e), 0);
+	CU_ASSERT(f.nonce[0] == 0x55 && strcmp(buf_text(&f.signature), "signature") == 0);
+	CU_ASSERT(strcmp(buf_text(&f.certificate), "leaf") == 0 && strcmp(buf_text(&f.issuer), "issuer") == 0);
+	link_proof_free(&f);
+	buf_free(&p);
+}
+
+/* No prefix of a message is a message, and nothing may follow it. */
+static void test_truncation(void)
+{
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+		struct buf whole = {0}, part = {0};
+
+		write_any(messages[i], &whole);
+		for (size_t n = 0; n < whole.len; n++) {
+			buf_set(&part, whole.data, n);
+			CU_ASSERT_EQUAL(read_any(messages[i], &part, &e), -1);
+		}
+		CU_ASSERT_EQUAL(read_any(messages[i], &whole, &e), 0);
+		buf_byte(&whole, 0);
+		CU_ASSERT_EQUAL(read_any(messages[i], &whole, &e), -1);
+		CU_ASSERT_EQUAL(e.code, REASON_REQUEST);
+		buf_free(&whole);
+		buf_free(&part);
+	}
+}
+
+/* Each byte set to hostile values: it is refused or read as something within the limits; the sanitizers watch. */
+static void test_mutation(void)
+{
+	static const uint8_t values[] = { 0x00, 0x01, 0x7f, 0x80, 0xff };
+	struct err e;
+	unsigned refused = 0, accepted = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+		struct buf p = {0};
+
+		write_any(messages[i], &p);
+		for (size_t n = 0; n < p.len; n++) {
+			uint8_t old = p.data[n];
+
+			for (size_t v = 0; v < ARRAY_LEN(values); v++) {
+				p.data[n] = values[v];
+				if (read_any(messages[i], &p, &e))
+					refused++;
+				else
+					accepted++;
+			}
+			p.data[n] = old;
+		}
+		CU_ASSERT_EQUAL(read_any(messages[i], &p, &e), 0);
+		buf_free(&p);
+	}
+	CU_ASSERT(refused > accepted / 4);
+	CU_ASSERT(accepted > 0);
+}
+
+static int reread_hello(struct link_hello *m, struct err *e)
+{
+	struct buf p = {0};
+	int rc;
+
+	link_hello_write(m, &p);
+	rc = link_hello_read(m, &p, e);
+	buf_free(&p);
+	return rc;
+}
+
+static void test_meaning(void)
+{
+	struct link_hello h = hello;
+	struct link_ready r = ready;
+	struct link_result s = result;
+	struct link_challenge c = challenge;
+	struct link_go g;
+	struct buf p = {0};
+	struct err e;
+
+	h.version = 2;
+	CU_ASSERT_EQUAL(reread_hello(&h, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AGENT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "version 2"));
+	h = hello;
+	h.device.serial[0] = 0;
+	CU_ASSERT_EQUAL(reread_hello(&h, &e), -1);
+	h = hello;
+	strcpy(h.device.model, "tab\there");
+	CU_ASSERT_EQUAL(reread_hello(&h, &e), -1);
+	h = hello;
+	strcpy(h.revision, "");		/* optional */
+	CU_ASSERT_EQUAL(reread_hello(&h, &e), 0);
+	strcpy(r.request.id, "00112233445566778899AABBCCDDEEFF");
+	link_ready_write(&r, &p);
+	CU_ASSERT_EQUAL(link_ready_read(&r, &p, &e), -1);
+	s.code = (enum reason)99;
+	link_result_write(&s, &p);
+	CU_ASSERT_EQUAL(link_result_read(&s, &p, &e), -1);
+	s = result;
+	s.code = REASON_OK;
+	link_result_write(&s, &p);
+	CU_ASSERT_EQUAL(link_result_read(&s, &p, &e), 0);
+	strcpy(c.station, "../line");
+	link_challenge_write(&c, &p);
+	CU_ASSERT_EQUAL(link_challenge_read(&c, &p, &e), -1);
+	make_go(&g);
+	strcpy(g.ca, "");		/* the only one */
+	link_go_write(&g, &p);
+	link_go_free(&g);
+	CU_ASSERT_EQUAL(link_go_read(&g, &p, &e), 0);
+	link_go_free(&g);
+	make_go(&g);
+	strcpy(g.host, "ca.example\r\nEvil: 1");
+	link_go_write(&g, &p);
+	link_go_free(&g);
+	CU_ASSERT_EQUAL(link_go_read(&g, &p, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "L3.4"));
+	buf_free(&p);
+}
+
+/* A stream of frames arrives in pieces of every size. */
+static void test_split(void)
+{
+	struct buf stream = {0}, in = {0};
+	struct link_frame f = {0};
+	struct err e;
+
+	link_put(&stream, LINK_HELLO, 0, NULL, 0);
+	link_put(&stream, LINK_DATA, 0x1234, "abc", 3);
+	link_put(&stream, LINK_LOG, 0, "line", 4);
+	CU_ASSERT_EQUAL_FATAL(stream.len, 3 * LINK_HEADER + 7);
+	for (size_t step = 1; step <= stream.len; step++) {
+		static const enum link_type want[] = { LINK_HELLO, LINK_DATA, LINK_LOG };
+		unsigned n = 0;
+
+		for (size_t at = 0; at < stream.len; at += step) {
+			buf_add(&in, stream.data + at, at + step > stream.len ? stream.len - at : step);
+			while (link_take(&in, &f, &e) == 1) {
+				CU_ASSERT_FATAL(n < 3);
+				CU_ASSERT_EQUAL(f.type, want[n]);
+				CU_ASSERT_EQUAL(f.channel, n == 1 ? 0x1234 : 0);
+				CU_ASSERT_STRING_EQUAL(buf_text(&f.payload), n == 0 ? "" : n == 1 ? "abc" : "line");
+				n++;
+			}
+		}
+		CU_ASSERT_EQUAL(n, 3);
+		CU_ASSERT_EQUAL(in.len, 0);
+	}
+	buf_free(&stream);
+	buf_free(&in);
+	buf_free(&f.payload);
+}
+
+static int take_raw(const uint8_t *header, struct err *e)
+{
+	struct buf in = {0};
+	struct link_frame f = {0};
+	int rc;
+
+	buf_add(&in, header, LINK_HEADER);
+	rc = link_take(&in, &f, e);
+	buf_free(&in);
+	buf_free(&f.payload);
+	return rc;
+}
+
+static void test_bad_frames(void)
+{
+	static const uint8_t type0[] = { 0, 0, 0, 0, 0, 0, 0, 0 }, type14[] = { 14, 0, 0, 0, 0, 0, 0, 0 },
+		reserved[] = { LINK_HELLO, 1, 0, 0, 0, 0, 0, 0 }, channel[] = { LINK_HELLO, 0, 0, 1, 0, 0, 0, 0 },
+		longer[] = { LINK_DATA, 0, 0, 1, 0, 0, 0x40, 1 }, huge[] = { LINK_DATA, 0, 0, 1, 0xff, 0xff, 0xff, 0xff },
+		longest[] = { LINK_DATA, 0, 0, 1, 0, 0, 0x40, 0 }, good[] = { LINK_PREPARE, 0, 0, 0, 0, 0, 0, 0 };
+	struct buf out = {0};
+	struct err e;
+
+	CU_ASSERT_EQUAL(take_raw(type0, &e), -1);
+	CU_ASSERT_EQUAL(take_raw(type14, &e), -1);
+	CU_ASSERT_EQUAL(take_raw(reserved, &e), -1);
+	CU_ASSERT_EQUAL(take_raw(channel, &e), -1);
+	CU_ASSERT_EQUAL(take_raw(longer, &e), -1);
+	CU_ASSERT_EQUAL(take_raw(huge, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_USB);
+	CU_ASSERT_EQUAL(take_raw(longest, &e), 0);	/* waits for its payload */
+	CU_ASSERT_EQUAL(take_raw(good, &e), 1);
+	link_put(&out, LINK_DATA, 1, NULL, LIMIT_LINK_FRAME + 1);
+	CU_ASSERT(out.failed);
+	CU_ASSERT_STRING_EQUAL(link_type_name(LINK_PROOF), "proof");
+	CU_ASSERT_STRING_EQUAL(link_type_name((enum link_type)77), "unknown");
+	buf_free(&out);
+}
+
+/* Fixed bytes: both ends and the document must agree on them for ever. */
+static void test_bytes(void)
+{
+	static const char ready_hex[] = "00000020" "3030313132323333343435353636373738383939616162626363646465656666"
+		"00000007" "00000020" "0908070000000000000000000000000000000000000000000000000000000000";
+	struct buf p = {0}, text = {0};
+	uint8_t a[SHA256_LEN] = { 1 }, b[SHA256_LEN] = { 2 };
+	char hex[300];
+
+	link_ready_write(&ready, &p);
+	text_hex(hex, p.data, p.len);
+	CU_ASSERT_STRING_EQUAL(hex, ready_hex);
+	buf_clear(&p);
+	link_put(&p, LINK_DATA, 0x0102, "x", 1);
+	text_hex(hex, p.data, p.len);
+	CU_ASSERT_STRING_EQUAL(hex, "07000102" "00000001" "78");
+	link_challenge_text(&text, "line-2", a, b);
+	CU_ASSERT_EQUAL_FATAL(text.len, 21 + 7 + 2 * SHA256_LEN);
+	CU_ASSERT(memcmp(text.data, "handsel-challenge-v1\0line-2\0\1", 29) == 0);
+	CU_ASSERT_EQUAL(text.data[28 + SHA256_LEN], 2);
+	buf_free(&p);
+	buf_free(&text);
+}
+
+UNIT_MAIN("devmsg", { "round trip", test_round_trip }, { "truncation", test_truncation }, { "mutation", test_mutation },
+	  { "meaning", test_meaning }, { "split delivery", test_split }, { "bad frames", test_bad_frames },
+	  { "fixed bytes", test_bytes })

@@ -1,0 +1,338 @@
+/* The signed documents: round trips, roles, foreign roots, changed and cut bytes. */
+#include <config.h>
+
+#include <string.h>
+
+#include "document.h"
+#include "mem.h"
+#include "oid.h"
+#include "samples.h"
+#include "unit.h"
+
+static struct samples samples, foreign;
+
+/* ---- work order ---- */
+static void write_order(struct buf *cms, const struct sample_unit *by)
+{
+	static struct work_order o;
+	struct err e = {0};
+
+	sample_order(&o);
+	CU_ASSERT_EQUAL_FATAL(work_order_write(&o, by->key, &by->chain, cms, &e), 0);
+}
+
+static void test_order(void)
+{
+	static struct work_order o, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_order(&o);
+	write_order(&cms, &samples.operator);
+	CU_ASSERT_EQUAL_FATAL(work_order_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.operator_name, "alice");
+	snprintf(o.operator_name, sizeof o.operator_name, "alice");
+	CU_ASSERT_EQUAL(memcmp(&o, &again, sizeof o), 0);
+	buf_free(&cms);
+}
+
+static void test_order_serials(void)
+{
+	static struct work_order o;
+
+	sample_order(&o);
+	CU_ASSERT(work_order_has_serial(&o, "GB-000100"));
+	CU_ASSERT(work_order_has_serial(&o, "GB-000150"));
+	CU_ASSERT(work_order_has_serial(&o, "GB-000199"));
+	CU_ASSERT(work_order_has_serial(&o, "GB-000500"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "GB-000099"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "GB-000200"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "GB-000501"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "GB-00015"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "GB-0001500"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "GB-00015a"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, "gb-000150"));
+	CU_ASSERT_FALSE(work_order_has_serial(&o, ""));
+	CU_ASSERT(work_order_has_station(&o, "line-3"));
+	CU_ASSERT_FALSE(work_order_has_station(&o, "line-4"));
+	CU_ASSERT_FALSE(work_order_has_station(&o, ""));
+}
+
+/* Nothing is signed that the reader would refuse. */
+static void test_order_nonsense(void)
+{
+	static struct work_order o;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_order(&o);
+	snprintf(o.range[0].to, sizeof o.range[0].to, "GB-99");
+	CU_ASSERT_EQUAL(work_order_write(&o, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "protocol-documents 2.3"));
+	sample_order(&o);
+	o.quota = 0;
+	CU_ASSERT_EQUAL(work_order_write(&o, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	CU_ASSERT_EQUAL(cms.len, 0);
+	buf_free(&cms);
+}
+
+/* ---- ticket ---- */
+static void write_ticket(struct buf *cms, const struct sample_unit *by)
+{
+	struct ticket t;
+	struct err e = {0};
+
+	sample_ticket(&t);
+	CU_ASSERT_EQUAL_FATAL(ticket_write(&t, by->key, &by->chain, cms, &e), 0);
+}
+
+static void test_ticket(void)
+{
+	struct ticket t, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_ticket(&t);
+	write_ticket(&cms, &samples.station);
+	CU_ASSERT_EQUAL_FATAL(ticket_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.station, "line-2");
+	CU_ASSERT_STRING_EQUAL(again.order, t.order);
+	CU_ASSERT_STRING_EQUAL(again.slot, t.slot);
+	CU_ASSERT_STRING_EQUAL(again.mode, t.mode);
+	CU_ASSERT(device_same(&again.device, &t.device));
+	CU_ASSERT_EQUAL(memcmp(&again.request, &t.request, sizeof t.request), 0);
+	CU_ASSERT_EQUAL(memcmp(again.key_sha256, t.key_sha256, SHA256_LEN), 0);
+	CU_ASSERT_EQUAL(again.not_after, t.not_after);
+	CU_ASSERT(cms.len < LIMIT_REQUEST / 2);
+	buf_free(&cms);
+}
+
+/* ---- who may sign what ---- */
+static void test_roles(void)
+{
+	static struct work_order o;
+	struct buf cms = {0};
+	struct ticket t;
+	struct manifest m;
+	struct err e = {0};
+
+	write_order(&cms, &samples.station);
+	CU_ASSERT_EQUAL(work_order_read(&o, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	write_ticket(&cms, &samples.operator);
+	CU_ASSERT_EQUAL(ticket_read(&t, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	sample_manifest(&m, 1);
+	CU_ASSERT_EQUAL(manifest_write(&m, samples.node.key, &samples.node.chain, &cms, &e), 0);
+	manifest_free(&m);
+	CU_ASSERT_EQUAL(manifest_read(&m, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	buf_free(&cms);
+}
+
+static void test_foreign_root(void)
+{
+	static struct work_order o;
+	struct buf cms = {0};
+	struct ticket t;
+	struct err e = {0};
+
+	write_order(&cms, &foreign.operator);
+	CU_ASSERT_EQUAL(work_order_read(&o, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	write_ticket(&cms, &foreign.station);
+	CU_ASSERT_EQUAL(ticket_read(&t, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	buf_free(&cms);
+}
+
+/* A key that is not the certificate's, whatever certificate is embedded with the signature. */
+static void test_foreign_key(void)
+{
+	struct sample_unit forged = { foreign.station.key, samples.station.chain };
+	struct buf cms = {0};
+	struct ticket t;
+	struct err e = {0};
+	struct err written = {0};
+
+	sample_ticket(&t);
+	if (ticket_write(&t, forged.key, &forged.chain, &cms, &written) == 0)
+		CU_ASSERT_EQUAL(ticket_read(&t, cms.data, cms.len, samples.trust, &e), -1);
+	buf_free(&cms);
+}
+
+/* A good signature over another document of the same signer does not pass for this one. */
+static void test_other_document(void)
+{
+	static struct work_order o;
+	struct buf cms = {0};
+	struct manifest m;
+	struct err e = {0};
+
+	write_order(&cms, &samples.operator);
+	CU_ASSERT_EQUAL(manifest_read(&m, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_REQUEST);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "protocol-documents 1.6"));
+	sample_manifest(&m, 1);
+	CU_ASSERT_EQUAL(manifest_write(&m, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(work_order_read(&o, cms.data, cms.len, samples.trust, &e), -1);
+	manifest_free(&m);
+	buf_free(&cms);
+}
+
+/* ---- handoff ---- */
+static void test_handoff(void)
+{
+	struct handoff h, again = {0};
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_handoff(&h, &samples);
+	CU_ASSERT_EQUAL_FATAL(handoff_write(&h, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(handoff_read(&again, cms.data, cms.len, samples.root.cert[0].sha256, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.customer, h.customer);
+	CU_ASSERT_STRING_EQUAL(again.manufacturer, h.manufacturer);
+	CU_ASSERT_EQUAL_FATAL(again.node.n, 2);
+	CU_ASSERT_EQUAL_FATAL(again.factory.n, 2);
+	CU_ASSERT(buf_same(&again.node.cert[0].der, &samples.node.chain.cert[0].der));
+	CU_ASSERT(buf_same(&again.factory.cert[1].der, &samples.root.cert[0].der));
+	handoff_free(&again);
+	CU_ASSERT_EQUAL(handoff_read(&again, cms.data, cms.len, foreign.root.cert[0].sha256, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "fingerprint"));
+	CU_ASSERT_PTR_NULL(again.node.cert);
+	handoff_free(&h);
+	buf_free(&cms);
+}
+
+/* Whoever has some certificate of the right fingerprint but not the root's trust cannot make a bundle: the fingerprint of a
+ * unit's certificate, of the unit CA, and the true root over a foreign signature. */
+static void test_handoff_forged(void)
+{
+	struct handoff h, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_handoff(&h, &samples);
+	CU_ASSERT_EQUAL_FATAL(handoff_write(&h, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(handoff_read(&again, cms.data, cms.len, samples.operator.chain.cert[0].sha256, &e), -1);
+	CU_ASSERT_EQUAL(handoff_read(&again, cms.data, cms.len, samples.factory.cert[0].sha256, &e), -1);
+	CU_ASSERT_EQUAL_FATAL(handoff_write(&h, foreign.operator.key, &foreign.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(handoff_read(&again, cms.data, cms.len, samples.root.cert[0].sha256, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	handoff_free(&h);
+	buf_free(&cms);
+}
+
+static void test_handoff_nonsense(void)
+{
+	struct handoff h;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_handoff(&h, &samples);
+	snprintf(h.customer, sizeof h.customer, "hospital-2");	/* the node's certificate says hospital-1 */
+	CU_ASSERT_EQUAL(handoff_write(&h, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "protocol-documents 4.3"));
+	handoff_free(&h);
+	buf_free(&cms);
+}
+
+/* ---- manifest ---- */
+static void test_manifest(void)
+{
+	struct manifest m, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_manifest(&m, 500);
+	CU_ASSERT_EQUAL_FATAL(manifest_write(&m, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(manifest_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.customer, m.customer);
+	CU_ASSERT_EQUAL(again.sequence, m.sequence);
+	CU_ASSERT_EQUAL(again.time, m.time);
+	CU_ASSERT_EQUAL_FATAL(again.n, m.n);
+	for (size_t i = 0; i < m.n; i++) {
+		CU_ASSERT(device_same(&again.entry[i].device, &m.entry[i].device));
+		CU_ASSERT_EQUAL(memcmp(again.entry[i].certificate, m.entry[i].certificate, SHA256_LEN), 0);
+		CU_ASSERT(buf_same(&again.entry[i].voucher, &m.entry[i].voucher));
+	}
+	manifest_free(&m);
+	manifest_free(&again);
+	buf_free(&cms);
+}
+
+/* ---- mutation ---- */
+
+/* With a trust that has seen no good copy of the embedded unit CA before. */
+static bool opens(const struct buf *cms, struct buf *xml)
+{
+	struct trust *t = trust_new();
+	struct err e = {0};
+	bool ok;
+
+	CU_ASSERT_EQUAL_FATAL(trust_add_root(t, &samples.root.cert[0], &e), 0);
+	ok = document_open("ticket", cms->data, cms->len, t, "station", xml, NULL, &e) == 0;
+	if (!ok)
+		CU_ASSERT(e.code != REASON_OK && e.text[0]);
+	trust_free(t);
+	return ok;
+}
+
+/* No changed bit gives another content: it is refused, or stood where the signature does not reach and nobody looks. */
+static void test_mutated_bits(void)
+{
+	struct buf cms = {0}, good = {0}, xml = {0};
+	int accepted = 0, tries = 0;
+
+	write_ticket(&cms, &samples.station);
+	CU_ASSERT_FATAL(opens(&cms, &good));
+	for (size_t i = 0; i < cms.len * 8; i += 11, tries++) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (opens(&cms, &xml)) {
+			accepted++;
+			CU_ASSERT(buf_same(&xml, &good));
+		}
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	CU_ASSERT(accepted < tries / 50);
+	buf_free(&cms);
+	buf_free(&good);
+	buf_free(&xml);
+}
+
+static void test_mutated_length(void)
+{
+	struct buf cms = {0}, xml = {0};
+	size_t len;
+
+	write_ticket(&cms, &samples.station);
+	len = cms.len;
+	for (cms.len = 0; cms.len < len; cms.len++)
+		CU_ASSERT_FALSE(opens(&cms, &xml));
+	CU_ASSERT(opens(&cms, &xml));
+	buf_str(&cms, "more");
+	CU_ASSERT_FALSE(opens(&cms, &xml));
+	buf_free(&cms);
+	buf_free(&xml);
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "order", test_order }, { "order's serials", test_order_serials }, { "order, nonsense", test_order_nonsense },
+		{ "ticket", test_ticket }, { "roles", test_roles }, { "foreign root", test_foreign_root },
+		{ "foreign key", test_foreign_key }, { "other document", test_other_document },
+		{ "handoff", test_handoff }, { "handoff, forged", test_handoff_forged },
+		{ "handoff, nonsense", test_handoff_nonsense }, { "manifest", test_manifest },
+		{ "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
+	};
+	int rc;
+
+	samples_make(&samples);
+	samples_make(&foreign);
+	rc = unit_run("documents", tests, ARRAY_LEN(tests));
+	samples_free(&samples);
+	samples_free(&foreign);
+	return rc;
+}

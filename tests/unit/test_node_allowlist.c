@@ -1,0 +1,303 @@
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "allowlist.h"
+#include "file.h"
+#include "import.h"
+#include "mem.h"
+#include "unit.h"
+
+#define NOW 1795000000		/* 2026-11-18 */
+
+static void parse(struct allowlist *al, const char *text)
+{
+	struct buf b = {0};
+
+	buf_str(&b, text);
+	allowlist_parse(al, "list.yaml", &b, NOW);
+	buf_free(&b);
+}
+
+/* ---- faults, each at its exact place ---- */
+static const struct {
+	const char *text, *place, *word;
+} faults[] = {
+	{ "version: 1\ndevices:\n  - serial: 00020001\n", "list.yaml:3:13: error[Y-UNQUOTED]: ", "read it as 8193" },
+	{ "version: 1\ndevices:\n  - serial: 12345\n", "list.yaml:3:13: error[Y-UNQUOTED]: ", "write \"12345\"" },
+	{ "version: 1\ndevices:\n  - serial: no\n", "list.yaml:3:13: error[Y-UNQUOTED]: ", "serial no" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    stat: blocked\n",
+	  "list.yaml:4:5: error[Y-FIELD]: ", "did you mean \"state\"?" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    owner: me\n",
+	  "list.yaml:4:5: error[Y-FIELD]: ", "unknown key \"owner\"" },
+	{ "version: 1\ndevices:\n  - serial: [1]\n", "list.yaml:3:13: error[Y-FIELD]: ", "\"serial\" needs one value" },
+	{ "version: 1\ndevices:\n  - model: \"x\"\n", "list.yaml:3:5: error[Y-FIELD]: ", "\"serial\" is missing" },
+	{ "version: 1\ndevices:\n  - \"1\"\n", "list.yaml:3:5: error[Y-FIELD]: ", "keys and values" },
+	{ "version: 1\ndevices: yes\n", "list.yaml:2:10: error[Y-FIELD]: ", "a list" },
+	{ "version: 1\ndevices:\n", "list.yaml:2:9: error[Y-FIELD]: ", "[] if none is meant" },
+	{ "devices: []\n", "list.yaml:1:1: error[Y-FIELD]: ", "\"version\" is missing" },
+	{ "version: 2\n", "list.yaml:1:10: error[Y-VERSION]: ", "version: 1" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    serial: \"2\"\n", "list.yaml:4:5: error[Y-SYNTAX]: ", "twice" },
+	{ "version: 1\ndevices:\n\t- serial: \"1\"\n", "list.yaml:3:1: error[Y-SYNTAX]: ", "" },
+	{ "version: 1\ndevices: &a []\n", "list.yaml:2:10: error[Y-SYNTAX]: ", "anchor" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n  - serial: \"1\"\n",
+	  "list.yaml:4:5: error[A-DUPLICATE]: ", "first in line 3" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    model: \"b\"\n  - serial: \"1\"\n",
+	  "list.yaml:5:5: error[A-DUPLICATE]: ", "give each its model" },
+	{ "version: 1\ndevices:\n  - serial: \"a b\"\n", "list.yaml:3:13: error[A-SERIAL]: ", "is not a serial" },
+	{ "version: 1\ndevices:\n  - serial: \"../x\"\n", "list.yaml:3:13: error[A-SERIAL]: ", "is not a serial" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    model: \" x\"\n", "list.yaml:4:12: error[A-NAME]: ", "model" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    state: block\n",
+	  "list.yaml:4:12: error[A-STATE]: ", "allowed, blocked" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    expires: \"2026-02-30\"\n",
+	  "list.yaml:4:14: error[A-EXPIRES]: ", "2026-12-31" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    expires: soon\n", "list.yaml:4:14: error[A-EXPIRES]: ", "soon" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    expires: \"2025-01-01\"\n",
+	  "list.yaml:4:14: warning[A-EXPIRED]: ", "2025-01-01" },
+};
+
+static void test_faults(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		struct allowlist al = {0};
+		struct buf text = {0};
+
+		parse(&al, faults[i].text);
+		CU_ASSERT_EQUAL(al.n_findings, 1);
+		if (al.n_findings)
+			finding_text(&al, &al.finding[0], &text);
+		if (strncmp(buf_text(&text), faults[i].place, strlen(faults[i].place)) != 0 ||
+		    !strstr(buf_text(&text), faults[i].word)) {
+			printf("\n  wanted %s...%s\n  got    %s\n", faults[i].place, faults[i].word, buf_text(&text));
+			CU_FAIL("finding");
+		}
+		buf_free(&text);
+		allowlist_free(&al);
+	}
+}
+
+static void test_all_faults_at_once(void)
+{
+	struct allowlist al = {0};
+	struct err e = {0};
+
+	parse(&al,
+	      "version: 1\ndevices:\n  - serial: 5\n  - serial: \"1\"\n    stat: x\n  - serial: \"2\"\n  - serial: \"2\"\n");
+	CU_ASSERT_EQUAL(al.errors, 3);
+	CU_ASSERT_EQUAL(al.finding[0].line, 3);
+	CU_ASSERT_EQUAL(al.finding[1].line, 5);
+	CU_ASSERT_EQUAL(al.finding[2].line, 7);
+	CU_ASSERT_EQUAL(allowlist_refuse(&al, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "list.yaml:3:13: error[Y-UNQUOTED]"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "lint"));
+	allowlist_free(&al);
+}
+
+static void test_values(void)
+{
+	struct allowlist al = {0};
+
+	parse(&al,
+	      "version: 1\ndevices:\n  - serial: \"00020001\"\n    manufacturer: \"Acme Devices\"\n    model: \"gateway-b\"\n"
+	      "    state: blocked\n    expires: \"2026-12-31\"\n    note: RMA 8812\n  - serial: 'x-1'\n    expires: 2027-01-02T03:04:05Z\n");
+	CU_ASSERT_EQUAL(al.errors + al.warnings, 0);
+	CU_ASSERT_EQUAL_FATAL(al.n, 2);
+	CU_ASSERT_STRING_EQUAL(al.entry[0].device.serial, "00020001");
+	CU_ASSERT_STRING_EQUAL(al.entry[0].device.manufacturer, "Acme Devices");
+	CU_ASSERT_STRING_EQUAL(al.entry[0].device.model, "gateway-b");
+	CU_ASSERT_STRING_EQUAL(al.entry[0].note, "RMA 8812");
+	CU_ASSERT(al.entry[0].blocked);
+	CU_ASSERT_EQUAL(al.entry[0].expires, 1798761599);	/* the whole day counts */
+	CU_ASSERT_EQUAL(al.entry[0].line, 3);
+	CU_ASSERT(!al.entry[1].blocked);
+	CU_ASSERT_EQUAL(al.entry[1].expires, 1798859045);
+	allowlist_free(&al);
+	/* two models may share a serial */
+	parse(&al, "version: 1\ndevices:\n  - serial: \"1\"\n    model: \"b\"\n  - serial: \"1\"\n    model: \"a\"\n");
+	CU_ASSERT_EQUAL(al.errors, 0);
+	CU_ASSERT_EQUAL(al.n, 2);
+	allowlist_free(&al);
+}
+
+/* ---- appending ---- */
+static const struct {
+	const char *before, *after;
+} appends[] = {
+	{ "version: 1\ndevices: []\n", "version: 1\ndevices:\n  # new\n  - serial: \"7\"\n    model: \"b\"\n" },
+	{ "version: 1\ndevices: []   # none yet\n# end\n",
+	  "version: 1\ndevices:\n  # new\n  - serial: \"7\"\n    model: \"b\"\n   # none yet\n# end\n" },
+	{ "version: 1\n", "version: 1\ndevices:\n  # new\n  - serial: \"7\"\n    model: \"b\"\n" },
+	{ "# head\nversion: 1\n\ndevices:\n  # gate\n  - serial: \"1\"   # ask Maria\n    note: |\n      two\n      lines\n",
+	  "# head\nversion: 1\n\ndevices:\n  # gate\n  - serial: \"1\"   # ask Maria\n    note: |\n      two\n      lines\n"
+	  "  # new\n  - serial: \"7\"\n    model: \"b\"\n" },
+	{ "version: 1\ndevices:\n- serial: \"1\"",
+	  "version: 1\ndevices:\n- serial: \"1\"\n# new\n- serial: \"7\"\n  model: \"b\"\n" },
+	{ "devices:\n    - serial: \"1\"\nversion: 1\n",
+	  "devices:\n    - serial: \"1\"\n    # new\n    - serial: \"7\"\n      model: \"b\"\nversion: 1\n" },
+};
+
+static void test_append(void)
+{
+	struct device_id d = { .manufacturer = "m", .model = "b", .serial = "7" };
+
+	for (size_t i = 0; i < ARRAY_LEN(appends); i++) {
+		struct buf text = {0};
+		struct err e = {0};
+
+		buf_str(&text, appends[i].before);
+		CU_ASSERT_EQUAL(allowlist_append(&text, "list.yaml", &d, 1, "new", &e), 0);
+		if (strcmp(buf_text(&text), appends[i].after) != 0) {
+			printf("\n%zu: %s\n%s", i, e.text, buf_text(&text));
+			CU_FAIL("append");
+		}
+		buf_free(&text);
+	}
+}
+
+static void test_append_refused(void)
+{
+	static const char *const texts[] = {
+		"version: 1\ndevices: [{serial: \"1\"}]\n", /* in brackets */
+		"version: 1\ndevices:\n  - serial: 1\n", /* wrong as it is */
+		"version: 1\ndevices:\n  - serial: \"1\"\n...\n", /* a document end: the result would not be what was meant */
+	};
+	struct device_id d = { .manufacturer = "m", .model = "b", .serial = "7" };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct buf text = {0};
+		struct err e = {0};
+
+		buf_str(&text, texts[i]);
+		CU_ASSERT_EQUAL(allowlist_append(&text, "list.yaml", &d, 1, "new", &e), -1);
+		CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
+		CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "list.yaml"));
+		buf_free(&text);
+	}
+}
+
+/* ---- against the database ---- */
+static struct db *open_db(struct err *e)
+{
+	char path[FILE_PATH];
+
+	file_join(path, e, unit_folder(), "node.db");
+	return store_open(path, e);
+}
+
+static int apply(struct db *db, struct allowlist *al, struct err *e)
+{
+	int ended, rc;
+
+	CU_ASSERT_EQUAL_FATAL(db_begin(db, e), 0);
+	rc = allowlist_apply(db, al, "test", NOW, &ended, e);
+	if (rc == 0)
+		rc = db_commit(db, e);
+	else
+		db_rollback(db);
+	return rc;
+}
+
+static void count_change(void *arg, const struct change *c)
+{
+	int *counts = arg;
+
+	counts[c->kind]++;
+}
+
+static void test_apply(void)
+{
+	struct err e = {0};
+	struct db *db = open_db(&e);
+	struct device_id d = { .manufacturer = "m", .model = "b", .serial = "1" };
+	struct allowlist al = {0};
+	struct allow_entry a;
+	int counts[3] = {0};
+	bool other;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	parse(&al, "version: 1\ndevices:\n  - serial: \"1\"\n    model: \"b\"\n  - serial: \"2\"\n");
+	CU_ASSERT_EQUAL(allowlist_compare(db, &al, count_change, counts, &e), 1);
+	CU_ASSERT_EQUAL(counts[CHANGE_NEW], 2);
+	CU_ASSERT_EQUAL(apply(db, &al, &e), 0);
+	CU_ASSERT_EQUAL(allowlist_compare(db, &al, NULL, NULL, &e), 0);
+	CU_ASSERT_EQUAL(store_allow_get(db, &d, &a, &other, &e), 1);
+	strcpy(d.model, "c");
+	CU_ASSERT_EQUAL(store_allow_get(db, &d, &a, &other, &e), 0);
+	CU_ASSERT(other);
+	strcpy(d.serial, "2");
+	CU_ASSERT_EQUAL(store_allow_get(db, &d, &a, &other, &e), 1);
+	/* a wrong list changes nothing */
+	parse(&al, "version: 1\ndevices:\n  - serial: \"3\"\n  - serial: 4\n");
+	CU_ASSERT_EQUAL(apply(db, &al, &e), -1);
+	CU_ASSERT_EQUAL(store_allow_get(db, &d, &a, &other, &e), 1);
+	memset(counts, 0, sizeof counts);
+	parse(&al, "version: 1\ndevices:\n  - serial: \"2\"\n    state: blocked\n  - serial: \"3\"\n");
+	CU_ASSERT_EQUAL(allowlist_compare(db, &al, count_change, counts, &e), 1);
+	CU_ASSERT_EQUAL(counts[CHANGE_NEW], 1);
+	CU_ASSERT_EQUAL(counts[CHANGE_GONE], 1);
+	CU_ASSERT_EQUAL(counts[CHANGE_OTHER], 1);
+	allowlist_free(&al);
+	db_close(db);
+}
+
+/* ---- manifests ---- */
+static int record(struct db *db, const struct manifest *m, uint8_t hash, struct err *e)
+{
+	uint8_t sha256[SHA256_LEN] = { hash };
+	int rc;
+
+	CU_ASSERT_EQUAL_FATAL(db_begin(db, e), 0);
+	rc = import_record(db, m, sha256, "test", NOW, e);
+	if (rc == 0)
+		rc = db_commit(db, e);
+	else
+		db_rollback(db);
+	return rc;
+}
+
+static void test_manifest(void)
+{
+	struct manifest_entry entry[2] = {
+		{ .device = { "m", "b", "1" }, .certificate = { 1 } }, { .device = { "m", "b", "2" }, .certificate = { 2 } },
+	};
+	struct manifest m = { .customer = "c", .sequence = 5, .time = NOW, .entry = entry, .n = 2 };
+	struct err e = {0};
+	struct db *db = open_db(&e);
+	uint8_t got[SHA256_LEN];
+	uint64_t sequence;
+	struct buf text = {0};
+	size_t added;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	CU_ASSERT_EQUAL(record(db, &m, 1, &e), 0);
+	CU_ASSERT_EQUAL(record(db, &m, 1, &e), 0);	/* again: nothing new */
+	CU_ASSERT_EQUAL(record(db, &m, 2, &e), -1);	/* another one of that number */
+	m.sequence = 4;
+	entry[1].certificate[0] = 9;
+	CU_ASSERT_EQUAL(record(db, &m, 3, &e), -1);	/* older */
+	CU_ASSERT_EQUAL(e.code, REASON_BLOCKED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "older"));
+	CU_ASSERT_EQUAL(store_shipped_get(db, &entry[1].device, &sequence, got, &e), 1);
+	CU_ASSERT_EQUAL(got[0], 2);
+	CU_ASSERT_EQUAL(sequence, 5);
+	m.sequence = 6;
+	CU_ASSERT_EQUAL(record(db, &m, 4, &e), 0);	/* newer: a reworked unit */
+	CU_ASSERT_EQUAL(store_shipped_get(db, &entry[1].device, &sequence, got, &e), 1);
+	CU_ASSERT_EQUAL(got[0], 9);
+	db_close(db);
+
+	buf_str(&text, "version: 1\ndevices:\n  - serial: \"2\"  # mine\n");
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &m, &added, &e), 0);
+	CU_ASSERT_EQUAL(added, 1);
+	CU_ASSERT_STRING_EQUAL(buf_text(&text), "version: 1\ndevices:\n  - serial: \"2\"  # mine\n"
+		"  # manifest 6 of 2026-11-18, 1 device\n  - serial: \"1\"\n    model: \"b\"\n");
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &m, &added, &e), 0);
+	CU_ASSERT_EQUAL(added, 0);
+	buf_free(&text);
+}
+
+UNIT_MAIN("node allowlist", { "faults", test_faults }, { "all faults at once", test_all_faults_at_once },
+	  { "values", test_values }, { "append", test_append }, { "append refused", test_append_refused },
+	  { "apply", test_apply }, { "manifest", test_manifest })

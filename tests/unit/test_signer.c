@@ -1,0 +1,432 @@
+/* The signer over its real channel: what it refuses, what ends it, and what it counts. */
+#include <config.h>
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "file.h"
+#include "ipc.h"
+#include "mem.h"
+#include "oid.h"
+#include "pack.h"
+#include "signer_build.h"
+#include "signer_count.h"
+#include "signer_serve.h"
+#include "unit.h"
+
+static char *folder;
+static char factory[FILE_PATH], customer[FILE_PATH];
+
+/* ---- a signer in a thread, and the raw end of its channel ---- */
+struct side {
+	pthread_t thread;
+	const char *dir;
+	enum signer_purpose purpose;
+	int fd, theirs, rc;
+	struct err e;
+};
+
+static void *serve(void *arg)
+{
+	struct side *s = arg;
+
+	s->rc = signer_serve(s->dir, s->theirs, s->purpose, &s->e);
+	shutdown(s->theirs, SHUT_RDWR);
+	return NULL;
+}
+
+static uint32_t ask(struct side *s, uint32_t type, const struct buf *question, struct buf *answer)
+{
+	uint32_t got = 0;
+	struct err e;
+
+	if (ipc_send(s->fd, type, question, &e) < 0 || ipc_recv(s->fd, &got, answer, &e) != 1)
+		return 0;	/* it has ended */
+	return got;
+}
+
+static void begin(struct side *s, const char *dir, enum signer_purpose purpose)
+{
+	struct buf hello = {0}, answer = {0};
+	int pair[2];
+
+	*s = (struct side){ .dir = dir, .purpose = purpose };
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	s->fd = pair[0];
+	s->theirs = pair[1];
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&s->thread, NULL, serve, s), 0);
+	pack_u32(&hello, SIGNER_VERSION);
+	CU_ASSERT_EQUAL(ask(s, SIGNER_HELLO, &hello, &answer), SIGNER_DONE);
+	buf_free(&hello);
+	buf_free(&answer);
+}
+
+static int end(struct side *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+	close(s->theirs);
+	return s->rc;
+}
+
+/* ---- things to sign ---- */
+static void new_spki(struct buf *spki)
+{
+	struct err e;
+	struct key *k = key_generate(KEY_P256, &e);
+
+	CU_ASSERT_EQUAL_FATAL(key_spki(k, spki, &e), 0);
+	key_free(k);
+}
+
+/* The operator's chain is made by the signer as init does it. */
+static void make_operator(const char *dir, struct key **key, struct chain *chain)
+{
+	struct unit_plan plan = { .role = "operator", .name = "maria" };
+	struct buf spki = {0}, der = {0};
+	struct builder b;
+	struct err e;
+
+	*key = key_generate(KEY_P256, &e);
+	CU_ASSERT_EQUAL_FATAL(builder_load(&b, dir, SITE_FACTORY, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(key_spki(*key, &spki, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(build_unit(&b, &plan, &spki, clock_utc(), &der, &e), 0);
+	CU_ASSERT_EQUAL(chain_add(chain, der.data, der.len, &e), 0);
+	CU_ASSERT_EQUAL(chain_add(chain, b.ca.unit.cert->der.data, b.ca.unit.cert->der.len, &e), 0);
+	builder_free(&b);
+	buf_free(&spki);
+	buf_free(&der);
+}
+
+static void order_fill(struct work_order *o, const char *id, uint32_t quota, uint32_t scrap)
+{
+	*o = (struct work_order){ .manufacturer = "Acme Devices",
+				  .model = "gateway-b",
+				  .hw_type = OID_MODELS ".1",
+				  .quota = quota,
+				  .scrap = scrap,
+				  .n_ranges = 1,
+				  .n_stations = 1,
+				  .not_before = clock_utc() - 10,
+				  .not_after = clock_utc() + 1000 };
+	snprintf(o->id, sizeof o->id, "%s", id);
+	strcpy(o->range[0].from, "0001");
+	strcpy(o->range[0].to, "0099");
+	strcpy(o->station[0], "line-1");
+}
+
+static uint32_t show_order(struct side *s, const struct buf *cms)
+{
+	struct buf q = {0}, a = {0};
+	uint32_t got;
+
+	pack_bytes(&q, cms->data, cms->len);
+	got = ask(s, SIGNER_ORDER, &q, &a);
+	buf_free(&q);
+	buf_free(&a);
+	return got;
+}
+
+/* One item: the reason of its refusal, OK with *der, or -1: the signer has ended. */
+static int sign(struct side *s, const char *order, const char *model, const char *serial, const struct buf *spki,
+		const struct ca_params *params, struct buf *der)
+{
+	struct device_id d = { .manufacturer = "Acme Devices" };
+	struct ca_params none = {0};
+	struct sign_item item = { .order = order, .device = &d, .spki = spki, .params = params ? params : &none };
+	struct buf q = {0}, a = {0};
+	struct unpack u;
+	int code = -1;
+
+	snprintf(d.model, sizeof d.model, "%s", model);
+	snprintf(d.serial, sizeof d.serial, "%s", serial);
+	pack_u32(&q, 1);
+	sign_item_pack(&q, &item);
+	if (ask(s, SIGNER_SIGN, &q, &a) == SIGNER_DONE) {
+		unpack_init(&u, a.data, a.len);
+		CU_ASSERT_EQUAL(unpack_u32(&u), 1);
+		code = (int)unpack_u32(&u);
+		if (code == REASON_OK && der)
+			unpack_bytes(&u, der);
+	}
+	buf_free(&q);
+	buf_free(&a);
+	return code;
+}
+
+/* ---- tests ---- */
+static void test_init(void)
+{
+	struct err e;
+
+	folder = unit_folder();
+	CU_ASSERT_EQUAL_FATAL(file_join(factory, &e, folder, "factory"), 0);
+	CU_ASSERT_EQUAL_FATAL(file_join(customer, &e, folder, "customer"), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(factory, SITE_FACTORY, "Acme Devices", &e), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(customer, SITE_CUSTOMER, "Plant", &e), 0);
+}
+
+static void test_orders(void)
+{
+	struct work_order o;
+	struct key *key;
+	struct chain chain = {0};
+	struct buf cms = {0}, again = {0}, foreign = {0};
+	struct side s;
+	struct err e;
+
+	make_operator(factory, &key, &chain);
+	begin(&s, factory, SIGNER_FOR_OPERATOR);
+	order_fill(&o, "WO-1", 2, 1);
+	CU_ASSERT_EQUAL(work_order_write(&o, key, &chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(show_order(&s, &cms), SIGNER_DONE);
+	CU_ASSERT_EQUAL(show_order(&s, &cms), SIGNER_DONE);	/* the same bytes again */
+	o.quota = 1000;
+	CU_ASSERT_EQUAL(work_order_write(&o, key, &chain, &again, &e), 0);
+	CU_ASSERT_EQUAL(show_order(&s, &again), SIGNER_REFUSED);	/* the same id with other content */
+	cms.data[cms.len / 2] ^= 1;
+	CU_ASSERT_EQUAL(show_order(&s, &cms), SIGNER_REFUSED);
+	/* signed by a key that nobody certified */
+	chain_free(&chain);
+	key_free(key);
+	make_operator(customer, &key, &chain);
+	order_fill(&o, "WO-3", 5, 0);
+	CU_ASSERT_EQUAL(work_order_write(&o, key, &chain, &foreign, &e), 0);
+	CU_ASSERT_EQUAL(show_order(&s, &foreign), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&cms);
+	buf_free(&again);
+	buf_free(&foreign);
+	chain_free(&chain);
+	key_free(key);
+}
+
+static void test_count(void)
+{
+	struct buf k[4] = {0}, der = {0};
+	struct side s;
+
+	for (int i = 0; i < 4; i++)
+		new_spki(&k[i]);
+	begin(&s, factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k[0], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k[0], NULL, &der),
+			REASON_OK); /* the same triple is free */
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k[1], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, factory, SIGNER_FOR_SERVE);	/* the count outlives the process */
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0002", &k[2], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0003", &k[3], NULL, &der), REASON_QUOTA);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0002", &k[2], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	for (int i = 0; i < 4; i++)
+		buf_free(&k[i]);
+	buf_free(&der);
+}
+
+static void test_judged(void)
+{
+	struct ca_params organization = { .organization = "Somebody Else" }, other = { .profile = "issuing" };
+	struct buf k = {0}, der = {0}, junk = {0};
+	struct side s;
+
+	new_spki(&k);
+	buf_str(&junk, "no key");
+	begin(&s, factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(sign(&s, "", "gateway-b", "0001", &k, NULL, &der), REASON_ORDER);
+	CU_ASSERT_EQUAL(sign(&s, "WO-9", "gateway-b", "0001", &k, NULL, &der), REASON_ORDER);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "router", "0001", &k, NULL, &der), REASON_WRONG_MODEL);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0100", &k, NULL, &der), REASON_ORDER);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, &organization, &der), REASON_PROFILE);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, &other, &der), REASON_PROFILE);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &junk, NULL, &der), REASON_PROFILE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&k);
+	buf_free(&der);
+	buf_free(&junk);
+}
+
+/* A taken-over front asks for what only an operator may have: the signer ends. */
+static void test_permissions(void)
+{
+	static const struct {
+		enum signer_purpose purpose;
+		uint32_t type;
+	} cells[] = {
+		{ SIGNER_FOR_SERVE, SIGNER_UNIT },  { SIGNER_FOR_SERVE, SIGNER_ORDER },
+		{ SIGNER_FOR_SERVE, SIGNER_CLOSE },
+		{ SIGNER_FOR_SERVE, SIGNER_HELLO },
+		{ SIGNER_FOR_SERVE, 77 },		{ SIGNER_FOR_SERVE, SIGNER_SIGN },
+		{ SIGNER_FOR_OPERATOR, SIGNER_SIGN },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
+		struct buf q = {0}, a = {0};
+		struct side s;
+
+		begin(&s, factory, cells[i].purpose);
+		pack_u32(&q, 1);	/* malformed for all of them */
+		CU_ASSERT_EQUAL(ask(&s, cells[i].type, &q, &a), 0);
+		CU_ASSERT_EQUAL(end(&s), -1);
+		CU_ASSERT_EQUAL(s.e.code, REASON_ROLE);
+		buf_free(&q);
+		buf_free(&a);
+	}
+}
+
+/* Well-formed, but not for this purpose: no certificate of a unit, no order. */
+static void test_unit(void)
+{
+	static const struct {
+		enum signer_purpose purpose;
+		const char *role, *customer;
+		uint32_t wanted;
+	} cells[] = {
+		{ SIGNER_FOR_SERVE, "station", "", 0 },
+		{ SIGNER_FOR_OPERATOR, "station", "", SIGNER_DONE },
+		{ SIGNER_FOR_OPERATOR, "node", "plant", SIGNER_DONE },
+		{ SIGNER_FOR_OPERATOR, "station", "plant", SIGNER_REFUSED },
+		{ SIGNER_FOR_OPERATOR, "root", "", SIGNER_REFUSED },
+		{ SIGNER_FOR_OPERATOR, "device", "", SIGNER_REFUSED },
+	};
+	struct buf k = {0};
+
+	new_spki(&k);
+	for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
+		struct buf q = {0}, a = {0};
+		struct side s;
+
+		begin(&s, factory, cells[i].purpose);
+		pack_str(&q, cells[i].role);
+		pack_str(&q, "line-1");
+		pack_str(&q, cells[i].customer);
+		for (int h = 0; h < SIGNER_HOSTS; h++)
+			pack_str(&q, "");
+		pack_bytes(&q, k.data, k.len);
+		CU_ASSERT_EQUAL(ask(&s, SIGNER_UNIT, &q, &a), cells[i].wanted);
+		end(&s);
+		buf_free(&q);
+		buf_free(&a);
+	}
+	buf_free(&k);
+}
+
+static void check_cert(const struct buf *der, const char *policy)
+{
+	struct cert c = {0};
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&c, der->data, der->len, &e), 0);
+	CU_ASSERT_STRING_EQUAL(c.device.manufacturer, "Acme Devices");
+	CU_ASSERT_STRING_EQUAL(c.device.model, "gateway-b");
+	CU_ASSERT_STRING_EQUAL(c.device.serial, "0001");
+	CU_ASSERT_STRING_EQUAL(c.hw_serial, "0001");
+	CU_ASSERT_STRING_EQUAL(c.hw_type, OID_MODELS ".1");
+	CU_ASSERT_TRUE(cert_has_policy(&c, policy));
+	CU_ASSERT_FALSE(c.ca);
+	CU_ASSERT_TRUE(c.client_auth && !c.server_auth && !c.any_eku);
+	CU_ASSERT_STRING_EQUAL(c.role, "");
+	cert_free(&c);
+}
+
+static void test_certificate(void)
+{
+	struct buf k = {0}, der = {0};
+	struct ca_params days = { .validity_days = 10 };
+	struct cert c = {0};
+	struct side s;
+	struct err e;
+
+	new_spki(&k);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(sign(&s, "", "gateway-b", "0001", &k, &days, &der), REASON_OK);
+	check_cert(&der, OID_POLICY_CUSTOMER);
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&c, der.data, der.len, &e), 0);
+	CU_ASSERT_TRUE(c.not_after > clock_utc() + 9 * 86400 && c.not_after < clock_utc() + 11 * 86400);
+	cert_free(&c);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, NULL, &der), REASON_ORDER); /* a customer has none */
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&k);
+	buf_free(&der);
+}
+
+static void test_closed(void)
+{
+	struct buf q = {0}, a = {0}, k = {0};
+	struct side s;
+
+	new_spki(&k);
+	begin(&s, factory, SIGNER_FOR_OPERATOR);
+	pack_str(&q, "WO-1");
+	CU_ASSERT_EQUAL(ask(&s, SIGNER_CLOSE, &q, &a), SIGNER_DONE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, NULL, NULL), REASON_ORDER);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&q);
+	buf_free(&a);
+	buf_free(&k);
+}
+
+/* Somebody replaces all keys and certificates, or an order in signer.db: neither is believed. */
+static void copy(const char *name)
+{
+	char from[FILE_PATH], to[FILE_PATH];
+	struct buf data = {0};
+	struct err e;
+
+	CU_ASSERT_EQUAL(file_join(from, &e, factory, name), 0);
+	CU_ASSERT_EQUAL(file_join(to, &e, customer, name), 0);
+	CU_ASSERT_EQUAL(file_read(&data, from, 0, &e), 0);
+	CU_ASSERT_EQUAL(file_replace(to, data.data, data.len, 0600, &e), 0);
+	buf_free(&data);
+}
+
+static void test_tampered(void)
+{
+	static const char *const files[] = { "root.pem", "issuing.pem", "unit.pem", "keys/issuing.pem", "keys/unit.pem" };
+	struct buf k = {0}, junk = {0};
+	char path[FILE_PATH];
+	struct side s;
+	struct db *db;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		copy(files[i]);
+	CU_ASSERT_EQUAL(signer_serve(customer, -1, SIGNER_FOR_SERVE, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+
+	new_spki(&k);
+	buf_str(&junk, "not signed by anybody");
+	CU_ASSERT_EQUAL(file_join(path, &e, factory, "signer.db"), 0);
+	db = count_open(path, &e);
+	CU_ASSERT_EQUAL(db_begin(db, &e), 0);
+	CU_ASSERT_EQUAL(count_order_add(db, "WO-7", &junk, &e), 0);
+	CU_ASSERT_EQUAL(db_commit(db, &e), 0);
+	db_close(db);
+	begin(&s, factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(sign(&s, "WO-7", "gateway-b", "0001", &k, NULL, NULL), REASON_ORDER);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&k);
+	buf_free(&junk);
+}
+
+static void test_ceremony_once(void)
+{
+	char path[FILE_PATH];
+	struct err e;
+
+	CU_ASSERT_EQUAL(file_join(path, &e, factory, "ca.yaml"), 0);
+	CU_ASSERT_EQUAL(file_replace(path, "x", 1, 0644, &e), 0);
+	CU_ASSERT_EQUAL(signer_init(factory, SITE_FACTORY, "Acme Devices", &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
+	unit_remove(folder);
+}
+
+UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count },
+	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
+	  { "certificate", test_certificate }, { "closed", test_closed }, { "tampered", test_tampered },
+	  { "ceremony once", test_ceremony_once })

@@ -1,0 +1,36 @@
+# The station is killed at each of its steps, in mid-transaction, and started again: the unit passes, and no unit of the
+# order is lost. The device stays where it was: half loaded, or an agent in the middle of a conversation.
+set -u
+. "$(dirname "$0")/common.sh"
+has_fault_injection || {
+	echo "this build has no fault points" >&2
+	exit 1
+}
+factory_up
+
+# Two runs of the station under one farm: the first dies at $POINT, the second must pass the unit.
+cat >"$W/twice" <<'SCRIPT'
+HANDSEL_FAULT=$POINT HANDSEL_FAULT_LOG=$FIRED "$@" --count 1
+[ $? = 137 ] || exit 90
+exec "$@" --count 1
+SCRIPT
+
+next=50
+for point in station.seen station.dfu.block:20 station.dfu.done station.dfu.detached station.agent station.hello \
+	station.check station.prepare station.ticket station.go station.tunnel.connected station.tunnel.to-ca:2 \
+	station.tunnel.to-device:2 station.result station.proof station.record.write station.record.written; do
+	printf -v S '%08d' $((next++))
+	export POINT=$point FIRED=$W/fired
+	rm -f "$FIRED"
+	devices "$S" -- bash "$W/twice" "${STATION[@]}"
+	[ $status = 0 ] && grep -qx "${point%:*}" "$FIRED" && unit PASS "" "$S" && echo "ok: killed at $point" ||
+		failed "killed at $point: exit status $status"
+done
+
+# One unit each, none of them lost or counted twice.
+done_units=$(ca --dir "$W/factory" --json issued list --order USB-1 --state active | grep -o '"serial":"000000[0-9]*"' | sort)
+[ "$(wc -l <<<"$done_units")" = "$(sort -u <<<"$done_units" | wc -l)" ] && [ "$(wc -l <<<"$done_units")" = $((next - 50)) ] ||
+	failed "the ledger counts other units: $done_units"
+
+[ $failures = 0 ] || exit 1
+echo "killed: all right"
