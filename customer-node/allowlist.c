@@ -98,9 +98,10 @@ enum { SERIAL, MANUFACTURER, MODEL, STATE, EXPIRES, NOTE, ENTRY_FIELDS };
 static void read_serial(struct allowlist *al, const struct conf_node *n, struct allow_entry *a)
 {
 	const char *text = conf_text(n);
-	char other[40] = "another value";
+	char other[40];
 
 	if (!conf_quoted(n)) {
+		strcpy(other, text[strspn(text, "0123456789")] ? "another value" : "a number");
 		/* YAML 1.1 reads a leading 0 as octal */
 		if (text[0] == '0' && text[1] && strlen(text) < 20 && strspn(text, "01234567") == strlen(text))
 			snprintf(other, sizeof other, "%llu", strtoull(text, NULL, 8));

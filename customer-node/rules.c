@@ -318,7 +318,7 @@ int rules_ca_dead(struct db *db, const struct request_id *id, uint32_t highest, 
 	if (strcmp(dev.pending, id->id) == 0)
 		dev.pending[0] = 0;
 	if (strcmp(dev.active, id->id) == 0) {
-		log_error("device=%s: its active credential was revoked at the CA; the device must be released and enrol again",
+		log_error("device=%s: its active credential was revoked at the CA; it can be onboarded again as a new device",
 			  dev.id.serial);
 		dev.active[0] = 0;
 	}

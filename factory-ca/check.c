@@ -147,8 +147,11 @@ int check_request(struct desk *d, const struct peer *peer, struct http_req *r, s
 	if (!db)
 		return -1;
 	pthread_rwlock_rdlock(&d->lock);
-	job->rules = (struct rules){ .site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert,
-		.pending_s = d->settings.site == SITE_FACTORY ? d->pending_s : 0, .now = job->rules.now };
+	/* a whole tick more: the one under way began before the reservation */
+	job->rules = (struct rules){
+		.site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert, .now = job->rules.now,
+		.pending_s = d->settings.site == SITE_FACTORY ? d->pending_s + desk_tick_s(d) : 0,
+	};
 	rc = check_kind(d, db, peer, r, job, audit, e);
 	pthread_rwlock_unlock(&d->lock);
 	readers_put(d->readers, db);

@@ -25,6 +25,15 @@ struct exchange {
 	unsigned record;
 };
 
+static const char unavailable[] = "the CA cannot work now; nothing is lost, ask again with the same request id";
+
+int64_t desk_tick_s(const struct desk *d)
+{
+	int64_t third = d->pending_s / 3;
+
+	return d->settings.site == SITE_CUSTOMER ? 0 : third < 1 ? 1 : third > 10 ? 10 : third;
+}
+
 /* ---- record ---- */
 static void record(struct desk *d, unsigned number, const char *what, const void *data, size_t len)
 {
@@ -67,6 +76,10 @@ static void exchange_finish(struct exchange *x)
 	struct buf xml = {0};
 	struct err lost;
 
+	/* protocol-ca 5.7: a refusal names its request where that could be read */
+	for (size_t i = 0; i < x->m->n; i++)
+		if (x->reply->answer[i].result == CA_REFUSED && request_id_valid(&x->m->request[i].request))
+			x->reply->answer[i].request = x->m->request[i].request;
 	ca_reply_write(x->reply, &xml);
 	record(x->d, x->record, "answer", xml.data, xml.len);
 	if (FAULT_LOSE("front.answer")) {
@@ -145,8 +158,7 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 		log_err(e, "request %s", job->rq->request.id);
 		job->decided = false;
 		job_reset(job);
-		ca_refuse(job->a, REASON_CA_UNAVAILABLE,
-			  "the CA cannot work now; nothing is lost, ask again with the same request id");
+		ca_refuse(job->a, REASON_CA_UNAVAILABLE, unavailable);
 	}
 	exchange_less(x);
 }
@@ -174,12 +186,17 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 	if (rc < 0) {
 		ca_answer_free(job->a);
 		*job->a = (struct ca_answer){0};
+		if (e.code == REASON_STORAGE) {
+			log_err(&e, "request %s", job->rq->request.id);
+			ca_refuse(job->a, REASON_CA_UNAVAILABLE, unavailable);
+			return;
+		}
 		ca_refuse(job->a, e.code, e.text);
 		log_info("%s %s: refused: %s %s", *job->unit ? job->unit : http_remote(x->r), job->rq->request.id,
 			 reason_id(e.code), e.text);
 		job->decided = true;
 	}
-	if (rc == 1 || (rc < 0 && audit && e.code != REASON_STORAGE)) {
+	if (rc == 1 || (rc < 0 && audit)) {
 		atomic_fetch_add(&x->left, 1);
 		FAULT("front.checked");
 		writer_submit(x->d->writer, &job->w);

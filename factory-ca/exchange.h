@@ -31,9 +31,13 @@ struct desk {
 	bool again;			/* the batch was cut because of one: the others are taken once more */
 };
 
+int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
+
 struct peer {
 	enum role role;
 	char unit[UNIT_MAX];		/* "station:line-2"; "" for a device */
+	char certificate[2 * CERT_SERIAL_MAX + 1];	/* its serial number; "" for a device */
+	int64_t not_after;
 	struct err refused;		/* code OK: welcome */
 };
 

@@ -39,29 +39,48 @@ static void *on_peer(void *arg, const struct chain *chain, size_t *max_body)
 	struct trust_rule rule = {
 		.purpose = PURPOSE_CLIENT, .policy = OID_POLICY_UNIT, .pinned = true, .now = clock_utc()
 	};
+	const struct cert *leaf = chain->cert;
 	struct peer *p = mem_new(1, sizeof *p);
-	struct db *db = NULL;
-	int rc = 0;
 
 	p->role = ROLE_DEVICE;
-	if (chain->n == 0)
-		goto out;
-	p->role = ROLE_OTHER;
-	if (trust_verify(f->desk.ca.trust, chain, &rule, &p->refused) < 0)
-		goto out;
-	p->role = policy_role(chain->cert[0].role);
-	snprintf(p->unit, sizeof p->unit, "%s:%s", chain->cert[0].role, chain->cert[0].name);
-	db = readers_take(f->desk.readers, &p->refused);
-	rc = db ? ledger_unit_revoked(db, chain->cert[0].serial, &p->refused) : -1;
-	if (rc == 1)
-		err_set(&p->refused, REASON_ROLE,
-			"the certificate of %s was revoked; issue a new one with \"handsel-ca unit issue\"", p->unit);
-	else if (rc == 0)
-		p->refused.code = REASON_OK;
-	readers_put(f->desk.readers, db);
-out:
+	if (chain->n) {
+		p->role = ROLE_OTHER;
+		if (trust_verify(f->desk.ca.trust, chain, &rule, &p->refused) == 0) {
+			p->refused.code = REASON_OK;
+			p->role = policy_role(leaf->role);
+			p->not_after = leaf->not_after;
+			snprintf(p->unit, sizeof p->unit, "%s:%s", leaf->role, leaf->name);
+			snprintf(p->certificate, sizeof p->certificate, "%s", leaf->serial);
+		}
+	}
 	*max_body = policy_max_body(p->role);
 	return p;
+}
+
+/* At every message, since a connection may be kept for days: is the certificate still good? */
+static int still_welcome(struct front *f, const struct peer *p, struct err *e)
+{
+	struct db *db;
+	int rc;
+
+	if (p->refused.code != REASON_OK) {
+		*e = p->refused;
+		return -1;
+	}
+	if (!*p->certificate)
+		return 0;
+	if (p->not_after < clock_utc())
+		return err_set(e, REASON_CLOCK,
+			       "the certificate of %s has expired; \"handsel-ca unit issue\" gives a new one", p->unit);
+	db = readers_take(f->desk.readers, e);
+	if (!db)
+		return -1;
+	rc = ledger_unit_revoked(db, p->certificate, e);
+	readers_put(f->desk.readers, db);
+	if (rc == 1)
+		return err_set(e, REASON_ROLE,
+			       "the certificate of %s was revoked; \"handsel-ca unit issue\" gives a new one", p->unit);
+	return rc;
 }
 
 static void on_peer_free(void *arg, void *peer)
@@ -90,8 +109,7 @@ static void on_request(void *arg, struct http_req *r)
 	int status = 0;
 	struct err e;
 
-	if (p->refused.code != REASON_OK) {
-		e = p->refused;
+	if (still_welcome(f, p, &e) < 0) {
 		status = e.code == REASON_STORAGE ? 503 : 403;
 	} else if (strcmp(http_path(r), CA_PATH) != 0) {
 		err_set(&e, REASON_REQUEST, "nothing is served here but %s", CA_PATH);
@@ -192,6 +210,7 @@ static int on_batch(void *arg, struct db *db, struct err *e)
 /* ---- uptime ---- */
 struct tick {
 	struct writer_job w;		/* first */
+	struct desk *d;
 	int64_t now, seconds;
 	int lapsed;
 };
@@ -207,6 +226,10 @@ static void tick_done(struct writer_job *w, int rc, const struct err *e)
 {
 	struct tick *t = (struct tick *)w;
 
+	if (rc < 0 && t->d->again) {
+		writer_submit(t->d->writer, w);
+		return;
+	}
 	if (rc < 0)
 		log_err(e, "lapse");
 	else if (t->lapsed)
@@ -218,9 +241,7 @@ static void tick_done(struct writer_job *w, int rc, const struct err *e)
 
 unsigned front_tick_s(const struct front *f)
 {
-	int64_t third = f->desk.pending_s / 3;
-
-	return f->desk.settings.site == SITE_CUSTOMER ? 0 : third < 1 ? 1 : third > 10 ? 10 : (unsigned)third;
+	return (unsigned)desk_tick_s(&f->desk);
 }
 
 void front_tick(struct front *f)
@@ -232,7 +253,8 @@ void front_tick(struct front *f)
 		return;
 	f->ticked_ms += seconds * 1000;
 	t = mem_new(1, sizeof *t);
-	*t = (struct tick){ .w = { .run = tick_run, .done = tick_done }, .now = clock_utc(), .seconds = seconds };
+	*t = (struct tick){ .w = { .run = tick_run, .done = tick_done }, .d = &f->desk, .now = clock_utc(),
+			    .seconds = seconds };
 	writer_submit(f->desk.writer, &t->w);
 }
 

@@ -230,7 +230,8 @@ static int reserve(struct decision *d, int64_t *row)
 	}
 	if (d->is->id.generation > d->device.generation)
 		d->device.generation = d->is->id.generation;
-	if (ledger_device_put(d->db, &d->device, d->e) < 0 || ledger_uptime(d->db, &uptime, d->e) < 0)
+	if (ledger_device_put(d->db, &d->device, d->e) < 0 ||
+	    (d->ru->pending_s && ledger_uptime(d->db, &uptime, d->e) < 0))
 		goto out;
 	r.device = d->device.n;
 	r.lapse_at = d->ru->pending_s ? uptime + d->ru->pending_s : 0;

@@ -20,7 +20,7 @@ struct server {
 	enum signer_purpose purpose;
 	struct db *db;
 	struct builder build;
-	struct work_order *orders;	/* verified by this process */
+	struct work_order **orders;	/* verified by this process */
 	size_t n_orders;
 	bool greeted;
 };
@@ -38,13 +38,13 @@ static int verify_order(struct server *s, const struct buf *cms, struct work_ord
 /* The verified order, remembered; NULL with an error if there is none or it is closed. */
 static const struct work_order *order_get(struct server *s, const char *id, struct err *e)
 {
-	struct work_order o = {0};
+	struct work_order *o;
 	struct buf cms = {0};
 	bool closed = false;
 	size_t i;
 	int rc;
 
-	for (i = 0; i < s->n_orders && strcmp(s->orders[i].id, id) != 0; i++)
+	for (i = 0; i < s->n_orders && strcmp(s->orders[i]->id, id) != 0; i++)
 		;
 	rc = count_order_get(s->db, id, i < s->n_orders ? NULL : &cms, &closed, e);
 	if (rc == 0)
@@ -52,15 +52,17 @@ static const struct work_order *order_get(struct server *s, const char *id, stru
 	else if (rc == 1 && closed)
 		rc = err_set(e, REASON_ORDER, "order %s is closed", id);
 	if (rc == 1 && i == s->n_orders) {
-		if (verify_order(s, &cms, &o, e) == 0 && strcmp(o.id, id) == 0) {
+		o = mem_new(1, sizeof *o);
+		if (verify_order(s, &cms, o, e) == 0 && strcmp(o->id, id) == 0) {
 			s->orders = mem_grow(s->orders, s->n_orders + 1, sizeof *s->orders);
 			s->orders[s->n_orders++] = o;
 		} else {
 			rc = err_set(e, REASON_ORDER, "order %s in signer.db is not what an operator signed", id);
+			free(o);
 		}
 	}
 	buf_free(&cms);
-	return rc == 1 ? &s->orders[i] : NULL;
+	return rc == 1 ? s->orders[i] : NULL;
 }
 
 /* What an order allows, judged and counted here whatever the front believes. */
@@ -80,7 +82,7 @@ static int order_allows(struct server *s, const struct work_order *o, const stru
 struct task {
 	struct sign_question q;
 	struct err refusal;
-	bool counted;
+	const struct work_order *order;	/* that it is counted against */
 };
 
 static int count_one(struct server *s, struct task *t, int64_t now)
@@ -104,7 +106,7 @@ static int count_one(struct server *s, struct task *t, int64_t now)
 		db_undo(s->db);
 		return 0;
 	}
-	t->counted = true;
+	t->order = o;
 	return db_release(s->db, &t->refusal);
 }
 
@@ -131,10 +133,9 @@ static int count_all(struct server *s, struct task *t, size_t n, int64_t now, st
 
 static void sign_one(struct server *s, struct task *t, int64_t now, struct buf *answer)
 {
-	const struct work_order *o = t->counted ? order_get(s, t->q.order, &t->refusal) : NULL;
 	struct buf der = {0};
 
-	if (t->refusal.code == REASON_OK && build_device(&s->build, o, &t->q, now, &der, &t->refusal) == 0) {
+	if (t->refusal.code == REASON_OK && build_device(&s->build, t->order, &t->q, now, &der, &t->refusal) == 0) {
 		pack_u32(answer, REASON_OK);
 		pack_bytes(answer, der.data, der.len);
 	} else {
@@ -365,6 +366,8 @@ int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct er
 	buf_free(&question);
 	builder_free(&s.build);
 	db_close(s.db);
+	for (size_t i = 0; i < s.n_orders; i++)
+		free(s.orders[i]);
 	free(s.orders);
 	return rc;
 }

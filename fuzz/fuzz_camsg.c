@@ -32,7 +32,7 @@ static void judged_alone(const uint8_t *data, size_t size)
 	if (ca_message_read(m, bad, data, size, LIMIT_FRAME_DEVICE, &e) == 0)
 		FUZZ_MUST(m->n >= 1 && m->n <= LIMIT_BATCH);
 	for (size_t i = 0; i < LIMIT_BATCH; i++) {
-		FUZZ_MUST(!bad[i] || (bad[i]->code == REASON_REQUEST && i < m->n));
+		FUZZ_MUST(!bad[i] || (i < m->n && bad[i]->code == REASON_REQUEST));
 		free(bad[i]);
 	}
 	ca_message_free(m);

@@ -24,7 +24,7 @@ int document_open(const char *what, const void *cms, size_t len, struct trust *t
 		.ignore_expiry = true,	/* protocol-documents 1.4: the document has dates of its own */
 	};
 
-	if (len > 2 * DOCUMENT_MAX)
+	if (len > (size_t)2 * DOCUMENT_MAX)
 		return err_set(e, REASON_REQUEST, "%s: protocol-documents 1.5: larger than any such document", what);
 	if (cms_open(cms, len, t, &rule, xml, signer, e))
 		return err_prefix(e, "%s: protocol-documents 1.2", what);

@@ -24,6 +24,10 @@ int key_put_algorithm(const struct key *k, struct buf *out);
 gnutls_pubkey_t spki_import(const void *spki, size_t len);
 enum key_type key_type_of(gnutls_pubkey_t pub);
 
+/* Ends a handshake before GnuTLS verifies with a peer's key that spki_import() would not take: TLS 1.3 uses the key of a stranger
+ * first and asks for the verdict on his certificate after that. */
+void tls_guard_key(gnutls_session_t s);
+
 int tls_session_exporter(gnutls_session_t s, uint8_t out[32], struct err *e);
 
 /* The compiled HANDSEL_PRIORITY, shared by all sessions; NULL with an error where the library refuses it. */

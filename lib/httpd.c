@@ -135,6 +135,7 @@ static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	remote_text(c->remote, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	gnutls_session_set_ptr(c->session, c);
+	tls_guard_key(c->session);
 	/* Asked for, not demanded, and without a list of authorities: a client that misses its root there would send none. */
 	gnutls_certificate_server_set_request(c->session, GNUTLS_CERT_REQUEST);
 	gnutls_certificate_send_x509_rdn_sequence(c->session, 1);

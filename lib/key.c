@@ -271,12 +271,19 @@ static bool rsa_is_accepted(gnutls_pubkey_t pub, unsigned bits)
 	return good;
 }
 
-static bool is_accepted(gnutls_pubkey_t pub)
+static bool is_accepted(gnutls_pubkey_t pub, const void *spki, size_t len)
 {
 	unsigned bits = 0;
 	int algorithm = gnutls_pubkey_get_pk_algorithm(pub, &bits);
+	gnutls_datum_t again = {0};
+	bool same;
 
-	if (algorithm < 0 || gnutls_pk_bits_to_sec_param((gnutls_pk_algorithm_t)algorithm, bits) < GNUTLS_SEC_PARAM_MEDIUM)
+	/* One key, one encoding: a key is counted and found by the hash of it. */
+	if (gnutls_pubkey_export2(pub, GNUTLS_X509_FMT_DER, &again) < 0)
+		return false;
+	same = again.size == len && memcmp(again.data, spki, len) == 0;
+	gnutls_free(again.data);
+	if (!same || algorithm < 0 || gnutls_pk_bits_to_sec_param((gnutls_pk_algorithm_t)algorithm, bits) < GNUTLS_SEC_PARAM_MEDIUM)
 		return false;
 	return algorithm == GNUTLS_PK_RSA ? rsa_is_accepted(pub, bits)
 					  : algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519;
@@ -294,7 +301,7 @@ gnutls_pubkey_t spki_import(const void *spki, size_t len)
 	der.size = (unsigned)len;
 	if (gnutls_pubkey_init(&pub) < 0)
 		abort();
-	if (gnutls_pubkey_import(pub, &der, GNUTLS_X509_FMT_DER) >= 0 && is_accepted(pub))
+	if (gnutls_pubkey_import(pub, &der, GNUTLS_X509_FMT_DER) >= 0 && is_accepted(pub, spki, len))
 		return pub;
 	gnutls_pubkey_deinit(pub);
 	return NULL;

@@ -169,11 +169,11 @@ int profile_load(struct profile *p, const char *path, struct err *e)
 
 /* ---- a request within the profile ---- */
 static const struct {
-	enum key_type type;
 	const char *family;
+	enum key_type type;
 	uint32_t bits;
 } keys[] = {
-	{ KEY_P256, "ec", 256 }, { KEY_P384, "ec", 384 }, { KEY_RSA2048, "rsa", 2048 }, { KEY_RSA3072, "rsa", 3072 },
+	{ "ec", KEY_P256, 256 }, { "ec", KEY_P384, 384 }, { "rsa", KEY_RSA2048, 2048 }, { "rsa", KEY_RSA3072, 3072 },
 };
 
 static int refuse(const struct profile *p, const char *name, struct err *e)

@@ -86,6 +86,30 @@ static int verify_peer(gnutls_session_t session)
 	return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
+static int check_key(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
+{
+	unsigned n = 0;
+	const gnutls_datum_t *raw = gnutls_certificate_get_peers(session, &n);
+	gnutls_pubkey_t pub = NULL;
+	struct cert c = {0};
+	struct err ignored;
+
+	if (!incoming || !raw || n == 0)
+		return 0;
+	if (cert_parse(&c, raw[0].data, raw[0].size, &ignored) == 0)
+		pub = spki_import(c.spki.data, c.spki.len);
+	cert_free(&c);
+	if (!pub)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	gnutls_pubkey_deinit(pub);
+	return 0;
+}
+
+void tls_guard_key(gnutls_session_t s)
+{
+	gnutls_handshake_set_hook_function(s, GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY, GNUTLS_HOOK_POST, check_key);
+}
+
 /* Always our one identity: a server's list of CA names may leave out intermediates, and GnuTLS would then send none. */
 static int give_identity(gnutls_session_t session, const gnutls_datum_t *names, int n_names, const gnutls_pk_algorithm_t *algorithms,
 			 int n_algorithms, gnutls_pcert_st **certs, unsigned *n, gnutls_privkey_t *key)
@@ -147,6 +171,8 @@ static int session_failed(struct tls *t, const char *what, int rc, struct err *e
 		*e = t->verdict;
 		return -1;
 	}
+	if (rc == GNUTLS_E_CERTIFICATE_ERROR)
+		return err_set(e, REASON_AUTHORITY, "%s: the peer's certificate is malformed, or its public key is too weak or too large", what);
 	if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED) {
 		const char *name = gnutls_alert_get_name(gnutls_alert_get(t->session));
 
@@ -216,6 +242,7 @@ static int set_up(struct tls *t, const struct tls_client *opt, struct err *e)
 	gnutls_certificate_set_retrieve_function2(t->credentials, give_identity);
 	gnutls_session_set_ptr(t->session, t);
 	gnutls_session_set_verify_function(t->session, verify_peer);
+	tls_guard_key(t->session);
 	gnutls_transport_set_int(t->session, t->fd);
 	return 0;
 }

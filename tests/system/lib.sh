@@ -50,8 +50,8 @@ stop_daemon() {
 
 stop_all() {
 	local pid
-	for pid in "${STARTED[@]}"; do kill -TERM "$pid" 2>/dev/null; done
-	for pid in "${STARTED[@]}"; do wait "$pid" 2>/dev/null; done
+	for pid in "${STARTED[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+	for pid in "${STARTED[@]}"; do wait "$pid" 2>/dev/null || true; done
 	STARTED=()
 }
 

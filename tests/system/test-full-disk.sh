@@ -6,7 +6,7 @@ if [ -z "${IN_NAMESPACE:-}" ]; then	# small file systems of our own, seen by nob
 fi
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel full disk XXXXXX")
-trap 'stop_all; umount -l "$W"/*/ 2>/dev/null; rm -rf "$W"' EXIT
+trap 'stop_all; umount -l "$W"/node "$W"/customer "$W"/*/store 2>/dev/null || true; rm -rf "$W"' EXIT
 
 SERIAL=00020001
 factory_init && factory_serve && station_init line-1

@@ -115,7 +115,7 @@ struct buf patched(const struct cert *c, const void *find, const void *put, size
 
 	buf_add(&tbs, c->der.data + c->tbs.at, c->tbs.len);
 	at = memmem(tbs.data, tbs.len, find, len);
-	if (!at || memmem(at + 1, tbs.len - (size_t)(at + 1 - tbs.data), find, len)) {
+	if (!at || (len && memmem(at + 1, tbs.len - (size_t)(at + 1 - tbs.data), find, len))) {
 		fprintf(stderr, "patched: the bytes are not there exactly once\n");
 		exit(99);
 	}

@@ -33,7 +33,7 @@ struct cert_plan plan_device(const char *serial);
 struct cert_plan plan_unit(const char *role, const char *name);
 struct cert make_cert(const struct cert_plan *plan, const struct key *key, const struct authority *issuer);
 
-/* The certificate with its only occurrence of some bytes replaced by as many others, signed anew by signer: for what cert_build()
+/* The certificate with its only occurrence of some bytes (or none) replaced by as many others, signed anew by signer: for what cert_build()
  * refuses to make. DER, free with buf_free(). */
 struct buf patched(const struct cert *c, const void *find, const void *put, size_t len, const struct key *signer);
 

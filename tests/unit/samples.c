@@ -55,13 +55,14 @@ static void add(struct chain *to, const struct cert *c)
 static void make_unit(const struct samples *s, struct sample_unit *u, const char *role, const char *name)
 {
 	struct cert_plan plan = {
-		.digital_signature = true, .client_auth = true, .server_auth = strcmp(role, "node") == 0,
+		.digital_signature = true, .client_auth = true,
+		.server_auth = strcmp(role, "node") == 0 || strcmp(role, "ca") == 0,
 		.policy = OID_POLICY_UNIT, .path_len = -1,
 	};
 
 	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s %s", role, name);
 	snprintf(plan.uri[0], sizeof plan.uri[0], "handsel:%s:%s", role, name);
-	if (plan.server_auth)
+	if (strcmp(role, "node") == 0)
 		snprintf(plan.uri[1], sizeof plan.uri[1], "handsel:customer:hospital-1");
 	u->key = new_key();
 	certify(&plan, u->key, &s->factory.cert[0], s->unit_ca_key, &u->chain);
@@ -83,6 +84,7 @@ void samples_make(struct samples *s)
 	make_unit(s, &s->operator, "operator", "alice");
 	make_unit(s, &s->station, "station", "line-2");
 	make_unit(s, &s->node, "node", "node-1");
+	make_unit(s, &s->ca, "ca", "ca-1");
 	s->trust = trust_new();
 	must(trust_add_root(s->trust, &s->root.cert[0], &e), &e, "trust");
 }
@@ -98,6 +100,7 @@ void samples_free(struct samples *s)
 	free_unit(&s->operator);
 	free_unit(&s->station);
 	free_unit(&s->node);
+	free_unit(&s->ca);
 	key_free(s->root_key);
 	key_free(s->unit_ca_key);
 	chain_free(&s->root);

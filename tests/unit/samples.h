@@ -14,7 +14,7 @@ struct samples {
 	struct key *root_key, *unit_ca_key;
 	struct chain root;		/* the root alone */
 	struct chain factory;		/* unit CA, root */
-	struct sample_unit operator, station, node;
+	struct sample_unit operator, station, node, ca;
 	struct trust *trust;
 };
 
