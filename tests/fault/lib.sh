@@ -20,8 +20,14 @@ with_fault() {
 }
 has_fired() { grep -qxF "${1%%:*}" "$W/fired" 2>/dev/null; }
 
-# alive PID : a daemon whose child or itself was killed has ended, or ends by itself.
-alive() { kill -0 "$1" 2>/dev/null; }
+# Daemons are started again when they die; the ports are known by then.
+supervised() {
+	SUPERVISOR="bash $TOP/tests/fault/supervise.sh"
+	"$@"
+	local status=$?
+	SUPERVISOR=""
+	return $status
+}
 
 # points FILE : "NAME:N" for each point that one process passed N times, up to three.
 points() {

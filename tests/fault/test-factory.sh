@@ -12,10 +12,9 @@ save_state
 run_case() {
 	local fault=$1 try
 	restore_state
-	HANDSEL_FAULT=$fault HANDSEL_FAULT_LOG="$W/fired" factory_serve 2>>"$W/factory.log" || factory_serve
+	HANDSEL_FAULT=$fault HANDSEL_FAULT_LOG="$W/fired" supervised factory_serve || return 1
 	for try in 1 2 3 4; do
 		with_fault "$fault" provision WO-1 line-1 "$SERIAL" --timeout 20s >>"$W/station.log" 2>&1 && return 0
-		alive "$FACTORY_PID" || factory_serve
 		# Killed after the record: the unit has passed, and its agent answers no challenge again after a restart.
 		grep -qs '"outcome": *"PASS"' "$W"/station-line-1/records/*.json && return 0
 	done
@@ -25,7 +24,6 @@ run_case() {
 judge() {
 	local fault=$1 active units
 	has_fired "$fault" || { bad "$fault" "the fault never fired"; return; }
-	alive "$FACTORY_PID" || factory_serve
 	active=$(ca --dir "$W/factory" issued list --device "$SERIAL" --state active --json | grep -c '"type":"issued"')
 	units=$(ca --dir "$W/factory" order list --json | sed -n 's/.*"id":"WO-1".*"used":\([0-9]*\).*/\1/p')
 	[ "$active" = 1 ] || bad "$fault" "$active active certificates instead of one"

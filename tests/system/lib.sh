@@ -5,6 +5,7 @@ export HANDSEL_DATADIR="$TOP"
 MANUFACTURER="Acme Devices"
 MODEL=gateway-b
 STARTED=()		# pids of our daemons
+SUPERVISOR=""		# a command that starts and watches a daemon: see tests/fault/lib.sh
 
 ca() { "$BUILD/handsel-ca" "$@"; }
 station() { "$BUILD/handsel-station" "$@"; }
@@ -30,7 +31,7 @@ start_daemon() {
 	local name=$1
 	shift
 	rm -f "$W/$name.ready"
-	"$@" --ready-file "$W/$name.ready" >>"$W/$name.log" 2>&1 &
+	${SUPERVISOR:-env} "$@" --ready-file "$W/$name.ready" >>"$W/$name.log" 2>&1 &
 	PID=$!
 	STARTED+=("$PID")
 	until_true 20 eval "[ -s \"\$W/$name.ready\" ] || ! kill -0 $PID 2>/dev/null"

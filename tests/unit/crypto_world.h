@@ -42,7 +42,7 @@ struct chain chain_of(const struct cert *leaf, const struct cert *above);
 
 struct trust_rule rule_any(void);
 
-/* Runs a shell command with the output kept away; its exit code. %s in fmt are file names in the test's folder, quoted here. */
+/* Runs a shell command in the test's folder with the output kept away; its exit code. */
 int shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *scratch(const char *name);		/* a path below the folder; one of a few static buffers */
 void scratch_write(const char *name, const void *data, size_t len);

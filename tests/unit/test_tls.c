@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -448,5 +447,5 @@ static void test_end(void)
 }
 
 UNIT_MAIN("tls", { "begin", test_begin }, { "good", test_good }, { "large", test_large }, { "wrong peer", test_wrong_peer },
-	  { "weak key", test_weak_key }, { "versions", test_versions }, { "alert", test_alert }, { "cut", test_cut }, { "no handshake", test_no_handshake },
-	  { "deadline", test_deadline }, { "tcp", test_tcp }, { "end", test_end })
+	  { "weak key", test_weak_key }, { "versions", test_versions }, { "alert", test_alert }, { "cut", test_cut },
+	  { "no handshake", test_no_handshake }, { "deadline", test_deadline }, { "tcp", test_tcp }, { "end", test_end })
