@@ -167,24 +167,36 @@ static int check_signature(gnutls_pkcs7_t p7, const struct cert *signer, struct 
 	return 0;
 }
 
-static int open_signed(gnutls_pkcs7_t p7, struct trust *t, const struct trust_rule *rule, struct buf *content,
-		       struct chain *ch, struct err *e)
+/* encapContentInfo (RFC 5652 5.2) by our strict reader: GnuTLS takes content under any tag for it, so that two
+ * readers could see different documents in the same bytes. */
+static int read_content(const void *der, size_t len, struct buf *content, struct err *e)
+{
+	struct der whole = der_from(der, len), info = der_take(&whole, DER_SEQUENCE), tagged, data, encap, octets;
+
+	der_take(&info, DER_OID);
+	tagged = der_take(&info, DER_CONTEXT(0));
+	data = der_take(&tagged, DER_SEQUENCE);
+	der_take(&data, DER_INTEGER);
+	der_take(&data, DER_SET);
+	encap = der_take(&data, DER_SEQUENCE);
+	der_take(&encap, DER_OID);
+	tagged = der_take(&encap, DER_CONTEXT(0));
+	octets = der_take(&tagged, DER_OCTETS);
+	if (octets.failed || !der_done(&tagged) || !der_done(&encap))
+		return err_set(e, REASON_REQUEST, "the document's content is not one OCTET STRING in DER (RFC 5652 5.2)");
+	buf_set(content, octets.p, octets.left);
+	return content->failed ? err_set(e, REASON_REQUEST, "the document is too long") : 0;
+}
+
+static int open_signed(gnutls_pkcs7_t p7, struct trust *t, const struct trust_rule *rule, struct chain *ch,
+		       struct err *e)
 {
 	const char *type = gnutls_pkcs7_get_embedded_data_oid(p7);
-	gnutls_datum_t data = {0};
-	int rc;
 
 	if (!type || strcmp(type, DATA) != 0 || gnutls_pkcs7_get_signature_count(p7) != 1)
 		return err_set(e, REASON_REQUEST, "the document is not SignedData with its content and exactly one signature");
-	if (read_certs(p7, ch, e) < 0 || find_signer(p7, ch, e) < 0 || trust_verify(t, ch, rule, e) < 0 ||
-	    check_signature(p7, &ch->cert[0], e) < 0)
-		return -1;
-	rc = gnutls_pkcs7_get_embedded_data(p7, 0, &data);
-	if (rc < 0)
-		return gnutls_fail(e, REASON_REQUEST, "the document has no content", rc);
-	buf_set(content, data.data, data.size);
-	gnutls_free(data.data);
-	return content->failed ? err_set(e, REASON_REQUEST, "the document is too long") : 0;
+	return read_certs(p7, ch, e) < 0 || find_signer(p7, ch, e) < 0 || trust_verify(t, ch, rule, e) < 0 ||
+	       check_signature(p7, &ch->cert[0], e) < 0 ? -1 : 0;
 }
 
 static gnutls_pkcs7_t parse(const void *der, size_t len, struct err *e)
@@ -217,7 +229,9 @@ int cms_open(const void *der, size_t len, struct trust *t, const struct trust_ru
 
 	if (!p7)
 		return -1;
-	rc = open_signed(p7, t, rule, content, &ch, e);
+	rc = open_signed(p7, t, rule, &ch, e);
+	if (rc == 0)
+		rc = read_content(der, len, content, e);
 	if (rc == 0 && signer) {
 		*signer = ch.cert[0];
 		ch.cert[0] = (struct cert){0};

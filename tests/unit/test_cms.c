@@ -214,6 +214,17 @@ static void test_mutation(void)
 	CU_ASSERT_EQUAL(wrong, 0);
 	/* Only what is under no signature can pass: the second certificate, whose verdict is known, and a few fields of the frame. */
 	CU_ASSERT(opened < all / 2);
+	/* The content under another tag than OCTET STRING is no content (RFC 5652 5.2). */
+	uint8_t *content = memmem(doc.data, doc.len, text, sizeof text);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(content);
+	buf_set(&bad, doc.data, doc.len);
+	for (size_t tag = (size_t)(content - doc.data) - 4; tag < (size_t)(content - doc.data); tag++)
+		if (bad.data[tag] == 0x04)
+			bad.data[tag] = 0x58;
+	opened = 0;
+	wrong += changed(bad.data, bad.len, &opened);
+	CU_ASSERT_EQUAL(opened, 0);
 	opened = 0;
 	for (size_t n = 0; n < doc.len; n++) {
 		char *exact = mem_new(n, 1);
