@@ -13,6 +13,7 @@
 #include "x509_name.h"
 
 #define ATTRIBUTE_MAX 16	/* of one request; clients in the wild send up to 3 */
+#define VERSION_MAX 2	/* has to be 0 and says nothing; wolfSSL writes that of a certificate unless told otherwise */
 
 static int malformed(struct err *e, const char *what)
 {
@@ -77,8 +78,8 @@ static int read_info(struct csr *c, struct der *info, struct err *e)
 {
 	struct der name, spki, attributes = {0};
 
-	if (der_small(info, 0) != 0)
-		return malformed(e, "not of version 1 (RFC 2986 4.1)");
+	if (der_small(info, VERSION_MAX) < 0)
+		return malformed(e, "version (RFC 2986 4.1)");
 	name = der_take(info, DER_SEQUENCE);
 	if (!name_read(&name, NULL, 0, &c->device))
 		return malformed(e, "subject (RFC 2986 4.1)");
@@ -113,6 +114,17 @@ static int verify(struct csr *c, gnutls_sign_algorithm_t algorithm, struct der i
 	return 0;
 }
 
+/* RFC 5758 3.2: ECDSA has no parameters. Mbed TLS 2.28 writes NULL nevertheless, as RSA has it. */
+static gnutls_sign_algorithm_t request_algorithm(struct der id)
+{
+	static const uint8_t null[] = { 5, 0 };
+
+	if (key_algorithm(&id) == GNUTLS_SIGN_UNKNOWN && id.left > sizeof null &&
+	    memcmp(id.p + id.left - sizeof null, null, sizeof null) == 0)
+		id.left -= sizeof null;
+	return key_algorithm(&id);
+}
+
 static int read_csr(struct csr *c, struct err *e)
 {
 	struct der in = der_from(c->der.data, c->der.len), body = der_take(&in, DER_SEQUENCE), whole = body, info, id, sig;
@@ -127,7 +139,7 @@ static int read_csr(struct csr *c, struct err *e)
 	sig.left--;
 	if (read_info(c, &info, e) < 0)
 		return -1;
-	return verify(c, key_algorithm(&id), whole, sig, e);
+	return verify(c, request_algorithm(id), whole, sig, e);
 }
 
 int csr_parse(struct csr *c, const void *der, size_t len, struct err *e)

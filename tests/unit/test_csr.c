@@ -115,7 +115,8 @@ static void test_foreign(void)
 }
 
 /* An own request with this text in the request attribute, so many times; properly signed. */
-static int parse_attribute(const char *oid, uint8_t tag, const char *text, size_t len, int times, struct csr *c)
+static int parse_built(uint8_t version, bool null, const char *oid, uint8_t tag, const char *text, size_t len, int times,
+		       struct csr *c)
 {
 	struct buf info = {0}, spki = {0}, sig = {0}, der = {0};
 	struct err e;
@@ -125,7 +126,7 @@ static int parse_attribute(const char *oid, uint8_t tag, const char *text, size_
 
 	key_spki(k, &spki, &e);
 	seq = der_begin(&info, DER_SEQUENCE);
-	der_put(&info, DER_INTEGER, "", 1);
+	der_put(&info, DER_INTEGER, &version, 1);
 	der_put(&info, DER_SEQUENCE, NULL, 0);
 	buf_add(&info, spki.data, spki.len);
 	list = der_begin(&info, DER_CONTEXT(0));
@@ -142,7 +143,7 @@ static int parse_attribute(const char *oid, uint8_t tag, const char *text, size_
 	key_sign(k, info.data, info.len, &sig, &e);
 	seq = der_begin(&der, DER_SEQUENCE);
 	buf_add(&der, info.data, info.len);
-	der_put(&der, DER_SEQUENCE, "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02", 10);
+	der_put(&der, DER_SEQUENCE, "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05", null ? 12 : 10);
 	der_put_bits(&der, sig.data, sig.len);
 	der_end(&der, seq);
 	rc = csr_parse(c, der.data, der.len, &e);
@@ -153,6 +154,11 @@ static int parse_attribute(const char *oid, uint8_t tag, const char *text, size_
 	buf_free(&sig);
 	buf_free(&der);
 	return rc;
+}
+
+static int parse_attribute(const char *oid, uint8_t tag, const char *text, size_t len, int times, struct csr *c)
+{
+	return parse_built(0, false, oid, tag, text, len, times, c);
 }
 
 #define ID "0123456789abcdef0123456789abcdef"
@@ -189,6 +195,19 @@ static void test_attributes(void)
 	CU_ASSERT_EQUAL(parse_attribute(OID_ATTR_ENDORSEMENT, DER_OCTETS, "\0voucher", 8, 1, &c), 0);
 	CU_ASSERT(c.endorsement.len == 8 && memcmp(c.endorsement.data, "\0voucher", 8) == 0);
 	csr_free(&c);
+}
+
+/* A version other than 0, as wolfSSL, and parameters of ECDSA, as Mbed TLS 2.28. */
+static void test_liberties(void)
+{
+	struct csr c = {0};
+
+	CU_ASSERT_EQUAL(parse_built(0, true, "1.2.3", DER_UTF8, "x", 1, 1, &c), 0);
+	csr_free(&c);
+	CU_ASSERT_EQUAL(parse_built(2, false, "1.2.3", DER_UTF8, "x", 1, 1, &c), 0);
+	csr_free(&c);
+	CU_ASSERT_EQUAL(parse_built(3, false, "1.2.3", DER_UTF8, "x", 1, 1, &c), -1);
+	CU_ASSERT_EQUAL(parse_built(0x80, false, "1.2.3", DER_UTF8, "x", 1, 1, &c), -1);
 }
 
 /* Each bit is under the signature or part of it. */
@@ -230,4 +249,4 @@ static void test_end(void)
 }
 
 UNIT_MAIN("csr", { "round trip", test_round_trip }, { "bare", test_bare }, { "foreign", test_foreign },
-	  { "attributes", test_attributes }, { "mutation", test_mutation }, { "end", test_end })
+	  { "attributes", test_attributes }, { "liberties", test_liberties }, { "mutation", test_mutation }, { "end", test_end })
