@@ -4,8 +4,9 @@ set -eu
 . "$TOP/tests/interop/lib.sh"
 make -s -C "$BUILD" tests/interop/est_wolfssl tests/interop/est_mbedtls
 
-CURL=00020001 CURL12=00020002 SWAN=00020003 SWAN13=00020004 WOLF=00020005 WOLF12=00020006 MBED=00020007 GNUTLS=00020008 GNUTLS12=00020009
-site "$(serials 20001 20009)"
+CURL=00020001 CURL12=00020002 CURL_RSA=00020003 SWAN=00020004 SWAN13=00020005 SWAN_RSA=00020006 WOLF=00020007 WOLF12=00020008
+MBED=00020009 GNUTLS=00020010 GNUTLS12=00020011
+site "$(serials 20001 20011)"
 get_cacerts
 root=$W/customer/root.pem
 
@@ -25,34 +26,39 @@ both() {
 
 # ---- curl and openssl (OpenSSL) --------------------------------------------------
 with_curl() {
-	local operation=$1 cert=$2 key=$3 name=$4
-	shift 4
-	openssl ecparam -name prime256v1 -genkey -noout -out "$W/$name.key"
+	local operation=$1 cert=$2 key=$3 name=$4 algorithm=$5
+	shift 5
+	openssl genpkey -quiet -algorithm "${algorithm%% *}" -pkeyopt "${algorithm#* }" -out "$W/$name.key"
 	openssl req -new -key "$W/$name.key" -subj /CN=curl | sed '/^-/d' >"$W/$name.b64"
 	curl -sS --fail-with-body --cacert "$root" --cert "$cert" --key "$key" -H 'Content-Type: application/pkcs10' \
 		--data-binary @"$W/$name.b64" -o "$W/$name.p7.b64" "$@" "$EST/$operation"
 	take "$name"
 }
 told curl cacerts "$(grep -c BEGIN "$W/cacerts.pem") certificates"
-both curl "TLS 1.3" with_curl $CURL --tlsv1.3
-both curl "TLS 1.2" with_curl $CURL12 --tlsv1.2 --tls-max 1.2
+both curl "TLS 1.3" with_curl $CURL "EC ec_paramgen_curve:P-256" --tlsv1.3
+both curl "TLS 1.2" with_curl $CURL12 "EC ec_paramgen_curve:P-256" --tlsv1.2 --tls-max 1.2
+# An answer of more than 1,024 characters is in lines for curl and in one for strongSwan (protocol-est 4.2).
+both curl "TLS 1.3, RSA" with_curl $CURL_RSA "RSA rsa_keygen_bits:2048" --tlsv1.3
+[ "$(wc -c <"$W/with_curl-$CURL_RSA-1.p7.b64")" -gt 1024 ]
+[ "$(wc -L <"$W/with_curl-$CURL_RSA-1.p7.b64")" = 64 ]
 
 # ---- strongSwan (its own TLS) ------------------------------------------------------
 # With a certificate it asks simplereenroll, whatever that certificate is.
 swan() { STRONGSWAN_CONF=$SWAN_CONF pki "$@" 2>"$W/swan.log" || die "pki $1: $(tail -n 5 "$W/swan.log")"; }
 with_swan() {
-	local cert=$2 key=$3 name=$4
+	local cert=$2 key=$3 name=$4 type=$6 size=$7
 	SWAN_CONF=$W/swan-$5.conf
 	printf 'libtls {\n version_max = %s\n}\n' "$5" >"$SWAN_CONF"
-	swan --gen --type ecdsa --size 256 --outform pem >"$W/$name.key"
-	swan --req --in "$W/$name.key" --type ecdsa --dn CN=swan --outform der >"$W/$name.der"
+	swan --gen --type "$type" --size "$size" --outform pem >"$W/$name.key"
+	swan --req --in "$W/$name.key" --type "$type" --dn CN=swan --outform der >"$W/$name.der"
 	swan --estca --url "https://127.0.0.1:$NODE_PORT" --cacert "$root" --caout "$W/swan-ca.pem" --outform pem --force
 	swan --est --url "https://127.0.0.1:$NODE_PORT" --in "$W/$name.der" --cacert "$root" --cert "$cert" --key "$key" \
 		--outform pem >"$W/$name.pem"
 	grep -q "^negotiated TLS $5 " "$W/swan.log"
 }
-both "strongSwan pki --est" "TLS 1.2" with_swan $SWAN 1.2
-both "strongSwan pki --est" "TLS 1.3" with_swan $SWAN13 1.3
+both "strongSwan pki --est" "TLS 1.2" with_swan $SWAN 1.2 ecdsa 256
+both "strongSwan pki --est" "TLS 1.3" with_swan $SWAN13 1.3 ecdsa 256
+both "strongSwan pki --est" "TLS 1.2, RSA" with_swan $SWAN_RSA 1.2 rsa 2048
 # It writes one file a certificate: the issuing CA's and the root's names are made of --caout.
 cmp <(openssl x509 -in "$W/swan-ca.pem" -outform DER) <(openssl x509 -in "$root" -outform DER)
 [ "$(find "$W" -name 'swan-ca*.pem' | wc -l)" = 3 ]
@@ -85,7 +91,8 @@ with_gnutls() {
 		cat "$W/$name.b64"
 	} >&9
 	timeout 30 gnutls-cli --logfile "$W/gnutls.log" --x509cafile "$root" --x509certfile "$cert" --x509keyfile "$key" \
-		--priority "NORMAL:-VERS-ALL:+VERS-TLS$version" -p "$NODE_PORT" 127.0.0.1 <&9 >"$W/$name.http" || die "gnutls-cli: $(cat "$W/gnutls.log" "$W/$name.http")"
+		--priority "NORMAL:-VERS-ALL:+VERS-TLS$version" -p "$NODE_PORT" 127.0.0.1 <&9 >"$W/$name.http" ||
+		die "gnutls-cli: $(cat "$W/gnutls.log" "$W/$name.http")"
 	exec 9>&-
 	sed '1,/^\r$/d' "$W/$name.http" >"$W/$name.p7.b64"
 	unbase64 "$W/$name.p7.b64" >"$W/$name.p7"
