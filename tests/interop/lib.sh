@@ -3,7 +3,8 @@
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel interop XXXXXX")
 trap 'stop_all; rm -rf "$W"' EXIT
 
-# libusb 1.0.26 now and then forgets a device that leaves while another context of it begins: the station is not the subject here.
+# With many devices that come and go, libusb 1.0.26 now and then keeps one (and its hub) when its context ends. The station is
+# not the subject here.
 echo "leak:libusb-1.0.so" >"$W/lsan.supp"
 export LSAN_OPTIONS="suppressions='$W/lsan.supp':print_suppressions=0"
 
@@ -50,11 +51,11 @@ take() {
 # judge NAME SERIAL : openssl accepts $W/NAME.pem under the customer's root; it is for the key $W/NAME.key, and the identity
 # is that of the certificate which was shown, never that of the request.
 judge() {
-	[ "$(grep -c BEGIN "$W/$1.pem")" = 1 ]
+	[ "$(grep -c BEGIN "$W/$1.pem")" = 1 ] || die "$1: not one certificate"
 	openssl verify -CAfile "$W/customer/root.pem" -untrusted "$W/cacerts.pem" "$W/$1.pem" >"$W/verify.log" 2>&1 ||
 		die "$1: $(cat "$W/verify.log")"
-	openssl x509 -in "$W/$1.pem" -noout -subject | grep -q "serialNumber = $2"
-	openssl x509 -in "$W/$1.pem" -noout -pubkey | cmp - <(openssl pkey -in "$W/$1.key" -pubout)
+	openssl x509 -in "$W/$1.pem" -noout -subject | grep -q "serialNumber = $2" || die "$1: the subject is not $2"
+	openssl x509 -in "$W/$1.pem" -noout -pubkey | cmp - <(openssl pkey -in "$W/$1.key" -pubout) || die "$1: another key"
 }
 
 # differ NAME NAME : two different certificates.
