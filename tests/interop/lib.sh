@@ -3,11 +3,6 @@
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel interop XXXXXX")
 trap 'stop_all; rm -rf "$W"' EXIT
 
-# With many devices that come and go, libusb 1.0.26 now and then keeps one (and its hub) when its context ends. The station is
-# not the subject here.
-echo "leak:libusb-1.0.so" >"$W/lsan.supp"
-export LSAN_OPTIONS="suppressions='$W/lsan.supp':print_suppressions=0"
-
 # site SERIALS : all of it up to the customer's gate; their factory credentials are in $W/SERIAL/store/factory. Sets EST.
 site() {
 	local s ship=()

@@ -2,6 +2,7 @@
 # Needs $TOP (source tree) and $BUILD (build tree). Everything happens below $W; processes are ended by their pid.
 
 export HANDSEL_DATADIR="$TOP"
+export LSAN_OPTIONS="suppressions='$TOP/tests/usb/lsan.supp':print_suppressions=0"
 MANUFACTURER="Acme Devices"
 MODEL=gateway-b
 STARTED=()		# pids of our daemons
