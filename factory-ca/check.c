@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "confirm.h"
+#include "digest.h"
+#include "envelope.h"
 #include "mem.h"
 
 /* ---- issue ---- */
@@ -13,7 +15,10 @@ static int check_ticket(struct desk *d, struct db *db, struct job *job, bool *au
 {
 	const struct ca_request *rq = job->rq;
 	struct ticket *t = &job->ticket;
+	uint8_t sha256[SHA256_LEN];
 	int rc;
+
+	digest_sha256(sha256, job->issue.spki->data, job->issue.spki->len);
 
 	if (!rq->ticket.len)
 		return err_set(e, REASON_TICKET, "ticket: missing; in the factory a station's ticket must come along");
@@ -28,36 +33,57 @@ static int check_ticket(struct desk *d, struct db *db, struct job *job, bool *au
 		return -1;
 	if (rc == 1)
 		return err_set(e, REASON_TICKET, "ticket: the certificate of station %s was revoked", t->station);
-	if (strcmp(t->mode, "device") != 0)
-		return err_set(e, REASON_TICKET, "ticket: mode \"%s\" is not served here", t->mode);
+	if (strcmp(t->mode, job->issue.made ? "ca" : "device") != 0)
+		return err_set(e, REASON_TICKET, "ticket: it is for mode \"%s\", the request is not", t->mode);
 	if (strcmp(t->request.id, rq->request.id) != 0 || t->request.generation != rq->request.generation)
 		return err_set(e, REASON_TICKET, "ticket: it is for another request id");
 	if (!device_same(&t->device, &rq->device))
 		return err_set(e, REASON_TICKET, "ticket: it is for another device");
-	if (!mem_same(t->key_sha256, job->csr.spki_sha256, SHA256_LEN))
+	if (!mem_same(t->key_sha256, sha256, SHA256_LEN))
 		return err_set(e, REASON_TICKET, "ticket: it is for another public key");
 	return readers_order(d->readers, db, t->order, &job->order, e) < 0 ? -1 : 0;
+}
+
+/* The public key that the request is about: of the CSR, or the transport key of a device whose key we shall make. */
+static int check_key(struct job *job, struct err *e)
+{
+	const struct ca_request *rq = job->rq;
+
+	job->issue.made = rq->transport_key.len != 0;
+	if (job->issue.made) {
+		job->issue.spki = &rq->transport_key;
+		if (envelope_takes(spki_type(&rq->transport_key)))
+			return 0;
+		return err_set(e, REASON_REQUEST, "protocol-ca 4.1: transport-key: not a P-256 or RSA public key (SubjectPublicKeyInfo)");
+	}
+	job->issue.spki = &job->csr.spki;
+	if (csr_parse(&job->csr, rq->csr.data, rq->csr.len, e) < 0) {
+		e->code = REASON_REQUEST;
+		return err_prefix(e, "csr");
+	}
+	return 0;
 }
 
 static int check_issue(struct desk *d, struct db *db, struct job *job, bool *audit, struct err *e)
 {
 	const struct ca_request *rq = job->rq;
 	bool factory = d->settings.site == SITE_FACTORY;
+	enum key_type type;
 
-	if (csr_parse(&job->csr, rq->csr.data, rq->csr.len, e) < 0) {
-		e->code = REASON_REQUEST;
-		return err_prefix(e, "csr");
-	}
+	if (check_key(job, e) < 0)
+		return -1;
 	if (factory && check_ticket(d, db, job, audit, e) < 0)
 		return -1;
 	if (!device_valid(&rq->device))
 		return err_set(e, REASON_REQUEST, "device: manufacturer, model and serial are all needed");
-	if (profile_check(&d->profile, &rq->params, job->csr.key_type, e) < 0)
+	if (job->issue.made ? profile_choose(&d->profile, &rq->params, &type, e) < 0
+			    : profile_check(&d->profile, &rq->params, job->csr.key_type, e) < 0)
 		return -1;
 	job->issue = (struct issue){
 		.device = factory ? job->ticket.device : rq->device,
 		.id = rq->request,
-		.spki = &job->csr.spki,
+		.spki = job->issue.spki,
+		.made = job->issue.made,
 		.ticket_cms = factory ? &rq->ticket : NULL,
 		.ticket = factory ? &job->ticket : NULL,
 		.order = job->order,
@@ -65,11 +91,27 @@ static int check_issue(struct desk *d, struct db *db, struct job *job, bool *aud
 								      : rq->params.include_ca == CHOICE_YES,
 	};
 	job->item = (struct sign_item){ .order = factory ? job->ticket.order : "", .device = &job->issue.device,
-		.spki = &job->csr.spki, .params = &rq->params };
+		.spki = job->issue.spki, .made = job->issue.made, .params = &rq->params };
 	return 1;
 }
 
 /* ---- confirm ---- */
+/* The new key: where the CA made it, only the certificate has it. */
+static int confirm_proof(const struct ledger_request *known, const struct ca_request *rq, const uint8_t exporter[TLS_EXPORTER_LEN],
+			 struct err *e)
+{
+	struct cert c = {0};
+	int rc;
+
+	if (!known->made)
+		return confirm_verify(&known->spki, exporter, &rq->request, rq->certificate, &rq->signature, e);
+	rc = cert_parse(&c, known->cert.data, known->cert.len, e);
+	if (rc == 0)
+		rc = confirm_verify(&c.spki, exporter, &rq->request, rq->certificate, &rq->signature, e);
+	cert_free(&c);
+	return rc;
+}
+
 /* A device proves with the new key that it has the certificate; a node is believed about its own ids. */
 static int check_confirm(struct desk *d, struct db *db, const struct peer *peer, struct http_req *r, struct job *job,
 			 struct err *e)
@@ -83,7 +125,7 @@ static int check_confirm(struct desk *d, struct db *db, const struct peer *peer,
 		return 1;
 	rc = ledger_request_by_certificate(db, rq->certificate, &known, e);
 	if (rc == 1 && strcmp(known.id.id, rq->request.id) == 0 && http_exporter(r, exporter, e) == 0)
-		rc = confirm_verify(&known.spki, exporter, &rq->request, rq->certificate, &rq->signature, e) == 0;
+		rc = confirm_proof(&known, rq, exporter, e) == 0;
 	else if (rc == 1)
 		rc = 0;
 	ledger_request_free(&known);

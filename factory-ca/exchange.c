@@ -63,6 +63,7 @@ static void exchange_free(struct exchange *x)
 	for (size_t i = 0; i < x->m->n; i++) {
 		csr_free(&x->jobs[i].csr);
 		buf_free(&x->jobs[i].item.der);
+		buf_free(&x->jobs[i].item.encrypted_key);
 		free(x->bad[i]);
 	}
 	ca_message_free(x->m);
@@ -139,6 +140,7 @@ static void job_reset(struct job *job)
 		*job->a = (struct ca_answer){0};
 	}
 	buf_free(&job->item.der);
+	buf_free(&job->item.encrypted_key);
 }
 
 static void job_done(struct writer_job *w, int rc, const struct err *e)

@@ -8,8 +8,7 @@
 #include "audit.h"
 #include "mem.h"
 
-/* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4), mode and
- * encrypted_key for keys made by the CA (H13), endorsement and factory_certificate for what a node forwards (H8),
+/* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4), endorsement and factory_certificate for what a node forwards (H8),
  * voucher for resale. */
 static const char *const migrations[] = {
 	AUDIT_SQL
@@ -140,7 +139,7 @@ int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 /* ---- requests ---- */
 #define REQUEST_COLUMNS \
 	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
-	" r.certificate_sha256, r.lapse_at, r.slot"
+	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key"
 #define REQUEST "SELECT " REQUEST_COLUMNS " FROM request r WHERE "
 
 void ledger_request_free(struct ledger_request *r)
@@ -148,6 +147,7 @@ void ledger_request_free(struct ledger_request *r)
 	buf_free(&r->spki);
 	buf_free(&r->cert);
 	buf_free(&r->ticket);
+	buf_free(&r->encrypted_key);
 }
 
 static void request_columns(struct stmt *s, struct ledger_request *r)
@@ -171,6 +171,8 @@ static void request_columns(struct stmt *s, struct ledger_request *r)
 		memcpy(r->cert_sha256, sha.data, sha.len);
 	r->lapse_at = col_int(s, 11);
 	col_copy(s, 12, r->slot, sizeof r->slot);
+	r->made = col_int(s, 13);
+	col_blob(s, 14, &r->encrypted_key);
 	buf_free(&sha);
 }
 
@@ -228,7 +230,8 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	struct stmt *s = db_stmt(
 		db,
 		"INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, ticket,"
-		" lapse_at, created, changed, ca) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)");
+		" lapse_at, created, changed, ca, mode)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14)");
 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);
@@ -249,17 +252,18 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 		bind_text(s, 11, NULL);
 	bind_int(s, 12, now);
 	bind_text(s, 13, ca);
+	bind_text(s, 14, r->made ? "ca" : "device");
 	if (db_run(s, e) < 0)
 		return -1;
 	r->n = db_rowid(db);
 	return 0;
 }
 
-int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct cert *issuer, int64_t now,
-			  struct err *e)
+int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct buf *encrypted_key,
+			  const struct cert *issuer, int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "UPDATE request SET state = 'pending', certificate = ?2, certificate_sha256 = ?3,"
-				     " certificate_serial = ?4, issuer = ?5, changed = ?6 WHERE n = ?1");
+				     " certificate_serial = ?4, issuer = ?5, changed = ?6, encrypted_key = ?7 WHERE n = ?1");
 
 	bind_int(s, 1, n);
 	bind_blob(s, 2, cert->der.data, cert->der.len);
@@ -267,6 +271,7 @@ int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, con
 	bind_text(s, 4, cert->serial);
 	bind_blob(s, 5, issuer->sha256, SHA256_LEN);
 	bind_int(s, 6, now);
+	bind_optional(s, 7, encrypted_key);
 	return db_run(s, e);
 }
 

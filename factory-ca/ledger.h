@@ -44,6 +44,8 @@ struct ledger_request {
 	int64_t lapse_at;		/* in seconds of the server's uptime, 0 = never */
 	char slot[LIMIT_NAME + 1];
 	struct buf ticket;
+	bool made;			/* the CA made the key: spki is the transport key */
+	struct buf encrypted_key;	/* made: what the device gets, the same bytes each time */
 };
 void ledger_request_free(struct ledger_request *r);	/* zero it before the first get; each get replaces */
 int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e);
@@ -54,8 +56,8 @@ int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r,
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
 /* Sets n. */
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);
-int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct cert *issuer, int64_t now,
-			  struct err *e);	/* and pending */
+int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct buf *encrypted_key,
+			  const struct cert *issuer, int64_t now, struct err *e);	/* and pending; an empty key: none */
 int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e);
 
 /* ---- pending time: counted only while the server runs ---- */

@@ -81,12 +81,13 @@ static void chain_put(struct chain *ch, const struct buf *der)
 	buf_set(&ch->cert[ch->n++].der, der->data, der->len);
 }
 
-static void answer_issued(const struct rules *ru, const struct issue *is, const struct buf *der, enum ca_state state,
-			  struct ca_answer *a)
+static void answer_issued(const struct rules *ru, const struct issue *is, const struct buf *der,
+			  const struct buf *encrypted_key, enum ca_state state, struct ca_answer *a)
 {
 	a->result = CA_ISSUED;
 	a->request = is->id;
 	a->state = state;
+	buf_set(&a->encrypted_key, encrypted_key->data, encrypted_key->len);
 	chain_put(&a->chain, der);
 	if (is->include_ca)
 		chain_put(&a->chain, &ru->issuing->der);
@@ -111,13 +112,15 @@ static int repeat(struct decision *d)
 		return refuse(
 			d, REASON_CLONE,
 			"this request id was used before with another public key; two devices may share one memory");
+	if (d->same.spki.len && d->same.made != d->is->made)
+		return refuse(d, REASON_CLONE, "this request id was used before with a key made by another side");
 	if (owner.n && !device_same(&owner.id, &d->is->device))
 		return refuse(d, REASON_CLONE, "this request id belongs to another device");
 	if (order_compromised(d, d->same.order))
 		return refuse(d, REASON_ORDER,
 			      "the work order was closed as compromised; nothing of it is handed out any more");
 	if (d->same.state == CA_PENDING || d->same.state == CA_ACTIVE) {
-		answer_issued(d->ru, d->is, &d->same.cert, d->same.state, d->a);
+		answer_issued(d->ru, d->is, &d->same.cert, &d->same.encrypted_key, d->same.state, d->a);
 		return 0;
 	}
 	answer_dead(d->a, &d->is->id,
@@ -206,7 +209,7 @@ static int give_up(struct db *db, const struct ledger_request *r, struct ledger_
 /* All is judged: now it is written. */
 static int reserve(struct decision *d, int64_t *row)
 {
-	struct ledger_request r = { .device = d->device.n, .id = d->is->id, .state = CA_RESERVED };
+	struct ledger_request r = { .device = d->device.n, .id = d->is->id, .state = CA_RESERVED, .made = d->is->made };
 	int64_t uptime = 0;
 	int rc = -1;
 
@@ -282,7 +285,7 @@ int request_issue(struct db *db, const struct rules *ru, const char *unit, const
 }
 
 int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, int64_t row,
-		   const struct buf *der, struct ca_answer *a, struct err *e)
+		   const struct buf *der, const struct buf *encrypted_key, struct ca_answer *a, struct err *e)
 {
 	char hash[SHA256_HEX], detail[300];
 	struct cert cert = {0};
@@ -290,17 +293,17 @@ int request_signed(struct db *db, const struct rules *ru, const char *unit, cons
 
 	if (cert_parse(&cert, der->data, der->len, e) < 0)
 		return -1;
-	if (!buf_same(&cert.spki, is->spki)) {
+	if (buf_same(&cert.spki, is->spki) == is->made || is->made == !encrypted_key->len) {
 		err_set(e, REASON_INTERNAL, "the signer returned a certificate of another key");
 		goto out;
 	}
 	text_hex(hash, cert.sha256, SHA256_LEN);
 	snprintf(detail, sizeof detail, "certificate=%s%s%s", hash, is->order ? " order=" : "",
 		 is->order ? is->order->id : "");
-	if (ledger_request_signed(db, row, &cert, ru->issuing, ru->now, e) < 0 ||
+	if (ledger_request_signed(db, row, &cert, encrypted_key, ru->issuing, ru->now, e) < 0 ||
 	    audit_request(db, ru->now, unit, "issue", &is->device, &is->id, detail, e) < 0)
 		goto out;
-	answer_issued(ru, is, der, CA_PENDING, a);
+	answer_issued(ru, is, der, encrypted_key, CA_PENDING, a);
 	rc = 0;
 out:
 	cert_free(&cert);

@@ -20,7 +20,8 @@ struct rules {
 struct issue {
 	struct device_id device;	/* of the ticket, or as the node says: never of the CSR */
 	struct request_id id;
-	const struct buf *spki;
+	const struct buf *spki;		/* of the new key, or the transport key */
+	bool made;			/* the CA makes the key */
 	const struct buf *ticket_cms;	/* factory only, likewise the next two */
 	const struct ticket *ticket;
 	const struct work_order *order;	/* NULL: there is none of that id */
@@ -31,7 +32,7 @@ struct issue {
 int request_issue(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct ca_answer *a,
 		  int64_t *row, struct err *e);
 int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, int64_t row,
-		   const struct buf *der, struct ca_answer *a, struct err *e);
+		   const struct buf *der, const struct buf *encrypted_key, struct ca_answer *a, struct err *e);
 
 /* unit NULL: a device whose signature was verified with the key of that certificate. */
 int request_confirm(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,

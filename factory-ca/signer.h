@@ -24,7 +24,9 @@ struct sign_item {
 	const struct device_id *device;
 	const struct buf *spki;
 	const struct ca_params *params;
+	bool made;			/* the signer makes the key: spki is the transport key that it is encrypted to */
 	struct buf der;			/* the certificate, if refusal.code is OK */
+	struct buf encrypted_key;	/* made: CMS, nothing that the front can open */
 	struct err refusal;
 };
 /* All of them in one round trip. -1: the signer is gone, nothing was signed as far as we know. */
@@ -64,6 +66,7 @@ struct sign_question {
 	struct device_id device;
 	struct buf spki;
 	struct ca_params params;
+	bool made;
 };
 struct unpack;
 int sign_question_unpack(struct unpack *u, struct sign_question *q);	/* -1: malformed */

@@ -52,17 +52,22 @@ void sign_item_pack(struct buf *b, const struct sign_item *item)
 	pack_str(b, item->device->serial);
 	pack_bytes(b, item->spki->data, item->spki->len);
 	params_pack(b, item->params);
+	pack_u8(b, item->made);
 }
 
 int sign_question_unpack(struct unpack *u, struct sign_question *q)
 {
+	uint8_t made;
+
 	unpack_str(u, q->order, sizeof q->order);
 	unpack_str(u, q->device.manufacturer, sizeof q->device.manufacturer);
 	unpack_str(u, q->device.model, sizeof q->device.model);
 	unpack_str(u, q->device.serial, sizeof q->device.serial);
 	unpack_bytes(u, &q->spki);
 	params_unpack(u, &q->params);
-	return u->failed || q->params.encrypt_key > CHOICE_NO || q->params.include_ca > CHOICE_NO ? -1 : 0;
+	made = unpack_u8(u);
+	q->made = made == 1;
+	return u->failed || made > 1 || q->params.encrypt_key > CHOICE_NO || q->params.include_ca > CHOICE_NO ? -1 : 0;
 }
 
 /* ---- the channel ---- */
@@ -139,10 +144,14 @@ static int read_answers(struct buf *answer, struct sign_item *const *items, size
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		items[i]->refusal.code = (enum reason)unpack_u32(&u);
-		if (items[i]->refusal.code == REASON_OK)
+		if (items[i]->refusal.code == REASON_OK) {
 			unpack_bytes(&u, &items[i]->der);
-		else
+			unpack_bytes(&u, &items[i]->encrypted_key);
+			if (items[i]->made == !items[i]->encrypted_key.len)
+				return -1;
+		} else {
 			unpack_str(&u, items[i]->refusal.text, sizeof items[i]->refusal.text);
+		}
 	}
 	return unpack_done(&u) ? 0 : -1;
 }

@@ -14,6 +14,9 @@ static const char *const migrations[] = {
 		  "CREATE TABLE counted(order_id TEXT NOT NULL REFERENCES work_order(id), serial TEXT NOT NULL, spki "
 		  "BLOB NOT NULL,"
 		  " PRIMARY KEY(order_id, serial, spki)) WITHOUT ROWID;",
+	/* a key made here, for one of those counted: else a front could have many credentials of one unit by asking again */
+	"CREATE TABLE made(order_id TEXT NOT NULL, serial TEXT NOT NULL, spki BLOB NOT NULL, certificate BLOB NOT NULL,"
+	" encrypted_key BLOB NOT NULL, PRIMARY KEY(order_id, serial, spki)) WITHOUT ROWID;",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -131,5 +134,38 @@ int count_take(struct db *db, const char *order, const char *serial, const struc
 		return -1;
 	s = db_stmt(db, "UPDATE work_order SET used = used + 1 WHERE id = ?1");
 	bind_text(s, 1, order);
+	return db_run(s, e);
+}
+
+int count_made_get(struct db *db, const char *order, const char *serial, const struct buf *spki, struct buf *der,
+		   struct buf *encrypted_key, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT certificate, encrypted_key FROM made WHERE order_id = ?1 AND serial = ?2"
+				     " AND spki = ?3");
+	int rc;
+
+	bind_text(s, 1, order);
+	bind_text(s, 2, serial);
+	bind_blob(s, 3, spki->data, spki->len);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		col_blob(s, 0, der);
+		col_blob(s, 1, encrypted_key);
+	}
+	db_reset(s);
+	return rc;
+}
+
+int count_made_add(struct db *db, const char *order, const char *serial, const struct buf *spki, const struct buf *der,
+		   const struct buf *encrypted_key, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO made(order_id, serial, spki, certificate, encrypted_key)"
+				     " VALUES(?1, ?2, ?3, ?4, ?5)");
+
+	bind_text(s, 1, order);
+	bind_text(s, 2, serial);
+	bind_blob(s, 3, spki->data, spki->len);
+	bind_blob(s, 4, der->data, der->len);
+	bind_blob(s, 5, encrypted_key->data, encrypted_key->len);
 	return db_run(s, e);
 }

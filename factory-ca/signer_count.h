@@ -21,6 +21,13 @@ int count_order_close(struct db *db, const char *id, struct err *e);
 /* Counts (order, serial, key) unless it was counted before. Code QUOTA if `most` are there already. */
 int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
 	       struct err *e);
+
+/* What was made for a transport key (mode ca): asked again, it gets the same bytes. 1: there, 0: not, -1 error. */
+int count_made_get(struct db *db, const char *order, const char *serial, const struct buf *spki, struct buf *der,
+		   struct buf *encrypted_key, struct err *e);
+int count_made_add(struct db *db, const char *order, const char *serial, const struct buf *spki, const struct buf *der,
+		   const struct buf *encrypted_key, struct err *e);
+
 int count_used(struct db *db, const char *order, int64_t *used, struct err *e);
 
 #endif

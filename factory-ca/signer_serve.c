@@ -7,6 +7,7 @@
 
 #include "audit.h"
 #include "clock.h"
+#include "envelope.h"
 #include "fault.h"
 #include "file.h"
 #include "ipc.h"
@@ -15,6 +16,7 @@
 #include "pack.h"
 #include "signer_build.h"
 #include "signer_count.h"
+#include "signer_make.h"
 
 struct server {
 	enum signer_purpose purpose;
@@ -23,6 +25,7 @@ struct server {
 	struct work_order **orders;	/* verified by this process */
 	size_t n_orders;
 	bool greeted;
+	struct pool *pool;		/* RSA keys made ahead; NULL: an operator's signer */
 };
 
 /* ---- work orders ---- */
@@ -83,21 +86,44 @@ struct task {
 	struct sign_question q;
 	struct err refusal;
 	const struct work_order *order;	/* that it is counted against */
+	enum key_type type;		/* of the key to be made */
+	struct buf der, encrypted_key;
 };
+
+static void task_free(struct task *t)
+{
+	buf_free(&t->q.spki);
+	buf_free(&t->der);
+	buf_free(&t->encrypted_key);
+}
+
+/* What the profile refuses must not cost a unit. */
+static int profile_allows(struct server *s, struct task *t)
+{
+	enum key_type key = spki_type(&t->q.spki);
+
+	if (!t->q.made)
+		return profile_check(&s->build.device, &t->q.params, key, &t->refusal);
+	if (!envelope_takes(key))
+		return err_set(&t->refusal, REASON_REQUEST, "nothing can be encrypted to a transport key of type %s",
+			       key_type_name(key));
+	return profile_choose(&s->build.device, &t->q.params, &t->type, &t->refusal);
+}
 
 static int count_one(struct server *s, struct task *t, int64_t now)
 {
 	const struct work_order *o;
 
 	t->refusal.code = REASON_OK;
+	if (t->q.made && profile_allows(s, t) < 0)
+		return 0;
 	if (!*t->q.order) {
 		if (s->build.device.order_needed)
 			err_set(&t->refusal, REASON_ORDER, "profile %s signs only within a work order",
 				s->build.device.id);
 		return 0;
 	}
-	/* what the profile refuses must not cost a unit */
-	if (profile_check(&s->build.device, &t->q.params, spki_type(&t->q.spki), &t->refusal) < 0)
+	if (!t->q.made && profile_allows(s, t) < 0)
 		return 0;
 	o = order_get(s, t->q.order, &t->refusal);
 	if (!o || db_savepoint(s->db, &t->refusal) < 0)
@@ -131,18 +157,52 @@ static int count_all(struct server *s, struct task *t, size_t n, int64_t now, st
 	return 0;
 }
 
+/* Within an order the same transport key gets the same bytes for ever, and they are on disk before they leave. */
+static int make_one(struct server *s, struct task *t, int64_t now, struct err *e)
+{
+	const struct sign_question *q = &t->q;
+	int rc = *q->order ? count_made_get(s->db, q->order, q->device.serial, &q->spki, &t->der, &t->encrypted_key, e) : 0;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (make_device(&s->build, s->pool, t->order, q, t->type, now, &t->der, &t->encrypted_key, &t->refusal) < 0)
+		return 0;
+	return *q->order ? count_made_add(s->db, q->order, q->device.serial, &q->spki, &t->der, &t->encrypted_key, e) : 0;
+}
+
+static int make_all(struct server *s, struct task *t, size_t n, int64_t now, struct err *e)
+{
+	bool any = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= t[i].q.made && t[i].refusal.code == REASON_OK;
+	if (!any)
+		return 0;
+	if (db_begin(s->db, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (t[i].q.made && t[i].refusal.code == REASON_OK)
+			rc = make_one(s, &t[i], now, e);
+	if (rc == 0)
+		rc = db_commit(s->db, e);
+	else
+		db_rollback(s->db);
+	FAULT("signer.made");
+	return rc;
+}
+
 static void sign_one(struct server *s, struct task *t, int64_t now, struct buf *answer)
 {
-	struct buf der = {0};
-
-	if (t->refusal.code == REASON_OK && build_device(&s->build, t->order, &t->q, now, &der, &t->refusal) == 0) {
+	if (t->refusal.code == REASON_OK &&
+	    (t->q.made || build_device(&s->build, t->order, &t->q, now, &t->der, &t->refusal) == 0)) {
 		pack_u32(answer, REASON_OK);
-		pack_bytes(answer, der.data, der.len);
+		pack_bytes(answer, t->der.data, t->der.len);
+		pack_bytes(answer, t->encrypted_key.data, t->encrypted_key.len);
 	} else {
 		pack_u32(answer, t->refusal.code);
 		pack_str(answer, t->refusal.text);
 	}
-	buf_free(&der);
 }
 
 static int on_sign(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
@@ -161,6 +221,8 @@ static int on_sign(struct server *s, struct unpack *u, struct buf *answer, struc
 	if (!unpack_done(u))
 		goto out;
 	rc = count_all(s, t, n, now, e);
+	if (rc == 0)
+		rc = make_all(s, t, n, now, e);
 	if (rc < 0)
 		goto out;
 	pack_u32(answer, n);
@@ -169,7 +231,7 @@ static int on_sign(struct server *s, struct unpack *u, struct buf *answer, struc
 	FAULT("signer.signed");
 out:
 	for (uint32_t i = 0; i < n; i++)
-		buf_free(&t[i].q.spki);
+		task_free(&t[i]);
 	free(t);
 	return rc;
 }
@@ -357,6 +419,8 @@ int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct er
 	int rc;
 
 	rc = server_load(&s, dir, e);
+	if (rc == 0 && purpose == SIGNER_FOR_SERVE)
+		s.pool = pool_new();
 	while (rc == 0) {
 		rc = ipc_recv(fd, &type, &question, e);
 		if (rc <= 0)
@@ -364,6 +428,7 @@ int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct er
 		rc = answer_one(&s, fd, type, &question, e);
 	}
 	buf_free(&question);
+	pool_free(s.pool);
 	builder_free(&s.build);
 	db_close(s.db);
 	for (size_t i = 0; i < s.n_orders; i++)

@@ -44,6 +44,7 @@ void ca_request_free(struct ca_request *r)
 	if (!r)
 		return;
 	buf_free(&r->csr);
+	buf_free(&r->transport_key);
 	buf_free(&r->ticket);
 	buf_free(&r->signature);
 	memset(r, 0, sizeof *r);
@@ -54,6 +55,7 @@ void ca_answer_free(struct ca_answer *a)
 	if (!a)
 		return;
 	chain_free(&a->chain);
+	buf_free(&a->encrypted_key);
 	buf_free(&a->order);
 	memset(a, 0, sizeof *a);
 }

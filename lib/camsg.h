@@ -33,7 +33,8 @@ struct ca_request {
 	enum ca_kind kind;
 	struct request_id request;	/* issue confirm revoke status */
 	struct device_id device;	/* issue; revoke of an id that the CA may not have seen */
-	struct buf csr;			/* issue: PKCS#10 DER */
+	struct buf csr;			/* issue: PKCS#10 DER; or, where the CA makes the key, instead of it: */
+	struct buf transport_key;	/* SPKI DER of the key that the new private key is encrypted to */
 	struct buf ticket;		/* issue in the factory: CMS (ticket.h) */
 	struct ca_params params;	/* issue */
 	uint8_t certificate[SHA256_LEN];	/* confirm: hash of the certificate */
@@ -49,6 +50,7 @@ struct ca_answer {
 	struct request_id request;	/* dead: generation is the highest one known */
 	enum ca_state state;
 	struct chain chain;		/* issued: leaf, then issuing CA if include_ca; ca-certificates: all but the root last */
+	struct buf encrypted_key;	/* issued with a key made by the CA: CMS to the transport key (envelope.h) over PKCS#8 */
 	struct buf order;		/* CMS of the work order */
 	uint32_t ordered, done;		/* work-order: units ordered, units reserved or issued */
 	enum reason code;		/* refused */

@@ -33,8 +33,8 @@ static int issued_read(const struct xml_node *n, struct ca_answer *a, struct err
 
 	if (attrs_read(n, a, true, e) || xml_children(n, children, 2, e))
 		return -1;
-	if (key)
-		return xml_error(key, e, "protocol-ca 4.9: the element is reserved and not known to this version");
+	if (field_base64(key, &a->encrypted_key, LIMIT_CERT, e))
+		return -1;
 	return field_chain(certificates, &a->chain, e);
 }
 
@@ -45,6 +45,7 @@ static void issued_write(const struct ca_answer *a, const char *name, struct xml
 	xml_open(w, name, "id", a->request.id, "generation", field_number(generation, a->request.generation),
 		 "state", ca_state_name(a->state), NULL);
 	field_write_chain(w, "certificates", &a->chain);
+	xml_leaf_base64(w, "encrypted-key", a->encrypted_key.data, a->encrypted_key.len);
 	xml_close(w, name);
 }
 

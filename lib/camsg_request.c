@@ -132,12 +132,12 @@ static int request_attrs(const struct xml_node *n, struct ca_request *r, const s
 
 static int issue_read(const struct xml_node *n, struct ca_request *r, struct err *e)
 {
-	const struct xml_node *device, *csr, *ticket, *params, *later[4];
+	const struct xml_node *device, *csr, *ticket, *params, *transport, *later[3];
 	const struct xml_child children[] = {
-		{ "device", &device, true }, { "csr", &csr, true }, { "ticket", &ticket, false },
+		{ "device", &device, true }, { "csr", &csr, false }, { "ticket", &ticket, false },
 		{ "parameters", &params, false },
 		{ "endorsement", &later[0], false }, { "factory-certificate", &later[1], false },
-		{ "voucher", &later[2], false }, { "transport-key", &later[3], false },
+		{ "voucher", &later[2], false }, { "transport-key", &transport, false },
 	};
 
 	if (request_attrs(n, r, NULL, e) || xml_children(n, children, ARRAY_LEN(children), e))
@@ -145,7 +145,10 @@ static int issue_read(const struct xml_node *n, struct ca_request *r, struct err
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (later[i])
 			return xml_error(later[i], e, "protocol-ca 4.9: the element is reserved and not served by this version");
+	if (!csr == !transport)
+		return xml_error(n, e, "protocol-ca 4.1: exactly one of 'csr' and 'transport-key' is needed");
 	if (field_device(device, &r->device, e) || field_base64(csr, &r->csr, LIMIT_CERT, e) ||
+	    field_base64(transport, &r->transport_key, LIMIT_CERT, e) ||
 	    field_base64(ticket, &r->ticket, LIMIT_REQUEST, e) || params_read(params, &r->params, e))
 		return -1;
 	return 0;
@@ -158,6 +161,7 @@ static void issue_write(const struct ca_request *r, struct xml_out *w)
 	xml_open(w, "issue", "id", r->request.id, "generation", field_number(generation, r->request.generation), NULL);
 	field_write_device(w, &r->device);
 	xml_leaf_base64(w, "csr", r->csr.data, r->csr.len);
+	xml_leaf_base64(w, "transport-key", r->transport_key.data, r->transport_key.len);
 	xml_leaf_base64(w, "ticket", r->ticket.data, r->ticket.len);
 	params_write(&r->params, w);
 	xml_close(w, "issue");

@@ -117,6 +117,32 @@ int link_hello_read(struct link_hello *m, const struct buf *payload, struct err 
 	return 0;
 }
 
+/* ---- prepare ---- */
+const char *link_mode_name(enum link_mode m)
+{
+	return m == MODE_CA ? "ca" : "device";
+}
+
+void link_prepare_write(const struct link_prepare *m, struct buf *payload)
+{
+	buf_clear(payload);
+	pack_u8(payload, (uint8_t)m->mode);
+}
+
+int link_prepare_read(struct link_prepare *m, const struct buf *payload, struct err *e)
+{
+	struct unpack u;
+	uint8_t mode;
+
+	memset(m, 0, sizeof *m);
+	unpack_init(&u, payload->data, payload->len);
+	mode = payload->len ? unpack_u8(&u) : MODE_DEVICE;
+	if (!unpack_done(&u) || mode > MODE_CA)
+		return bad_message(e, "L3.9", "prepare", "it is not one byte that names a mode");
+	m->mode = mode;
+	return 0;
+}
+
 /* ---- ready ---- */
 void link_ready_write(const struct link_ready *m, struct buf *payload)
 {
@@ -124,21 +150,27 @@ void link_ready_write(const struct link_ready *m, struct buf *payload)
 	pack_str(payload, m->request.id);
 	pack_u32(payload, m->request.generation);
 	pack_bytes(payload, m->key_sha256, sizeof m->key_sha256);
+	pack_u8(payload, (uint8_t)m->mode);
 }
 
 int link_ready_read(struct link_ready *m, const struct buf *payload, struct err *e)
 {
 	struct unpack u;
+	uint8_t mode;
 
 	memset(m, 0, sizeof *m);
 	unpack_init(&u, payload->data, payload->len);
 	unpack_str(&u, m->request.id, sizeof m->request.id);
 	m->request.generation = unpack_u32(&u);
 	unpack_fixed(&u, m->key_sha256, sizeof m->key_sha256);
+	mode = unpack_u8(&u);
 	if (!unpack_done(&u))
 		return bad_message(e, "L3.3", "ready", "a field is too long, or the message too short or too long");
 	if (!request_id_valid(&m->request))
 		return bad_message(e, "L3.3", "ready", "the request id is malformed");
+	if (mode > MODE_CA)
+		return bad_message(e, "L3.3", "ready", "an unknown mode");
+	m->mode = mode;
 	return 0;
 }
 
@@ -150,6 +182,7 @@ void link_go_write(const struct link_go *m, struct buf *payload)
 	pack_bytes(payload, m->root.data, m->root.len);
 	pack_str(payload, m->ca);
 	pack_str(payload, m->host);
+	pack_str(payload, m->key_type);
 }
 
 int link_go_read(struct link_go *m, const struct buf *payload, struct err *e)
@@ -162,6 +195,7 @@ int link_go_read(struct link_go *m, const struct buf *payload, struct err *e)
 	unpack_bytes(&u, &m->root);
 	unpack_str(&u, m->ca, sizeof m->ca);
 	unpack_str(&u, m->host, sizeof m->host);
+	unpack_str(&u, m->key_type, sizeof m->key_type);
 	if (!unpack_done(&u))
 		bad_message(e, "L3.4", "go", "a field is too long, or the message too short or too long");
 	else if (!m->ticket.len || !m->root.len)
@@ -170,6 +204,8 @@ int link_go_read(struct link_go *m, const struct buf *payload, struct err *e)
 		bad_message(e, "L3.4", "go", "the id of the CA is malformed");
 	else if (!text_is_name(m->host, sizeof m->host - 1) || strpbrk(m->host, " /"))
 		bad_message(e, "L3.4", "go", "the host of the CA is malformed");
+	else if (m->key_type[0] && !text_is_token(m->key_type, sizeof m->key_type - 1))
+		bad_message(e, "L3.4", "go", "the type of the key is malformed");
 	else
 		return 0;
 	link_go_free(m);

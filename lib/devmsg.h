@@ -12,7 +12,7 @@
 
 enum link_type {
 	LINK_HELLO = 1,		/* station -> device: link_hello_ask; device -> station: link_hello */
-	LINK_PREPARE,		/* station -> device: empty. Make (or find) key and request id, store both */
+	LINK_PREPARE,		/* station -> device: link_prepare. Make (or find) key and request id, store both */
 	LINK_READY,		/* device -> station: link_ready */
 	LINK_GO,		/* station -> device: link_go. Request the credential now (H2) */
 	LINK_OPEN,		/* device -> station: open tunnel `channel` to the CA */
@@ -49,15 +49,23 @@ struct link_hello {
 	uint8_t agent_sha256[SHA256_LEN];	/* of its own executable */
 	enum link_store store;
 };
+enum link_mode { MODE_DEVICE, MODE_CA };	/* who makes the key (H13) */
+const char *link_mode_name(enum link_mode m);	/* as in the ticket: "device", "ca" */
+
+struct link_prepare {
+	enum link_mode mode;
+};
 struct link_ready {
 	struct request_id request;
-	uint8_t key_sha256[SHA256_LEN];		/* of the SPKI of the new key */
+	uint8_t key_sha256[SHA256_LEN];		/* of the SPKI of the new key, in mode ca of the transport key */
+	enum link_mode mode;			/* of this request: what is stored already stays as it is */
 };
 struct link_go {
 	struct buf ticket;			/* CMS */
 	struct buf root;			/* factory root, DER: pinned by the first GO, must be the same ever after */
 	char ca[33];				/* CA id in the protocol; "": the only one */
 	char host[256];				/* Host header */
+	char key_type[16];			/* mode ca: of the key that the CA shall make; "": its default */
 };
 struct link_result {
 	enum reason code;			/* OK: the factory credential is current */
@@ -77,6 +85,8 @@ struct link_proof {
 
 void link_hello_write(const struct link_hello *m, struct buf *payload);
 int link_hello_read(struct link_hello *m, const struct buf *payload, struct err *e);
+void link_prepare_write(const struct link_prepare *m, struct buf *payload);
+int link_prepare_read(struct link_prepare *m, const struct buf *payload, struct err *e);
 void link_ready_write(const struct link_ready *m, struct buf *payload);
 int link_ready_read(struct link_ready *m, const struct buf *payload, struct err *e);
 void link_go_write(const struct link_go *m, struct buf *payload);

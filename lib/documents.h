@@ -42,7 +42,7 @@ struct ticket {
 	struct device_id device;
 	struct request_id request;
 	uint8_t key_sha256[SHA256_LEN];		/* of the device's new SPKI (mode device) or its transport key (mode ca) */
-	char mode[8];				/* "device"; "ca" is reserved */
+	char mode[8];				/* who makes the key: "device" or "ca" */
 	int64_t not_after;
 	char station[LIMIT_NAME + 1];		/* read: from the signer's certificate */
 };

@@ -220,6 +220,53 @@ int key_save(const struct key *k, const char *path, struct err *e)
 	return rc;
 }
 
+int key_export(const struct key *k, struct buf *pkcs8, struct err *e)
+{
+	gnutls_x509_privkey_t plain = NULL;
+	gnutls_datum_t der = {0};
+	int rc = gnutls_privkey_export_x509(k->handle, &plain);
+
+	if (rc >= 0)
+		rc = gnutls_x509_privkey_export2_pkcs8(plain, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &der);
+	gnutls_x509_privkey_deinit(plain);
+	if (rc < 0)
+		return gnutls_fail(e, REASON_KEY_STORE, "cannot write the key out", rc);
+	buf_set(pkcs8, der.data, der.size);
+	mem_wipe(der.data, der.size);
+	gnutls_free(der.data);
+	return 0;
+}
+
+/* A signature shows whether the public part that a PKCS#8 may carry is a lie. */
+static bool is_whole(const struct key *k)
+{
+	static const char probe[] = "handsel-probe-v1";
+	struct buf sig = {0};
+	struct err e;
+	bool good = key_sign(k, probe, sizeof probe, &sig, &e) == 0 && spki_verify(&k->spki, probe, sizeof probe, &sig, &e) == 0;
+
+	buf_free(&sig);
+	return good;
+}
+
+struct key *key_import(const struct buf *pkcs8, struct err *e)
+{
+	gnutls_datum_t der = { .data = pkcs8->data, .size = (unsigned)pkcs8->len };
+	struct key *k = key_new();
+	int rc = pkcs8->len ? gnutls_privkey_import_x509_raw(k->handle, &der, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN)
+			    : GNUTLS_E_NO_CERTIFICATE_FOUND;
+
+	if (rc < 0)
+		err_set(e, REASON_KEY_STORE, "no private key in DER (PKCS#8, not encrypted): %s", gnutls_strerror(rc));
+	else if (adopt(k, e) == 0) {
+		if (is_whole(k))
+			return k;
+		err_set(e, REASON_KEY_STORE, "the private key does not fit its own public part");
+	}
+	key_free(k);
+	return NULL;
+}
+
 void key_free(struct key *k)
 {
 	if (!k)

@@ -18,6 +18,8 @@ struct key *key_generate(enum key_type type, struct err *e);		/* NULL on failure
 struct key *key_load(const char *path, struct err *e);			/* PEM PKCS#8, 0600 demanded */
 struct key *key_from_pem(const struct buf *pem, struct err *e);
 int key_save(const struct key *k, const char *path, struct err *e);	/* PEM PKCS#8, born 0600, file_replace() */
+int key_export(const struct key *k, struct buf *pkcs8, struct err *e);	/* DER PKCS#8 (RFC 5958), not encrypted. Replaces */
+struct key *key_import(const struct buf *pkcs8, struct err *e);	/* and its public part is that of its private one */
 void key_free(struct key *k);
 
 /* SubjectPublicKeyInfo in DER (RFC 5280 4.1). Replaces *spki. */

@@ -238,6 +238,24 @@ int profile_check(const struct profile *p, const struct ca_params *params, enum 
 	return check_key(p, params, key, e) || check_validity(p, params, e) ? -1 : 0;
 }
 
+int profile_choose(const struct profile *p, const struct ca_params *params, enum key_type *type, struct err *e)
+{
+	struct ca_params rest = *params;
+
+	if (params->encrypt_key == CHOICE_NO)	/* there is no other way out of the signer */
+		return refuse(p, "encrypt-key", e);
+	rest.encrypt_key = CHOICE_DEFAULT;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (!(p->key_types & 1u << keys[i].type) || (params->key_bits && params->key_bits != keys[i].bits) ||
+		    (params->key_type[0] && strcmp(params->key_type, keys[i].family) != 0 &&
+		     strcmp(params->key_type, key_type_name(keys[i].type)) != 0))
+			continue;
+		*type = keys[i].type;
+		return profile_check(p, &rest, *type, e);
+	}
+	return refuse(p, params->key_type[0] ? "key-type" : "key-bits", e);
+}
+
 /* ---- device models ---- */
 static int read_usb_id(const struct conf_node *n, uint16_t *out, struct err *e)
 {

@@ -26,6 +26,9 @@ int profile_load(struct profile *p, const char *path, struct err *e);
 /* The request's parameters within the profile, or code PROFILE naming the parameter that is not allowed. */
 int profile_check(const struct profile *p, const struct ca_params *params, enum key_type key, struct err *e);
 
+/* The same for a key that the CA makes: *type is the one that parameters and profile ask for; P-256 where both leave it open. */
+int profile_choose(const struct profile *p, const struct ca_params *params, enum key_type *type, struct err *e);
+
 struct model {
 	char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1];
 	char hw_type[CERT_OID_MAX];

@@ -46,8 +46,8 @@ static int root_read(struct ticket *t, const struct xml_node *n, struct err *e)
 	    field_request(n, id, generation, &t->request, e) || field_sha256(n, "key-sha256", key, t->key_sha256, e) ||
 	    field_time(n, "not-after", until, &t->not_after, e) || field_device(device, &t->device, e))
 		return -1;
-	if (strcmp(t->mode, "device") != 0)
-		return xml_error(n, e, "protocol-documents 3.2: the mode is not 'device', the only one served by this version");
+	if (strcmp(t->mode, "device") != 0 && strcmp(t->mode, "ca") != 0)
+		return xml_error(n, e, "protocol-documents 3.2: the mode is neither 'device' nor 'ca'");
 	return 0;
 }
 
