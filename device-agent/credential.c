@@ -10,6 +10,7 @@
 void credential_free(struct credential *c)
 {
 	key_free(c->key);
+	key_free(c->transport);
 	chain_free(&c->chain);
 	chain_free(&c->root);
 	*c = (struct credential){ .slot = SLOT_NONE };

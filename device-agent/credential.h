@@ -12,7 +12,8 @@ enum store_slot { SLOT_FACTORY, SLOT_A, SLOT_B, SLOT_COUNT, SLOT_NONE = SLOT_COU
 
 struct credential {
 	enum store_slot slot;
-	struct key *key;
+	struct key *key;	/* mode ca: NULL until the CA's came */
+	struct key *transport;	/* mode ca (H13), until the switch: the CA encrypts the key to this one; else NULL */
 	struct request_id request;
 	struct chain chain;	/* leaf, then its issuing CAs without the root; n 0: not received yet */
 	struct chain root;	/* one certificate; n 0: not known yet */

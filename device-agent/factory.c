@@ -95,7 +95,7 @@ static int on_hello(struct factory *f, struct err *e)
 }
 
 /* A device that already has its factory credential shows the request that it came from: the same ticket again is free. */
-static int find_request(struct factory *f, struct credential *c, struct err *e)
+static int find_request(struct factory *f, enum link_mode mode, struct credential *c, struct err *e)
 {
 	switch (store_level(f->store)) {
 	case STORE_CUSTOMER:
@@ -103,18 +103,21 @@ static int find_request(struct factory *f, struct credential *c, struct err *e)
 	case STORE_FACTORY:
 		return store_load(f->store, SLOT_FACTORY, c, e);
 	default:
-		return store_prepare(f->store, c, e);
+		return store_prepare_for(f->store, mode, c, e);
 	}
 }
 
-static int on_prepare(struct factory *f, struct err *e)
+static int on_prepare(struct factory *f, const struct buf *ask, struct err *e)
 {
+	struct link_prepare wanted;
 	struct credential c = {0};
 	struct link_ready m = {0};
 	struct buf payload = {0}, spki = {0};
 	int rc = -1;
 
-	if (find_request(f, &c, e) == 0 && key_spki(c.key, &spki, e) == 0) {
+	if (link_prepare_read(&wanted, ask, e) == 0 && find_request(f, wanted.mode, &c, e) == 0 &&
+	    key_spki(c.transport ? c.transport : c.key, &spki, e) == 0) {
+		m.mode = c.transport ? MODE_CA : MODE_DEVICE;
 		m.request = c.request;
 		digest_sha256(m.key_sha256, spki.data, spki.len);
 		link_ready_write(&m, &payload);
@@ -207,7 +210,7 @@ static int on_frame(struct factory *f, const struct link_frame *frame, struct er
 		rc = on_hello(f, &failed);
 		break;
 	case LINK_PREPARE:
-		rc = on_prepare(f, &failed);
+		rc = on_prepare(f, &frame->payload, &failed);
 		break;
 	case LINK_GO:
 		rc = on_go(f, &frame->payload, &failed);

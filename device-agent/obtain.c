@@ -8,6 +8,7 @@
 
 #include "caclient.h"
 #include "clock.h"
+#include "envelope.h"
 #include "fault.h"
 #include "mem.h"
 #include "oid.h"
@@ -47,7 +48,10 @@ static struct ca_message *issue_message(const struct attempt *a, struct err *e)
 	r->device = store_identity(a->o->store)->device;
 	r->params.include_ca = CHOICE_YES;	/* a device must be able to show its chain */
 	buf_set(&r->ticket, go->ticket.data, go->ticket.len);
-	if (csr_build(a->c.key, &r->device, &r->request, &r->csr, e) == 0)
+	if (a->c.transport)
+		snprintf(r->params.key_type, sizeof r->params.key_type, "%s", go->key_type);
+	if (a->c.transport ? key_spki(a->c.transport, &r->transport_key, e) == 0
+			   : csr_build(a->c.key, &r->device, &r->request, &r->csr, e) == 0)
 		return m;
 	ca_message_free(m);
 	return NULL;
@@ -69,12 +73,29 @@ static int take_chain(struct attempt *a, const struct chain *answer, struct err 
 	return 0;
 }
 
+/* Mode ca: the key comes along. Whether it fits the certificate is for credential_verify(). */
+static int take_key(struct attempt *a, const struct ca_answer *answer, struct err *e)
+{
+	struct buf pkcs8 = {0};
+
+	if (!a->c.transport)
+		return answer->encrypted_key.len ? err_set(e, REASON_REQUEST, "it has a private key that nobody asked for") : 0;
+	if (!answer->encrypted_key.len)
+		return err_set(e, REASON_REQUEST, "it has no private key");
+	key_free(a->c.key);
+	a->c.key = NULL;
+	if (envelope_open(answer->encrypted_key.data, answer->encrypted_key.len, a->c.transport, &pkcs8, e) == 0)
+		a->c.key = key_import(&pkcs8, e);
+	buf_free(&pkcs8);
+	return a->c.key ? 0 : -1;
+}
+
 static int issued(struct attempt *a, const struct ca_answer *answer, struct err *e)
 {
 	const struct identity *id = store_identity(a->o->store);
 
 	FAULT("agent.received");
-	if (take_chain(a, &answer->chain, e) < 0 ||
+	if (take_key(a, answer, e) < 0 || take_chain(a, &answer->chain, e) < 0 ||
 	    credential_verify(&a->c, &id->device, OID_POLICY_FACTORY, clock_utc(), e) < 0) {
 		chain_free(&a->c.chain);
 		return err_prefix(e, "the CA's answer is not usable");

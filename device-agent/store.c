@@ -104,6 +104,8 @@ static int recover_slot(struct store *s, enum store_slot slot, struct err *e)
 		return -1;
 	if (rc > 0 && raise_generation(s, request.generation, e) < 0)
 		return -1;
+	if (slot == s->current && place_drop_transport(&p, e) < 0)
+		return -1;
 	if (slot == s->current)
 		return slot == SLOT_FACTORY ? 0 : place_set_active(&p, e);
 	if (slot == SLOT_FACTORY && s->current != SLOT_NONE)
@@ -244,7 +246,18 @@ int store_load(const struct store *s, enum store_slot slot, struct credential *c
 
 /* ---- the transaction, step by step ---- */
 
+/* A request of the other mode that came to nothing yet. */
+static bool is_unwanted(const struct place *p, enum link_mode mode)
+{
+	return place_prepared(p) && !place_stored(p) && (mode == MODE_CA) != file_exists(p->transport);
+}
+
 int store_prepare(struct store *s, struct credential *c, struct err *e)
+{
+	return store_prepare_for(s, MODE_DEVICE, c, e);
+}
+
+int store_prepare_for(struct store *s, enum link_mode mode, struct credential *c, struct err *e)
 {
 	enum store_slot slot = free_slot(s);
 	struct request_id request;
@@ -254,14 +267,14 @@ int store_prepare(struct store *s, struct credential *c, struct err *e)
 
 	if (place_open(&p, s->dir, slot, e) < 0)
 		return -1;
-	if (!is_prepared(s, slot)) {
+	if (!place_prepared(&p) || is_unwanted(&p, mode)) {
 		if (s->generation == UINT32_MAX)
 			return err_set(e, REASON_KEY_STORE, "all generations of request ids are used up");
 		request_id_new(&request, s->generation + 1);
 		key = key_generate(KEY_P256, e);
 		if (!key)
 			return -1;
-		rc = place_drop(&p, e) < 0 ? -1 : place_prepare(&p, key, &request, e);
+		rc = place_drop(&p, e) < 0 ? -1 : place_prepare(&p, key, mode == MODE_CA, &request, e);
 		key_free(key);
 		if (rc < 0)
 			return -1;
@@ -319,6 +332,8 @@ int store_switch(struct store *s, enum store_slot slot, struct err *e)
 		return -1;
 	s->current = slot;
 	FAULT("agent.switched");
+	if (place_drop_transport(&p, e) < 0)
+		return -1;
 	return slot == SLOT_FACTORY ? 0 : place_set_active(&p, e);
 }
 

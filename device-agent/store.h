@@ -7,6 +7,9 @@
  *   generation                     the highest one ever used
  *   outcome                        why the last activation failed; absent if it did not
  *
+ * Where the CA makes the key (mode ca), transport.pem stands in key.pem's place until the certificate comes; key.pem is then written
+ * just before it, and the switch removes transport.pem.
+ *
  * A place is half-made until key.pem and request stand there; then it is prepared; with its certificate (in a customer slot:
  * with state "stored", written last) it is stored; `current` makes it the one in force. Every file is replaced as a whole. */
 #ifndef HANDSEL_STORE_H
@@ -39,6 +42,9 @@ int store_load(const struct store *s, enum store_slot slot, struct credential *c
 
 /* Finds the pending key and request id, or makes both in the free place with the next generation, and loads them. */
 int store_prepare(struct store *s, struct credential *c, struct err *e);
+
+/* The same where `mode` was asked for: a pending request of the other mode, unless it is stored already, gives way to a new one. */
+int store_prepare_for(struct store *s, enum link_mode mode, struct credential *c, struct err *e);
 
 /* Pins the factory root; another one than the one pinned before is refused (AUTHORITY). */
 int store_pin_root(struct store *s, const struct cert *root, struct err *e);

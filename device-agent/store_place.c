@@ -19,6 +19,7 @@ int place_open(struct place *p, const char *store, enum store_slot slot, struct 
 	p->slot = slot;
 	p->name = store_slot_name(slot);
 	if (file_join(p->dir, e, store, p->name) < 0 || file_join(p->key, e, p->dir, "key.pem") < 0 ||
+	    file_join(p->transport, e, p->dir, "transport.pem") < 0 ||
 	    file_join(p->request, e, p->dir, "request") < 0 || file_join(p->root, e, p->dir, "root.pem") < 0 ||
 	    file_join(p->cert, e, p->dir, "cert.pem") < 0 || file_join(p->state, e, p->dir, "state") < 0)
 		return -1;
@@ -77,14 +78,14 @@ static bool has_state(const struct place *p, const char *state)
 
 bool place_empty(const struct place *p)
 {
-	return !file_exists(p->key) && !file_exists(p->request) && !file_exists(p->cert) && !file_exists(p->state);
+	return !file_exists(p->key) && !file_exists(p->transport) && !file_exists(p->request) && !file_exists(p->cert) && !file_exists(p->state);
 }
 
 bool place_prepared(const struct place *p)
 {
 	struct request_id request;
 	struct err e;
-	struct key *key = key_load(p->key, &e);
+	struct key *key = key_load(file_exists(p->transport) ? p->transport : p->key, &e);
 	bool yes = key && place_request(p, &request, &e) > 0;
 
 	key_free(key);
@@ -112,8 +113,15 @@ static int load_certificates(const struct place *p, struct credential *c, struct
 
 	if (file_exists(p->root) && chain_load(&c->root, p->root, e) < 0)
 		return -1;
-	if (!place_stored(p))
+	if (!place_stored(p)) {
+		if (c->transport) {	/* without its certificate the CA's key is nothing: it comes again */
+			key_free(c->key);
+			c->key = NULL;
+		}
 		return 0;
+	}
+	if (!c->key)
+		return err_set(e, REASON_KEY_STORE, "%s is missing", p->key);
 	if (chain_load(&c->chain, p->cert, e) == 0 && key_spki(c->key, &spki, e) == 0) {
 		if (c->root.n == 1 && buf_same(&spki, &c->chain.cert[0].spki))
 			rc = 0;
@@ -129,9 +137,12 @@ int place_load(const struct place *p, struct credential *c, struct err *e)
 	int rc;
 
 	*c = (struct credential){ .slot = p->slot };
-	c->key = key_load(p->key, e);
-	if (!c->key)
+	if (file_exists(p->transport) && !(c->transport = key_load(p->transport, e)))
 		return damaged(p, e);
+	if ((!c->transport || file_exists(p->key)) && !(c->key = key_load(p->key, e))) {
+		credential_free(c);
+		return damaged(p, e);
+	}
 	rc = place_request(p, &c->request, e);
 	if (rc == 0)
 		err_set(e, REASON_KEY_STORE, "%s is missing or damaged", p->request);
@@ -162,12 +173,12 @@ int place_clean(const struct place *p, struct err *e)
 	return file_mkdir(p->dir, e) < 0 ? -1 : place_remove_temporaries(p->dir, e);
 }
 
-int place_prepare(const struct place *p, const struct key *key, const struct request_id *r, struct err *e)
+int place_prepare(const struct place *p, const struct key *key, bool transport, const struct request_id *r, struct err *e)
 {
 	char line[64];
 	int n = snprintf(line, sizeof line, "%s:%u\n", r->id, r->generation);
 
-	if (key_save(key, p->key, e) < 0)
+	if (key_save(key, transport ? p->transport : p->key, e) < 0)
 		return -1;
 	FAULT("agent.key-stored");
 	return file_replace(p->request, line, (size_t)n, 0600, e);
@@ -211,6 +222,11 @@ int place_pin_root(const struct place *p, const struct cert *root, bool open, st
 
 int place_put(const struct place *p, const struct credential *c, struct err *e)
 {
+	if (c->transport) {
+		if (key_save(c->key, p->key, e) < 0)
+			return -1;
+		FAULT("agent.made-key-stored");
+	}
 	if (p->slot == SLOT_FACTORY)
 		return write_chain(p->cert, &c->chain, e);
 	if (write_chain(p->root, &c->root, e) < 0)
@@ -237,7 +253,8 @@ static int remove_file(const char *path, struct err *e)
 
 int place_drop_certificate(const struct place *p, struct err *e)
 {
-	if (remove_file(p->state, e) < 0 || remove_file(p->cert, e) < 0)
+	if (remove_file(p->state, e) < 0 || remove_file(p->cert, e) < 0 ||
+	    (file_exists(p->transport) && remove_file(p->key, e) < 0))
 		return -1;
 	return p->slot == SLOT_FACTORY ? 0 : remove_file(p->root, e);
 }
@@ -250,7 +267,14 @@ int place_drop(const struct place *p, struct err *e)
 	FAULT("agent.request-dropped");
 	if (place_drop_certificate(p, e) < 0)
 		return -1;
-	return remove_file(p->key, e);
+	if (remove_file(p->key, e) < 0)
+		return -1;
+	return remove_file(p->transport, e);
+}
+
+int place_drop_transport(const struct place *p, struct err *e)
+{
+	return remove_file(p->transport, e);
 }
 
 int place_remove_temporaries(const char *dir, struct err *e)

@@ -11,20 +11,22 @@ struct place {
 	enum store_slot slot;
 	const char *name;			/* "factory", "customer-a", "customer-b" */
 	char dir[FILE_PATH];
-	char key[FILE_PATH], request[FILE_PATH], root[FILE_PATH], cert[FILE_PATH], state[FILE_PATH];
+	char key[FILE_PATH], transport[FILE_PATH], request[FILE_PATH], root[FILE_PATH], cert[FILE_PATH], state[FILE_PATH];
 };
 
 int place_open(struct place *p, const char *store, enum store_slot slot, struct err *e);
 
 bool place_empty(const struct place *p);	/* nothing but, in the factory, a pinned root */
-bool place_prepared(const struct place *p);	/* key and request are there and readable */
+bool place_prepared(const struct place *p);	/* key (or transport key) and request are there and readable */
 bool place_stored(const struct place *p);	/* and the certificate */
 int place_request(const struct place *p, struct request_id *r, struct err *e);	/* 1 there, 0 not or damaged, -1 */
 int place_load(const struct place *p, struct credential *c, struct err *e);
 void place_floor(const struct place *p, int64_t *latest);	/* raises it to notBefore of the CA certificates here */
 
 int place_clean(const struct place *p, struct err *e);	/* makes the folder, removes temporaries */
-int place_prepare(const struct place *p, const struct key *key, const struct request_id *r, struct err *e);
+/* transport: key is the one that the CA's will be encrypted to. */
+int place_prepare(const struct place *p, const struct key *key, bool transport, const struct request_id *r, struct err *e);
+int place_drop_transport(const struct place *p, struct err *e);
 int place_pin_root(const struct place *p, const struct cert *root, bool open, struct err *e);
 int place_put(const struct place *p, const struct credential *c, struct err *e);
 int place_set_active(const struct place *p, struct err *e);

@@ -140,6 +140,7 @@ int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 #define REQUEST_COLUMNS \
 	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
 	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key"
+#define REQUEST_N 15 /* of them */
 #define REQUEST "SELECT " REQUEST_COLUMNS " FROM request r WHERE "
 
 void ledger_request_free(struct ledger_request *r)
@@ -468,14 +469,14 @@ int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *
 	bind_text(s, 4, or_empty(f->id));
 	while ((rc = db_step(s, e)) == 1) {
 		request_columns(s, &row.r);
-		col_copy(s, 13, row.device.manufacturer, sizeof row.device.manufacturer);
-		col_copy(s, 14, row.device.model, sizeof row.device.model);
-		col_copy(s, 15, row.device.serial, sizeof row.device.serial);
-		col_copy(s, 16, row.state, sizeof row.state);
-		col_copy(s, 17, row.cert_serial, sizeof row.cert_serial);
-		col_copy(s, 18, row.reason, sizeof row.reason);
-		row.created = col_int(s, 19);
-		row.changed = col_int(s, 20);
+		col_copy(s, REQUEST_N, row.device.manufacturer, sizeof row.device.manufacturer);
+		col_copy(s, REQUEST_N + 1, row.device.model, sizeof row.device.model);
+		col_copy(s, REQUEST_N + 2, row.device.serial, sizeof row.device.serial);
+		col_copy(s, REQUEST_N + 3, row.state, sizeof row.state);
+		col_copy(s, REQUEST_N + 4, row.cert_serial, sizeof row.cert_serial);
+		col_copy(s, REQUEST_N + 5, row.reason, sizeof row.reason);
+		row.created = col_int(s, REQUEST_N + 6);
+		row.changed = col_int(s, REQUEST_N + 7);
 		if (each(arg, &row) < 0)
 			break;
 	}

@@ -245,6 +245,22 @@ static int load_agent(struct run *r, const char *path, struct err *e)
 	return r->agent.len ? 0 : err_set(e, REASON_CONFIG, "--agent %s is empty", path);
 }
 
+static int read_key_options(const struct cli *c, struct run *r, struct err *e)
+{
+	const char *who = cli_get(c, "key"), *type = cli_get(c, "key-type");
+
+	if (who && strcmp(who, "device") != 0 && strcmp(who, "ca") != 0)
+		return err_set(e, REASON_CONFIG, "--key %s: device or ca is possible", who);
+	r->mode = who && strcmp(who, "ca") == 0 ? MODE_CA : MODE_DEVICE;
+	if (type && r->mode != MODE_CA)
+		return err_set(e, REASON_CONFIG, "--key-type is for keys that the CA makes: add --key ca");
+	if (type && key_type_parse(type) == KEY_NONE)
+		return err_set(e, REASON_CONFIG, "--key-type %s: p256, p384, rsa2048 or rsa3072 is possible", type);
+	if (type)
+		text_copy(r->key_type, sizeof r->key_type, type);
+	return 0;
+}
+
 static int read_options(const struct cli *c, struct run *r, size_t *wanted, struct err *e)
 {
 	const char *timeout = cli_get(c, "timeout"), *count = cli_get(c, "count");
@@ -267,7 +283,7 @@ static int read_options(const struct cli *c, struct run *r, size_t *wanted, stru
 	}
 	r->timeout_ms = (int64_t)seconds * 1000;
 	*wanted = n;
-	return 0;
+	return read_key_options(c, r, e);
 }
 
 static int prepare(const struct cli *c, struct run *r, struct err *e)

@@ -17,6 +17,8 @@ static const struct cli_option run_options[] = {
 	{ "labels", "FILE", "labels to compare, lines \"SERIAL\" or \"PORT SERIAL\"; - for a scanner at standard input",
 	  false },
 	{ "count", "N", "end after N units (default: go on until interrupted)", false },
+	{ "key", "device|ca", "who makes the keys: each device (default), or the CA system, encrypted to the device", false },
+	{ "key-type", "TYPE", "with --key ca: p256, p384, rsa2048 or rsa3072 (default: the CA's)", false },
 	{ "timeout", "SECONDS", "for one unit (default 120s)", false },
 	{ NULL, NULL, NULL, false },
 };

@@ -13,7 +13,8 @@ static int fits(const struct cert *c, const struct link_hello *hello, const stru
 {
 	if (!mem_same(c->sha256, result->certificate, SHA256_LEN))
 		return err_set(e, REASON_AGENT, "the device shows another certificate than the one that it reported");
-	if (!mem_same(c->spki_sha256, ready->key_sha256, SHA256_LEN))
+	/* in mode ca only the CA has seen the key; the ticket names the transport key, which is another */
+	if (!mem_same(c->spki_sha256, ready->key_sha256, SHA256_LEN) == (ready->mode == MODE_DEVICE))
 		return err_set(e, REASON_AGENT, "the certificate is for another key than the ticket");
 	if (!device_same(&c->device, &hello->device))
 		return err_set(e, REASON_AGENT, "the certificate is for %s %s, not for this device", c->device.model,

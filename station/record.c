@@ -176,6 +176,7 @@ char *record_json(const struct record *r)
 		put_text(o, "request_id", r->ready.request.id);
 		put(o, "generation", json_integer(r->ready.request.generation));
 		put_hex(o, "key_sha256", r->ready.key_sha256, SHA256_LEN);
+		put_text(o, "mode", link_mode_name(r->ready.mode));
 	}
 	if (r->proof.certificate.len) {
 		put_hex(o, "certificate_sha256", r->certificate, SHA256_LEN);

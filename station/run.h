@@ -22,6 +22,8 @@ struct run {
 	struct bus *bus;
 	struct console *console;
 	int64_t timeout_ms;		/* of one unit */
+	enum link_mode mode;		/* who makes the keys */
+	char key_type[16];		/* mode ca; "": the CA's default */
 	int wake;			/* eventfd: something for the main thread to look at */
 
 	pthread_mutex_t lock;		/* of what follows */

@@ -3,6 +3,7 @@
 #include "steps.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -166,11 +167,15 @@ static int step_check(struct unit *u, struct err *e)
 
 static int step_prepare(struct unit *u, struct err *e)
 {
+	const struct link_prepare ask = { .mode = u->run->mode };
 	struct link_frame f = {0};
+	struct buf payload = {0};
 	int rc = -1;
 
-	if (send_frame(u, LINK_PREPARE, NULL, e) == 0 && expect(u, LINK_READY, &f, u->deadline, e) == 0)
+	link_prepare_write(&ask, &payload);
+	if (send_frame(u, LINK_PREPARE, &payload, e) == 0 && expect(u, LINK_READY, &f, u->deadline, e) == 0)
 		rc = link_ready_read(&u->record.ready, &f.payload, e);
+	buf_free(&payload);
 	buf_free(&f.payload);
 	FAULT("station.prepare");
 	return rc;
@@ -179,11 +184,12 @@ static int step_prepare(struct unit *u, struct err *e)
 static int step_ticket(struct unit *u, struct err *e)
 {
 	const struct station *s = &u->run->station;
-	struct ticket t = { .device = u->record.hello.device, .request = u->record.ready.request, .mode = "device" };
+	struct ticket t = { .device = u->record.hello.device, .request = u->record.ready.request };
 	int rc;
 
 	text_copy(t.order, sizeof t.order, u->record.order);
 	text_copy(t.slot, sizeof t.slot, u->record.slot);
+	text_copy(t.mode, sizeof t.mode, link_mode_name(u->record.ready.mode));
 	memcpy(t.key_sha256, u->record.ready.key_sha256, SHA256_LEN);
 	t.not_after = clock_utc() + TIMEOUT_TICKET_S;
 	rc = ticket_write(&t, s->key, &s->chain, &u->ticket, e);
@@ -201,6 +207,7 @@ static int send_go(struct unit *u, struct err *e)
 	buf_set(&go.ticket, u->ticket.data, u->ticket.len);
 	buf_set(&go.root, s->root.cert[0].der.data, s->root.cert[0].der.len);
 	text_copy(go.host, sizeof go.host, s->ca.host);
+	snprintf(go.key_type, sizeof go.key_type, "%s", u->run->key_type);
 	link_go_write(&go, &payload);
 	rc = send_frame(u, LINK_GO, &payload, e);
 	buf_free(&payload);

@@ -156,7 +156,7 @@ static int do_issue(struct world *w, const struct step *s, struct ca_answer *a, 
 	struct ticket t = { .not_after = w->rules.now + (s->op == ISSUE_LATE_TICKET ? -1 : 60) };
 	bool factory = w->rules.site == SITE_FACTORY;
 	struct work_order order = w->order;
-	struct buf cms = {0}, der = {0};
+	struct buf cms = {0}, der = {0}, no_key = {0};
 	struct issue is = { .id = id_of(s), .spki = &spki[s->key], .include_ca = true };
 	int64_t row = 0;
 	int rc;
@@ -176,7 +176,7 @@ static int do_issue(struct world *w, const struct step *s, struct ca_answer *a, 
 	rc = request_issue(w->db, &w->rules, s->unit, &is, a, &row, e);
 	if (rc == 1) {
 		make_cert(&der, is.spki);
-		rc = request_signed(w->db, &w->rules, s->unit, &is, row, &der, a, e);
+		rc = request_signed(w->db, &w->rules, s->unit, &is, row, &der, &no_key, a, e);
 	}
 	buf_free(&cms);
 	buf_free(&der);

@@ -18,6 +18,7 @@ static const struct link_hello hello = {
 static const struct link_ready ready = {
 	.request = { "00112233445566778899aabbccddeeff", 7 },
 	.key_sha256 = { 9, 8, 7 },
+	.mode = MODE_CA,
 };
 static const struct link_result result = {
 	.code = REASON_QUOTA,
@@ -33,6 +34,7 @@ static void make_go(struct link_go *m)
 	buf_str(&m->root, "root bytes");
 	strcpy(m->ca, "factory-1");
 	strcpy(m->host, "ca.example:8443");
+	strcpy(m->key_type, "rsa2048");
 }
 
 static void make_proof(struct link_proof *m)
@@ -131,13 +133,14 @@ static void test_round_trip(void)
 	link_ready_write(&ready, &p);
 	CU_ASSERT_EQUAL_FATAL(link_ready_read(&r, &p, &e), 0);
 	CU_ASSERT_STRING_EQUAL(r.request.id, ready.request.id);
+	CU_ASSERT_EQUAL(r.mode, MODE_CA);
 	CU_ASSERT(r.request.generation == 7 && mem_same(r.key_sha256, ready.key_sha256, SHA256_LEN));
 
 	make_go(&g0);
 	link_go_write(&g0, &p);
 	CU_ASSERT_EQUAL_FATAL(link_go_read(&g, &p, &e), 0);
 	CU_ASSERT(buf_same(&g.ticket, &g0.ticket) && buf_same(&g.root, &g0.root));
-	CU_ASSERT(strcmp(g.ca, g0.ca) == 0 && strcmp(g.host, g0.host) == 0);
+	CU_ASSERT(strcmp(g.ca, g0.ca) == 0 && strcmp(g.host, g0.host) == 0 && strcmp(g.key_type, g0.key_type) == 0);
 	link_go_free(&g);
 	link_go_free(&g0);
 
