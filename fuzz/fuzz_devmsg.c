@@ -48,6 +48,7 @@ static void proof(const struct buf *payload)
 
 static void rest(const struct buf *payload)
 {
+	struct link_prepare prepare;
 	struct link_ready ready;
 	struct link_result result;
 	struct link_challenge challenge;
@@ -55,6 +56,8 @@ static void rest(const struct buf *payload)
 
 	if (link_ready_read(&ready, payload, &e) == 0)
 		FUZZ_MUST(request_id_valid(&ready.request));
+	if (link_prepare_read(&prepare, payload, &e) == 0)
+		FUZZ_MUST(prepare.mode == MODE_DEVICE || prepare.mode == MODE_CA);
 	link_result_read(&result, payload, &e);
 	link_challenge_read(&challenge, payload, &e);
 }

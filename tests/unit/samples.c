@@ -145,6 +145,11 @@ struct ca_message *sample_message(void)
 	snprintf(r->reason, sizeof r->reason, "lapsed");
 	another(m, CA_STATUS);
 	another(m, CA_CERTIFICATES);
+	r = another(m, CA_ISSUE);
+	r->device = device;
+	buf_str(&r->transport_key, "the bytes of a public key");
+	buf_str(&r->ticket, "the bytes of a ticket");
+	r->params.encrypt_key = CHOICE_YES;
 	r = another(m, CA_WORK_ORDER);
 	snprintf(r->order, sizeof r->order, "WO-2026.7_a");
 	return m;
@@ -180,6 +185,9 @@ struct ca_reply *sample_reply(const struct samples *s)
 
 	add(&a->chain, &s->node.chain.cert[0]);
 	add(&a->chain, &s->node.chain.cert[1]);
+	a = answer(r, CA_ISSUED, CA_ACTIVE);
+	add(&a->chain, &s->node.chain.cert[0]);
+	buf_str(&a->encrypted_key, "the bytes of an envelope");
 	answer(r, CA_CONFIRMED, CA_ACTIVE);
 	answer(r, CA_REVOKED_OK, CA_REVOKED);
 	answer(r, CA_STATUS_IS, CA_SUPERSEDED);

@@ -15,7 +15,7 @@ static struct samples samples;
 static bool same_request(const struct ca_request *a, const struct ca_request *b)
 {
 	return a->kind == b->kind && memcmp(&a->request, &b->request, sizeof a->request) == 0 &&
-	       device_same(&a->device, &b->device) && buf_same(&a->csr, &b->csr) && buf_same(&a->ticket, &b->ticket) &&
+	       device_same(&a->device, &b->device) && buf_same(&a->csr, &b->csr) && buf_same(&a->transport_key, &b->transport_key) && buf_same(&a->ticket, &b->ticket) &&
 	       memcmp(&a->params, &b->params, sizeof a->params) == 0 &&
 	       memcmp(a->certificate, b->certificate, SHA256_LEN) == 0 && buf_same(&a->signature, &b->signature) &&
 	       strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0;
@@ -60,7 +60,7 @@ static bool same_chain(const struct chain *a, const struct chain *b)
 static bool same_answer(const struct ca_answer *a, const struct ca_answer *b)
 {
 	return a->result == b->result && memcmp(&a->request, &b->request, sizeof a->request) == 0 && a->state == b->state &&
-	       same_chain(&a->chain, &b->chain) && buf_same(&a->order, &b->order) && a->ordered == b->ordered &&
+	       same_chain(&a->chain, &b->chain) && buf_same(&a->order, &b->order) && buf_same(&a->encrypted_key, &b->encrypted_key) && a->ordered == b->ordered &&
 	       a->done == b->done && a->code == b->code && strcmp(a->text, b->text) == 0;
 }
 

@@ -116,6 +116,7 @@ static void test_round_trip(void)
 {
 	struct buf p = {0};
 	struct link_hello h;
+	struct link_prepare ask, asked;
 	struct link_ready r;
 	struct link_go g, g0;
 	struct link_result s;
@@ -129,6 +130,18 @@ static void test_round_trip(void)
 	CU_ASSERT_STRING_EQUAL(h.revision, "B2");
 	CU_ASSERT_STRING_EQUAL(h.agent_version, "0.1.0");
 	CU_ASSERT(mem_same(h.agent_sha256, hello.agent_sha256, SHA256_LEN));
+
+	for (ask.mode = MODE_DEVICE; ask.mode <= MODE_CA; ask.mode++) {
+		link_prepare_write(&ask, &p);
+		CU_ASSERT_EQUAL_FATAL(link_prepare_read(&asked, &p, &e), 0);
+		CU_ASSERT_EQUAL(asked.mode, ask.mode);
+	}
+	buf_set(&p, "\2", 1);
+	CU_ASSERT_EQUAL(link_prepare_read(&asked, &p, &e), -1);
+	buf_set(&p, "\1\0", 2);
+	CU_ASSERT_EQUAL(link_prepare_read(&asked, &p, &e), -1);
+	buf_clear(&p);
+	CU_ASSERT(link_prepare_read(&asked, &p, &e) == 0 && asked.mode == MODE_DEVICE);
 
 	link_ready_write(&ready, &p);
 	CU_ASSERT_EQUAL_FATAL(link_ready_read(&r, &p, &e), 0);
@@ -350,7 +363,7 @@ static void test_bad_frames(void)
 static void test_bytes(void)
 {
 	static const char ready_hex[] = "00000020" "3030313132323333343435353636373738383939616162626363646465656666"
-		"00000007" "00000020" "0908070000000000000000000000000000000000000000000000000000000000";
+		"00000007" "00000020" "0908070000000000000000000000000000000000000000000000000000000000" "01";
 	struct buf p = {0}, text = {0};
 	uint8_t a[SHA256_LEN] = { 1 }, b[SHA256_LEN] = { 2 };
 	char hex[300];

@@ -257,9 +257,9 @@ static void test_pkcs8(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(k);
 	CU_ASSERT(key_spki(k, &mine, &e) == 0 && buf_same(&mine, &p256_spki));
 	key_free(k);
-	at = memmem(pkcs8.data, pkcs8.len, "\x04\x20", 2);	/* the scalar of the ECPrivateKey */
+	at = memmem(pkcs8.data, pkcs8.len, "\x02\x01\x01\x04", 4);	/* version and scalar of the ECPrivateKey (RFC 5915) */
 	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
-	at[2] ^= 1;
+	at[20] ^= 1;
 	k = key_import(&pkcs8, &e);
 	if (k) {	/* the public part was made from the private one: then it is another key */
 		CU_ASSERT(key_spki(k, &mine, &e) == 0 && !buf_same(&mine, &p256_spki));

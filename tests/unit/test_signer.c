@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "clock.h"
+#include "envelope.h"
 #include "file.h"
 #include "ipc.h"
 #include "mem.h"
@@ -13,6 +14,7 @@
 #include "pack.h"
 #include "signer_build.h"
 #include "signer_count.h"
+#include "signer_make.h"
 #include "signer_serve.h"
 #include "unit.h"
 
@@ -227,6 +229,131 @@ static void test_count(void)
 	buf_free(&der);
 }
 
+/* One key to be made: as sign(), and what comes for the device. */
+static int make(struct side *s, const char *order, const char *serial, const struct buf *transport, const char *type, struct buf *der,
+		struct buf *encrypted)
+{
+	struct device_id d = { .manufacturer = "Acme Devices", .model = "gateway-b" };
+	struct ca_params params = {0};
+	struct sign_item item = { .order = order, .device = &d, .spki = transport, .params = &params, .made = true };
+	struct buf q = {0}, a = {0};
+	struct unpack u;
+	int code = -1;
+
+	snprintf(d.serial, sizeof d.serial, "%s", serial);
+	snprintf(params.key_type, sizeof params.key_type, "%s", type);
+	pack_u32(&q, 1);
+	sign_item_pack(&q, &item);
+	if (ask(s, SIGNER_SIGN, &q, &a) == SIGNER_DONE) {
+		unpack_init(&u, a.data, a.len);
+		CU_ASSERT_EQUAL(unpack_u32(&u), 1);
+		code = (int)unpack_u32(&u);
+		if (code == REASON_OK) {
+			unpack_bytes(&u, der);
+			unpack_bytes(&u, encrypted);
+			CU_ASSERT(unpack_done(&u));
+		}
+	}
+	buf_free(&q);
+	buf_free(&a);
+	return code;
+}
+
+static void one_made(struct side *s, const char *order, const char *serial, const char *type, enum key_type expected)
+{
+	struct buf spki = {0}, der[2] = { {0} }, sealed[2] = { {0} }, pkcs8 = {0};
+	struct key *transport, *k;
+	struct cert c = {0};
+	struct err e;
+
+	transport = key_generate(KEY_P256, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(transport);
+	CU_ASSERT_EQUAL(key_spki(transport, &spki, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(make(s, order, serial, &spki, type, &der[0], &sealed[0]), REASON_OK);
+	CU_ASSERT_EQUAL(make(s, order, serial, &spki, type, &der[1], &sealed[1]), REASON_OK);
+	/* within an order the same bytes, so that one unit never has two credentials */
+	CU_ASSERT_EQUAL(buf_same(&der[0], &der[1]) && buf_same(&sealed[0], &sealed[1]), *order != 0);
+	CU_ASSERT_EQUAL(envelope_open(sealed[0].data, sealed[0].len, transport, &pkcs8, &e), 0);
+	k = key_import(&pkcs8, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(k);
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&c, der[0].data, der[0].len, &e), 0);
+	CU_ASSERT(key_spki(k, &spki, &e) == 0 && buf_same(&spki, &c.spki));
+	CU_ASSERT_EQUAL(spki_type(&spki), expected);
+	key_free(k);
+	key_free(transport);
+	cert_free(&c);
+	buf_free(&spki);
+	buf_free(&pkcs8);
+	for (int i = 0; i < 2; i++) {
+		buf_free(&der[i]);
+		buf_free(&sealed[i]);
+	}
+}
+
+static void test_made(void)
+{
+	struct buf k = {0}, der = {0}, sealed = {0}, cms = {0};
+	struct chain chain = {0};
+	struct work_order o;
+	struct key *key;
+	struct side s;
+	struct err e;
+
+	make_operator(factory, &key, &chain);
+	begin(&s, factory, SIGNER_FOR_OPERATOR);
+	order_fill(&o, "WO-made", 1, 1);
+	CU_ASSERT_EQUAL(work_order_write(&o, key, &chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(show_order(&s, &cms), SIGNER_DONE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	one_made(&s, "", "0001", "", KEY_P256);
+	one_made(&s, "", "0001", "p384", KEY_P384);
+	one_made(&s, "", "0001", "rsa", KEY_RSA2048);
+	one_made(&s, "", "0001", "rsa3072", KEY_RSA3072);
+	buf_str(&k, "no key");
+	CU_ASSERT_EQUAL(make(&s, "", "0001", &k, "", &der, &sealed), REASON_REQUEST);
+	new_spki(&k);
+	CU_ASSERT_EQUAL(make(&s, "", "0001", &k, "ed25519", &der, &sealed), REASON_PROFILE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, factory, SIGNER_FOR_SERVE);
+	one_made(&s, "WO-made", "0001", "", KEY_P256);
+	one_made(&s, "WO-made", "0002", "rsa2048", KEY_RSA2048);
+	CU_ASSERT_EQUAL(make(&s, "WO-made", "0003", &k, "", &der, &sealed), REASON_QUOTA);	/* counted like any other */
+	CU_ASSERT_EQUAL(make(&s, "", "0003", &k, "", &der, &sealed), REASON_ORDER);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&k);
+	buf_free(&der);
+	buf_free(&sealed);
+	buf_free(&cms);
+	chain_free(&chain);
+	key_free(key);
+}
+
+/* After the first demand the pool makes RSA keys ahead, and nobody gets one twice. */
+static void test_pool(void)
+{
+	struct pool *p = pool_new();
+	struct buf a = {0}, b = {0};
+	struct key *first, *second;
+	struct err e;
+
+	CU_ASSERT_EQUAL(pool_ready(p, KEY_RSA2048), 0);
+	first = pool_take(p, KEY_RSA2048, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(first);
+	for (int i = 0; i < 600 && !pool_ready(p, KEY_RSA2048); i++)
+		usleep(50000);
+	CU_ASSERT(pool_ready(p, KEY_RSA2048) >= 1);
+	CU_ASSERT_EQUAL(pool_ready(p, KEY_RSA3072), 0);
+	second = pool_take(p, KEY_RSA2048, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(second);
+	CU_ASSERT(key_spki(first, &a, &e) == 0 && key_spki(second, &b, &e) == 0 && !buf_same(&a, &b));
+	key_free(first);
+	key_free(second);
+	buf_free(&a);
+	buf_free(&b);
+	pool_free(p);
+}
+
 static void test_judged(void)
 {
 	struct ca_params organization = { .organization = "Somebody Else" }, other = { .profile = "issuing" };
@@ -426,7 +553,7 @@ static void test_ceremony_once(void)
 	unit_remove(folder);
 }
 
-UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count },
+UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "made", test_made }, { "pool", test_pool },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
 	  { "certificate", test_certificate }, { "closed", test_closed }, { "tampered", test_tampered },
 	  { "ceremony once", test_ceremony_once })
