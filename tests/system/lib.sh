@@ -142,8 +142,23 @@ serials() { seq -f "%08.0f" "$1" "$2" | tr '\n' ' ' | sed 's/ $//'; }
 
 # Bytes as one line of hex, and a file's: grep finds bytes in them that would be line ends or NULs in the file itself.
 hex() { od -An -v -tx1 "$@" | tr -d ' \n'; }
-private_hex() { openssl pkey -in "$1" -text -noout | sed -n '/^priv:/,/^pub:/p' | grep '^ ' | tr -d ' :\n' | sed 's/^00//'; }
-public_hex() { openssl pkey -in "$1" -text -noout | sed -n '/^pub:/,/^ASN1/p' | grep '^ ' | tr -d ' :\n'; }
+# Of an RSA key a prime and the modulus.
+private_hex() {
+	if openssl pkey -in "$1" -text -noout | grep -q '^prime1'; then
+		openssl pkey -in "$1" -text -noout | sed -n '/^prime1:/,/^prime2:/p' | grep '^ ' | tr -d ' :\n' | sed 's/^00//'
+	else
+		private_hex_ec "$1"
+	fi
+}
+public_hex() {
+	if openssl pkey -in "$1" -text -noout | grep -q '^prime1'; then
+		openssl pkey -in "$1" -text -noout | sed -n '/^modulus:/,/^publicExponent:/p' | grep '^ ' | tr -d ' :\n'
+	else
+		public_hex_ec "$1"
+	fi
+}
+private_hex_ec() { openssl pkey -in "$1" -text -noout | sed -n '/^priv:/,/^pub:/p' | grep '^ ' | tr -d ' :\n' | sed 's/^00//'; }
+public_hex_ec() { openssl pkey -in "$1" -text -noout | sed -n '/^pub:/,/^ASN1/p' | grep '^ ' | tr -d ' :\n'; }
 
 # Base64 of any layout.
 unbase64() { tr -d ' \r\n' <"$1" | openssl base64 -d -A; }

@@ -119,6 +119,75 @@ static void test_factory_place(void)
 	credential_free(&again);
 }
 
+static bool has_file(const char *dir, const char *name)
+{
+	char path[FILE_PATH];
+
+	return file_join(path, &e, dir, name) == 0 && file_exists(path);
+}
+
+static int remove_in(const char *dir, const char *name)
+{
+	char path[FILE_PATH];
+
+	return file_join(path, &e, dir, name) < 0 ? -1 : file_remove(path, &e);
+}
+
+/* The CA makes the key: a transport key stands for it until the switch. */
+static void test_made_key(void)
+{
+	const char *dir = world_store();
+	struct store *s = open_store(dir);
+	struct credential c = {0}, again = {0};
+
+	CU_ASSERT_EQUAL(store_prepare(s, &c, &e), 0);	/* begun with the other mode, nothing came of it */
+	CU_ASSERT(c.key && !c.transport);
+	credential_free(&c);
+	CU_ASSERT_EQUAL(store_prepare_for(s, MODE_CA, &c, &e), 0);
+	CU_ASSERT(!c.key && c.transport && c.request.generation == 2);
+	CU_ASSERT_FALSE(has_file(dir, "factory/key.pem"));
+	store_close(s);
+
+	s = open_store(dir);	/* a restart finds the same transport key and id */
+	CU_ASSERT_EQUAL(store_prepare_for(s, MODE_CA, &again, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.request.id, c.request.id);
+	credential_free(&again);
+	CU_ASSERT_EQUAL(store_pin_root(s, world_factory.root.cert, &e), 0);
+	c.key = key_generate(KEY_P384, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c.key);
+	world_issue(&world_factory, &c);
+	CU_ASSERT_EQUAL(store_put(s, &c, &e), 0);
+	store_close(s);
+
+	/* a cut between key and certificate: the key is forgotten, the same id gets it again */
+	CU_ASSERT_EQUAL(remove_in(dir, "factory/cert.pem"), 0);
+	s = open_store(dir);
+	CU_ASSERT_FALSE(has_file(dir, "factory/key.pem"));
+	CU_ASSERT_EQUAL(store_load(s, SLOT_FACTORY, &again, &e), 0);
+	CU_ASSERT(!again.key && again.transport && again.chain.n == 0);
+	credential_free(&again);
+	CU_ASSERT_EQUAL(store_put(s, &c, &e), 0);
+	/* stored, so it is confirmed first, whatever mode is asked for now */
+	CU_ASSERT_EQUAL(store_prepare(s, &again, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.request.id, c.request.id);
+	CU_ASSERT(again.key && again.transport && again.chain.n == 2);
+	credential_free(&again);
+	CU_ASSERT_EQUAL(store_switch(s, SLOT_FACTORY, &e), 0);
+	CU_ASSERT_FALSE(has_file(dir, "factory/transport.pem"));
+	CU_ASSERT_EQUAL(store_load(s, SLOT_FACTORY, &again, &e), 0);
+	CU_ASSERT(again.key && !again.transport);
+	credential_free(&again);
+	store_close(s);
+
+	/* a cut just behind the switch */
+	world_write(dir, "factory/transport.pem", "left over");
+	s = open_store(dir);
+	CU_ASSERT_FALSE(has_file(dir, "factory/transport.pem"));
+	CU_ASSERT_EQUAL(store_level(s), STORE_FACTORY);
+	store_close(s);
+	credential_free(&c);
+}
+
 static void test_customer_slots(void)
 {
 	struct store *s = open_store(world_made_device());
@@ -444,6 +513,7 @@ UNIT_MAIN("agent store",
 	{ "the world is made", agent_world_init },
 	{ "identity.yaml", test_identity },
 	{ "factory place, write-once", test_factory_place },
+	  { "made key", test_made_key },
 	{ "customer slots", test_customer_slots },
 	{ "generations", test_generations },
 	{ "damage", test_damage },
