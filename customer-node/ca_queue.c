@@ -161,7 +161,10 @@ static void put_job(struct ca_message *m, const struct ca_job *j)
 	r->kind = CA_ISSUE;
 	r->request = j->request;
 	r->device = j->device;
-	buf_set(&r->csr, j->csr->data, j->csr->len);
+	if (j->transport_key)
+		buf_set(&r->transport_key, j->transport_key->data, j->transport_key->len);
+	else
+		buf_set(&r->csr, j->csr->data, j->csr->len);
 	r->params.include_ca = CHOICE_NO;	/* cacerts gives the chain */
 }
 

@@ -29,6 +29,7 @@ struct ca_job {
 	struct device_id device;
 	struct request_id request;
 	const struct buf *csr;
+	const struct buf *transport_key;	/* instead of csr: the CA makes the key; else NULL */
 	void (*done)(struct ca_job *job, const struct ca_answer *a, const struct err *e);
 };
 void ca_queue_issue(struct ca_queue *q, struct ca_job *job);

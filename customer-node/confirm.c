@@ -102,6 +102,22 @@ static int read_message(struct confirm *x, struct ca_message *m, struct err *e)
 	return 0;
 }
 
+/* Where the CA made the key only the certificate has it. */
+static int verify(const struct node_request *known, const uint8_t exporter[TLS_EXPORTER_LEN], const struct confirm *x,
+		  const struct buf *signature, struct err *e)
+{
+	struct cert c = {0};
+	int rc;
+
+	if (!known->made)
+		return confirm_verify(&known->spki, exporter, &x->id, x->certificate, signature, e);
+	rc = cert_parse(&c, known->certificate.data, known->certificate.len, e);
+	if (rc == 0)
+		rc = confirm_verify(&c.spki, exporter, &x->id, x->certificate, signature, e);
+	cert_free(&c);
+	return rc;
+}
+
 /* By the new key, and for this TLS session. What is dead or unknown needs no proof to be called so. */
 static int check_signature(struct confirm *x, const struct ca_request *q, struct err *e)
 {
@@ -114,7 +130,7 @@ static int check_signature(struct confirm *x, const struct ca_request *q, struct
 	pthread_mutex_unlock(&x->s->lock);
 	if (rc == 1 && known.state != NODE_DEAD) {
 		rc = http_exporter(x->r, exporter, e);
-		if (rc == 0 && confirm_verify(&known.spki, exporter, &x->id, x->certificate, &q->signature, e) < 0)
+		if (rc == 0 && verify(&known, exporter, x, &q->signature, e) < 0)
 			rc = err_set(e, REASON_REQUEST,
 				     "protocol-est 5.2: the signature is not by the new key over this session, id and "
 				     "certificate");

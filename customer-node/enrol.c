@@ -23,7 +23,8 @@ struct enrol {
 	struct rules_peer peer;
 	struct csr csr;
 	struct request_id id;
-	bool plain;
+	bool plain, made;		/* made: serverkeygen, the CSR's key is the transport key */
+	struct buf encrypted_key;
 	struct cert leaf;
 	uint32_t highest;		/* STAGE_DEAD */
 	struct err why;			/* STAGE_REFUSE */
@@ -34,6 +35,7 @@ static void enrol_free(struct enrol *x)
 {
 	csr_free(&x->csr);
 	cert_free(&x->leaf);
+	buf_free(&x->encrypted_key);
 	decision_free(&x->d);
 	free(x);
 }
@@ -48,7 +50,7 @@ static int run(struct writer_job *job, struct db *db, struct err *e)
 {
 	struct enrol *x = (struct enrol *)job;
 	struct rules_ask ask = { .peer = &x->peer, .request = x->id, .plain = x->plain, .plain_allowed = x->s->conf.plain_est,
-				 .spki = &x->csr.spki, .now = clock_utc() };
+				 .spki = &x->csr.spki, .made = x->made, .now = clock_utc() };
 
 	switch (x->stage) {
 	case STAGE_BIND:
@@ -56,7 +58,7 @@ static int run(struct writer_job *job, struct db *db, struct err *e)
 		return rules_bind(db, &ask, &x->d, e);
 	case STAGE_KEEP:
 		FAULT("node.keeping");
-		return rules_issued(db, &x->id, &x->leaf, ask.now, &x->d, e);
+		return rules_issued(db, &x->id, &x->leaf, x->made ? &x->encrypted_key : NULL, ask.now, &x->d, e);
 	case STAGE_DEAD:
 		return rules_ca_dead(db, &x->id, x->highest, ask.now, &x->d, e);
 	default:
@@ -86,7 +88,10 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 	case VERDICT_CERTIFICATE:
 		FAULT("node.certified");
 		log_info("device=%s req=%s certificate", x->peer.device.serial, x->id.id);
-		answer_certificate(s, x->r, &x->d.certificate);
+		if (x->made)
+			answer_key(s, x->r, &x->d.encrypted_key, &x->d.certificate);
+		else
+			answer_certificate(s, x->r, &x->d.certificate);
 		break;
 	case VERDICT_DEAD:
 		answer_dead(s, x->r, x->d.highest);
@@ -109,9 +114,10 @@ static void submit(struct enrol *x, enum stage stage)
 static int take_leaf(struct enrol *x, const struct ca_answer *a, struct err *e)
 {
 	if (a->chain.n < 1 || cert_parse(&x->leaf, a->chain.cert[0].der.data, a->chain.cert[0].der.len, e) < 0 ||
-	    !buf_same(&x->leaf.spki, &x->csr.spki) || !device_same(&x->leaf.device, &x->peer.device))
+	    buf_same(&x->leaf.spki, &x->csr.spki) == x->made || x->made == !a->encrypted_key.len || !device_same(&x->leaf.device, &x->peer.device))
 		return err_set(e, REASON_CA_UNAVAILABLE,
 			       "the CA's certificate is not for this device and key; ask its operator");
+	buf_set(&x->encrypted_key, a->encrypted_key.data, a->encrypted_key.len);
 	return 0;
 }
 
@@ -195,10 +201,11 @@ static void take_id(struct enrol *x)
 		x->id = x->csr.request;
 }
 
-void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *id)
+static void begin(struct server *s, struct http_req *r, const struct rules_peer *id, bool made)
 {
 	struct enrol *x = mem_new(1, sizeof *x);
 
+	x->made = made;
 	x->s = s;
 	x->r = r;
 	x->peer = *id;
@@ -208,6 +215,17 @@ void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *
 		return;
 	}
 	take_id(x);
-	x->ca = (struct ca_job){ .device = x->peer.device, .request = x->id, .csr = &x->csr.der, .done = ca_done };
+	x->ca = (struct ca_job){ .device = x->peer.device, .request = x->id, .csr = &x->csr.der,
+				 .transport_key = made ? &x->csr.spki : NULL, .done = ca_done };
 	submit(x, STAGE_BIND);
+}
+
+void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *id)
+{
+	begin(s, r, id, false);
+}
+
+void keygen_begin(struct server *s, struct http_req *r, const struct rules_peer *id)
+{
+	begin(s, r, id, true);
 }

@@ -17,6 +17,7 @@
 #define RETRY_AFTER_S 2
 #define ONE_LINE_MAX 1024	/* a client in the wild reads no longer line; another reads no wrapped one */
 #define LINE_WIDTH 64
+#define BOUNDARY "handsel-part"	/* no line of base64 has a hyphen */
 
 /* ---- answers ---- */
 void answer_send(struct server *s, struct http_req *r, int status, const char *type, const char *extra, const void *body,
@@ -122,6 +123,38 @@ void answer_certificate(struct server *s, struct http_req *r, const struct buf *
 	buf_free(&cms);
 }
 
+static void multipart(struct buf *out, const struct buf *encrypted_key, const struct buf *certs)
+{
+	static const char part[] = "--" BOUNDARY "\r\nContent-Type: application/pkcs7-mime; smime-type=%s\r\n"
+				   "Content-Transfer-Encoding: base64\r\n\r\n";
+
+	buf_fmt(out, part, "server-generated-key");
+	base64_body(out, encrypted_key, false);
+	buf_fmt(out, part, "certs-only");
+	base64_body(out, certs, false);
+	buf_str(out, "--" BOUNDARY "--\r\n");
+}
+
+void answer_key(struct server *s, struct http_req *r, const struct buf *encrypted_key, const struct buf *der)
+{
+	struct chain one = {0};
+	struct buf cms = {0}, body = {0};
+	struct err e;
+
+	if (chain_add(&one, der->data, der->len, &e) < 0 || cms_certs_write(&one, &cms, &e) < 0) {
+		log_err(&e, "%s", http_remote(r));
+		answer_error(s, r, &e);
+	} else if (FAULT_LOSE("node.answer")) {
+		answer_send(s, r, 0, "", "", "", 0);
+	} else {
+		multipart(&body, encrypted_key, &cms);
+		answer_send(s, r, 200, "multipart/mixed; boundary=" BOUNDARY, "", body.data, body.len);
+	}
+	chain_free(&one);
+	buf_free(&cms);
+	buf_free(&body);
+}
+
 /* ---- what needs no identity ---- */
 static void get_cacerts(struct server *s, struct http_req *r, const struct rules_peer *id)
 {
@@ -169,6 +202,7 @@ static const struct route {
 	/* Some clients ask simplereenroll with a factory certificate: the certificate decides, not the path. */
 	{ "/.well-known/est/simpleenroll", "POST", true, enrol_begin },
 	{ "/.well-known/est/simplereenroll", "POST", true, enrol_begin },
+	{ "/.well-known/est/serverkeygen", "POST", true, keygen_begin },
 	{ "/.well-known/handsel/confirm", "POST", true, confirm_begin },
 };
 

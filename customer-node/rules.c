@@ -15,6 +15,7 @@
 void decision_free(struct decision *d)
 {
 	buf_free(&d->certificate);
+	buf_free(&d->encrypted_key);
 	memset(d, 0, sizeof *d);
 }
 
@@ -77,6 +78,8 @@ static int certificate(struct decision *d, const struct node_request *r)
 {
 	d->verdict = VERDICT_CERTIFICATE;
 	buf_set(&d->certificate, r->certificate.data, r->certificate.len);
+	if (r->encrypted_key.len)
+		buf_set(&d->encrypted_key, r->encrypted_key.data, r->encrypted_key.len);
 	return 0;
 }
 
@@ -92,6 +95,11 @@ static int repeat(struct bind *b)
 	if (!buf_same(&r->spki, b->ask->spki) || r->id.generation != b->ask->request.generation) {
 		err_set(&b->d->why, REASON_CLONE,
 			"the request id %s was used before with another key or generation; two units may have one memory",
+			r->id.id);
+		return refuse(b);
+	}
+	if (r->made != b->ask->made) {
+		err_set(&b->d->why, REASON_REQUEST, "protocol-est 8.2: the request id %s began on the other of simpleenroll and serverkeygen",
 			r->id.id);
 		return refuse(b);
 	}
@@ -164,7 +172,8 @@ static int judge_plain(struct bind *b)
 /* All is judged: now it is written. */
 static int bind_write(struct bind *b)
 {
-	struct node_request r = { .id = b->ask->request, .device = b->dev.n, .state = NODE_BOUND, .plain = b->ask->plain };
+	struct node_request r = { .id = b->ask->request, .device = b->dev.n, .state = NODE_BOUND, .plain = b->ask->plain,
+				  .made = b->ask->made };
 	int rc = -1;
 
 	if (b->dev.pending[0]) {	/* superseded: dead for ever, however late its messages arrive */
@@ -281,8 +290,8 @@ static int keep_certificate(struct db *db, struct node_request *r, struct node_d
 	return rules_audit_request(db, now, "node", "certificate", &dev->id, &r->id, leaf->serial, e);
 }
 
-int rules_issued(struct db *db, const struct request_id *id, const struct cert *leaf, int64_t now, struct decision *d,
-		 struct err *e)
+int rules_issued(struct db *db, const struct request_id *id, const struct cert *leaf, const struct buf *encrypted_key, int64_t now,
+		 struct decision *d, struct err *e)
 {
 	struct node_request r = {0};
 	struct node_device dev;
@@ -294,6 +303,8 @@ int rules_issued(struct db *db, const struct request_id *id, const struct cert *
 		goto out;
 	if (r.state == NODE_DEAD)	/* while the CA was asked; its revocation is queued */
 		goto out;
+	if (r.state == NODE_BOUND && encrypted_key)
+		buf_set(&r.encrypted_key, encrypted_key->data, encrypted_key->len);
 	if (r.state == NODE_BOUND)
 		rc = keep_certificate(db, &r, &dev, leaf, now, d, e);
 	if (rc == 0)

@@ -28,6 +28,7 @@ struct decision {		/* zero it; free with decision_free() */
 	enum verdict verdict;
 	struct err why;
 	struct buf certificate;		/* DER */
+	struct buf encrypted_key;	/* CMS; empty unless the CA made the key */
 	uint32_t highest;
 	bool outbox;			/* there is something to tell the CA */
 };
@@ -38,6 +39,7 @@ struct rules_ask {
 	struct request_id request;
 	bool plain;			/* the id was made from the key */
 	bool plain_allowed;
+	bool made;			/* the CA makes the key: spki is the transport key */
 	const struct buf *spki;
 	int64_t now;
 };
@@ -49,8 +51,8 @@ void rules_plain_id(const uint8_t spki_sha256[SHA256_LEN], struct request_id *id
 int rules_bind(struct db *db, const struct rules_ask *ask, struct decision *d, struct err *e);
 
 /* Second commit: the CA's certificate is kept before it is handed out. */
-int rules_issued(struct db *db, const struct request_id *id, const struct cert *leaf, int64_t now, struct decision *d,
-		 struct err *e);
+int rules_issued(struct db *db, const struct request_id *id, const struct cert *leaf, const struct buf *encrypted_key, int64_t now,
+		 struct decision *d, struct err *e);	/* encrypted_key NULL: the device has made the key */
 
 /* The CA says that the id is dead; highest is the CA's. */
 int rules_ca_dead(struct db *db, const struct request_id *id, uint32_t highest, int64_t now, struct decision *d, struct err *e);

@@ -42,6 +42,8 @@ void server_chain(void *arg, const struct chain *cas);
 bool answer_is_temporary(enum reason code);	/* 503: the same request again, later */
 void answer_error(struct server *s, struct http_req *r, const struct err *why);
 void answer_dead(struct server *s, struct http_req *r, uint32_t highest);
+/* protocol-est 8.3: the key's envelope, then the certificate. */
+void answer_key(struct server *s, struct http_req *r, const struct buf *encrypted_key, const struct buf *der);
 void answer_certificate(struct server *s, struct http_req *r, const struct buf *der);
 /* All answers of requests that were counted busy go this way. */
 void answer_send(struct server *s, struct http_req *r, int status, const char *type, const char *extra, const void *body,
@@ -49,6 +51,7 @@ void answer_send(struct server *s, struct http_req *r, int status, const char *t
 
 /* ---- enrol.c, confirm.c: take the request over; id is the peer's ---- */
 void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
+void keygen_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
 void confirm_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
 
 /* ---- reload.c: in the writer ---- */

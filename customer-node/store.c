@@ -33,6 +33,9 @@ static const char *const migrations[] = {
 	"CREATE TABLE outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, device INTEGER NOT NULL,"
 	" request TEXT NOT NULL, generation INTEGER NOT NULL, reason TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL);"
 	"CREATE INDEX outbox_device ON outbox(device);",
+	/* made: whether the CA makes the key (EST serverkeygen), encrypted_key: what came of it */
+	"ALTER TABLE request ADD COLUMN made INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE request ADD COLUMN encrypted_key BLOB;",
 };
 
 struct db *store_open(const char *path, struct err *e)
@@ -184,10 +187,11 @@ void node_request_free(struct node_request *r)
 {
 	buf_free(&r->spki);
 	buf_free(&r->certificate);
+	buf_free(&r->encrypted_key);
 	memset(r, 0, sizeof *r);
 }
 
-#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause"
+#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause, made, encrypted_key"
 
 static int get_request(struct stmt *s, struct node_request *r, struct err *e)
 {
@@ -205,6 +209,8 @@ static int get_request(struct stmt *s, struct node_request *r, struct err *e)
 	col_blob(s, 6, &r->certificate);
 	col_sha256(s, 7, r->sha256);
 	col_copy(s, 8, r->cause, sizeof r->cause);
+	r->made = col_int(s, 9) != 0;
+	col_blob(s, 10, &r->encrypted_key);
 	db_reset(s);
 	return 1;
 }
@@ -227,7 +233,8 @@ int store_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN]
 
 int store_request_add(struct db *db, const struct node_request *r, int64_t now, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "INSERT INTO request VALUES(?, ?, ?, ?, ?, ?, NULL, NULL, '', ?, ?, 0, NULL)");
+	struct stmt *s = db_stmt(db, "INSERT INTO request(id, device, generation, state, plain, spki, cause, created,"
+				     " changed, waited, made) VALUES(?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?)");
 
 	bind_text(s, 1, r->id.id);
 	bind_int(s, 2, r->device);
@@ -237,18 +244,21 @@ int store_request_add(struct db *db, const struct node_request *r, int64_t now, 
 	bind_blob(s, 6, r->spki.data, r->spki.len);
 	bind_int(s, 7, now);
 	bind_int(s, 8, now);
+	bind_int(s, 9, r->made);
 	return db_run(s, e);
 }
 
 int store_request_certified(struct db *db, const struct node_request *r, enum node_state state, int64_t now, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?, certificate = ?, sha256 = ?, changed = ? WHERE id = ?");
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?, certificate = ?, sha256 = ?, changed = ?, encrypted_key = ?"
+				     " WHERE id = ?");
 
 	bind_int(s, 1, state);
 	bind_blob(s, 2, r->certificate.data, r->certificate.len);
 	bind_blob(s, 3, r->sha256, SHA256_LEN);
 	bind_int(s, 4, now);
-	bind_text(s, 5, r->id.id);
+	bind_blob(s, 5, r->encrypted_key.len ? r->encrypted_key.data : NULL, r->encrypted_key.len);
+	bind_text(s, 6, r->id.id);
 	return db_run(s, e);
 }
 

@@ -51,6 +51,8 @@ struct node_request {
 	int64_t device;
 	enum node_state state;
 	bool plain;				/* made from the key, of a client without our ids */
+	bool made;				/* the CA made the key: spki is the transport key */
+	struct buf encrypted_key;		/* made: what the device gets with the certificate */
 	struct buf spki;
 	struct buf certificate;			/* DER; empty until certified */
 	uint8_t sha256[SHA256_LEN];		/* of it */

@@ -19,6 +19,7 @@ enum step { STEP_PREPARE, STEP_ENROL, STEP_CONFIRM, STEP_DONE, STEP_FAILED };
 
 struct activation {
 	struct store *store;
+	enum link_mode mode;
 	struct node node;
 	struct credential factory, new;
 	int64_t give_up_ms, pause_ms;
@@ -78,7 +79,7 @@ static enum step next(struct activation *a, enum step now, struct enrol_answer *
 static enum step prepare(struct activation *a)
 {
 	credential_free(&a->new);
-	if (store_prepare(a->store, &a->new, &a->why) < 0)
+	if (store_prepare_for(a->store, a->mode, &a->new, &a->why) < 0)
 		return STEP_FAILED;
 	/* What is stored is confirmed before anything else is judged. */
 	return a->new.chain.n > 0 ? STEP_CONFIRM : STEP_ENROL;
@@ -122,9 +123,9 @@ static void run(struct activation *a)
 		a->why.code = REASON_OK;
 }
 
-int activate(struct store *s, const struct url *url, int64_t give_up_ms, char *customer, struct err *e)
+int activate(struct store *s, const struct url *url, enum link_mode mode, int64_t give_up_ms, char *customer, struct err *e)
 {
-	struct activation a = { .store = s, .give_up_ms = give_up_ms };
+	struct activation a = { .store = s, .mode = mode, .give_up_ms = give_up_ms };
 
 	customer[0] = 0;
 	if (store_current(s) != SLOT_FACTORY)

@@ -91,7 +91,17 @@ static enum cli_exit failed(const struct cli *c, const struct identity *id, cons
 	return cli_exit_of(e->code);
 }
 
-static enum cli_exit run(const struct cli *c, struct store *s, int64_t timeout_s)
+static int read_mode(const struct cli *c, enum link_mode *mode, struct err *e)
+{
+	const char *who = cli_get(c, "key");
+
+	*mode = who && strcmp(who, "ca") == 0 ? MODE_CA : MODE_DEVICE;
+	if (who && strcmp(who, "ca") != 0 && strcmp(who, "device") != 0)
+		return err_set(e, REASON_CONFIG, "--key \"%s\": device or ca is possible", who);
+	return 0;
+}
+
+static enum cli_exit run(const struct cli *c, struct store *s, int64_t timeout_s, enum link_mode mode)
 {
 	const struct identity *id = store_identity(s);
 	const char *address = cli_get(c, "node");
@@ -107,7 +117,7 @@ static enum cli_exit run(const struct cli *c, struct store *s, int64_t timeout_s
 	}
 	if (node_url(&url, address, &e) < 0)
 		return cli_fail(c, &e);
-	if (activate(s, &url, clock_mono_ms() + timeout_s * 1000, customer, &e) < 0) {
+	if (activate(s, &url, mode, clock_mono_ms() + timeout_s * 1000, customer, &e) < 0) {
 		store_set_outcome(s, e.code, e.text);
 		return failed(c, id, customer, &e);
 	}
@@ -119,17 +129,18 @@ enum cli_exit cmd_activate(const struct cli *c)
 {
 	const char *timeout = cli_get(c, "timeout");
 	int64_t timeout_s = TIMEOUT_DEFAULT_S;
+	enum link_mode mode;
 	enum cli_exit rc;
 	struct store *s;
 	struct err e;
 
-	if (timeout && read_timeout(&timeout_s, timeout, &e) < 0)
+	if ((timeout && read_timeout(&timeout_s, timeout, &e) < 0) || read_mode(c, &mode, &e) < 0)
 		return cli_fail(c, &e);
 	s = store_open(cli_dir(c), true, &e);
 	if (!s)
 		return cli_fail(c, &e);
 	floor_apply(s);
-	rc = run(c, s, timeout_s);
+	rc = run(c, s, timeout_s, mode);
 	store_close(s);
 	return rc;
 }

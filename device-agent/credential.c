@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "confirm.h"
+#include "envelope.h"
 #include "mem.h"
 
 void credential_free(struct credential *c)
@@ -49,6 +50,18 @@ int credential_verify(const struct credential *c, const struct device_id *device
 	trust_free(trust);
 	buf_free(&spki);
 	return rc;
+}
+
+int credential_open_key(struct credential *c, const struct buf *encrypted_key, struct err *e)
+{
+	struct buf pkcs8 = {0};
+
+	key_free(c->key);
+	c->key = NULL;
+	if (envelope_open(encrypted_key->data, encrypted_key->len, c->transport, &pkcs8, e) == 0)
+		c->key = key_import(&pkcs8, e);
+	buf_free(&pkcs8);
+	return c->key ? 0 : -1;
 }
 
 struct ca_message *credential_confirm(const struct credential *c, struct tls *t, struct err *e)

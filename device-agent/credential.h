@@ -29,6 +29,9 @@ int credential_verify(const struct credential *c, const struct device_id *device
 /* The message with the one confirm of c, signed by its key for the session t. Free with ca_message_free(). */
 struct ca_message *credential_confirm(const struct credential *c, struct tls *t, struct err *e);
 
+/* Mode ca: opens what the CA sent with the transport key, into c->key. */
+int credential_open_key(struct credential *c, const struct buf *encrypted_key, struct err *e);
+
 /* What the answer to a confirm says. */
 enum confirm_result { CONFIRM_ACTIVE, CONFIRM_DEAD, CONFIRM_REFUSED, CONFIRM_FAILED };
 /* REFUSED and FAILED (the answer makes no sense) fill e, DEAD fills *generation with the highest one known. */

@@ -13,6 +13,8 @@
 
 #define EST_CACERTS "/.well-known/est/cacerts"
 #define EST_ENROL "/.well-known/est/simpleenroll"
+#define EST_KEYGEN "/.well-known/est/serverkeygen"
+#define KEY_TYPE "server-generated-key"
 #define CONFIRM_PATH "/.well-known/handsel/confirm"
 #define CERTS_TYPE "application/pkcs7-mime"
 #define RETRY_DEFAULT_S 5	/* where a node asks for patience without saying how much */
@@ -21,6 +23,7 @@
 void enrol_answer_free(struct enrol_answer *a)
 {
 	chain_free(&a->chain);
+	buf_free(&a->encrypted_key);
 	memset(a, 0, sizeof *a);
 }
 
@@ -81,6 +84,36 @@ static void dead(struct enrol_answer *out, const struct http_answer *a)
 	out->generation = (uint32_t)generation;
 }
 
+/* One part of a multipart body (RFC 2046 5.1.1): *text is moved behind it. Our own node's form is all that is read (protocol-est 8.3). */
+static int take_part(const char **text, const char *boundary, const char *type, struct buf *der)
+{
+	const char *head = strstr(*text, boundary), *body, *end;
+	size_t n = strlen(boundary);
+
+	if (!head || !(body = strstr(head, "\r\n\r\n")) || !(end = strstr(body, boundary)))
+		return -1;
+	head = memmem(head + n, (size_t)(body - head) - n, type, strlen(type));
+	*text = end;
+	return head && text_unbase64(der, body + 4, (size_t)(end - body) - 4) == 0 && der->len ? 0 : -1;
+}
+
+static void key_and_certificate(struct enrol_answer *out, const struct http_answer *a)
+{
+	const char *mark = strstr(http_answer_header(a, "content-type"), "boundary="), *text = buf_text(&a->body);
+	char boundary[80];
+	struct buf der = {0};
+
+	out->result = ENROL_REFUSED;
+	snprintf(boundary, sizeof boundary, "--%.70s", mark ? mark + strlen("boundary=") : "");
+	boundary[strcspn(boundary, "; \"")] = 0;
+	if (strlen(text) != a->body.len || strlen(boundary) < 3 || take_part(&text, boundary, KEY_TYPE, &out->encrypted_key) < 0 ||
+	    take_part(&text, boundary, "certs-only", &der) < 0)
+		err_set(&out->why, REASON_REQUEST, "the node's answer does not hold a key and its certificate (RFC 7030 4.4.2)");
+	else if (cms_certs_read(der.data, der.len, &out->chain, &out->why) == 0)
+		out->result = ENROL_DONE;
+	buf_free(&der);
+}
+
 static void certificates(struct enrol_answer *out, const struct http_answer *a)
 {
 	const char *type = http_answer_header(a, "content-type");
@@ -107,7 +140,10 @@ void enrol_answer_read(struct enrol_answer *out, const struct http_answer *a)
 	memset(out, 0, sizeof *out);
 	switch (a->status) {
 	case 200:
-		certificates(out, a);
+		if (strncasecmp(http_answer_header(a, "content-type"), "multipart/mixed;", 16) == 0)
+			key_and_certificate(out, a);
+		else
+			certificates(out, a);
 		break;
 	case 202:	/* RFC 7030 4.2.3: an admin has to approve first */
 	case 500:
@@ -166,12 +202,12 @@ static void send_csr(struct node *n, const struct credential *c, const struct de
 	struct err e;
 
 	FAULT("agent.requested");
-	if (csr_build(c->key, device, &c->request, &csr, &e) < 0) {
+	if (csr_build(c->transport ? c->transport : c->key, device, &c->request, &csr, &e) < 0) {
 		out->result = ENROL_REFUSED;
 		out->why = e;
 	} else {
 		text_base64(&body, csr.data, csr.len);
-		if (ask(n, "POST", EST_ENROL, "application/pkcs10", &body, &a, &e) < 0) {
+		if (ask(n, "POST", c->transport ? EST_KEYGEN : EST_ENROL, "application/pkcs10", &body, &a, &e) < 0) {
 			failed(out, n, &e);
 		} else if (FAULT_LOSE("agent.issue.answer")) {
 			err_set(&e, REASON_UNREACHABLE, "the node's answer was lost");
@@ -253,6 +289,10 @@ void enrol_request(struct node *n, struct credential *c, const struct device_id 
 		if (out->chain.n != 1)
 			err_set(&out->why, REASON_REQUEST, "the answer holds %zu certificates instead of one (RFC 7030 4.2.3)",
 				out->chain.n);
+		else if (!c->transport != !out->encrypted_key.len)
+			err_set(&out->why, REASON_REQUEST, "the answer has %s", c->transport ? "no private key" : "a private key that nobody asked for");
+		else if (c->transport && credential_open_key(c, &out->encrypted_key, &out->why) < 0)
+			err_prefix(&out->why, "the node's answer is not usable");
 		else if (chain_add(&c->chain, leaf->der.data, leaf->der.len, &out->why) == 0 &&
 			 enrol_build_chain(c, &cas.chain, device, clock_utc(), &out->why) == 0)
 			out->result = ENROL_DONE;

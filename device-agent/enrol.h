@@ -14,6 +14,7 @@ enum enrol_result {
 struct enrol_answer {
 	enum enrol_result result;
 	struct chain chain;		/* DONE: what a certs-only answer held */
+	struct buf encrypted_key;	/* DONE: what came with it of serverkeygen; else empty */
 	uint32_t generation;		/* DEAD: the highest one that the node knows */
 	uint32_t retry_s;		/* AGAIN */
 	struct err why;			/* AGAIN, REFUSED */

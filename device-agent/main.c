@@ -12,6 +12,7 @@ static const struct cli_option factory_options[] = {
 
 static const struct cli_option activate_options[] = {
 	{ "node", "URL", "address of the customer node: https://HOST:PORT" },
+	{ "key", "device|ca", "who makes the key: this device (default), or the customer's CA, encrypted to this device" },
 	{ "timeout", "TIME", "give up after this time (60s)" },
 	{ 0 },
 };

@@ -8,7 +8,6 @@
 
 #include "caclient.h"
 #include "clock.h"
-#include "envelope.h"
 #include "fault.h"
 #include "mem.h"
 #include "oid.h"
@@ -76,18 +75,11 @@ static int take_chain(struct attempt *a, const struct chain *answer, struct err 
 /* Mode ca: the key comes along. Whether it fits the certificate is for credential_verify(). */
 static int take_key(struct attempt *a, const struct ca_answer *answer, struct err *e)
 {
-	struct buf pkcs8 = {0};
-
 	if (!a->c.transport)
 		return answer->encrypted_key.len ? err_set(e, REASON_REQUEST, "it has a private key that nobody asked for") : 0;
 	if (!answer->encrypted_key.len)
 		return err_set(e, REASON_REQUEST, "it has no private key");
-	key_free(a->c.key);
-	a->c.key = NULL;
-	if (envelope_open(answer->encrypted_key.data, answer->encrypted_key.len, a->c.transport, &pkcs8, e) == 0)
-		a->c.key = key_import(&pkcs8, e);
-	buf_free(&pkcs8);
-	return a->c.key ? 0 : -1;
+	return credential_open_key(&a->c, &answer->encrypted_key, e);
 }
 
 static int issued(struct attempt *a, const struct ca_answer *answer, struct err *e)

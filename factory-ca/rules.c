@@ -87,7 +87,8 @@ static void answer_issued(const struct rules *ru, const struct issue *is, const 
 	a->result = CA_ISSUED;
 	a->request = is->id;
 	a->state = state;
-	buf_set(&a->encrypted_key, encrypted_key->data, encrypted_key->len);
+	if (encrypted_key->len)
+		buf_set(&a->encrypted_key, encrypted_key->data, encrypted_key->len);
 	chain_put(&a->chain, der);
 	if (is->include_ca)
 		chain_put(&a->chain, &ru->issuing->der);

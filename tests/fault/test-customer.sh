@@ -1,6 +1,7 @@
 # Every fault point of the customer transaction: killed there, started again, tried again. Afterwards device, node and CA agree on
 # one active credential, and no other certificate of the device is pending or active.
 set -u
+KEY=${KEY:-device}	# who makes the key: test-customer-ca.sh walks the same points and more with "ca"
 . "$TOP/tests/fault/lib.sh"
 
 SERIAL=00020001
@@ -19,7 +20,7 @@ run_case() {
 	restore_state
 	HANDSEL_FAULT=$fault HANDSEL_FAULT_LOG="$W/fired" supervised serve_both || return 1
 	for try in 1 2 3 4; do
-		with_fault "$fault" activate "$SERIAL" --timeout $((2 * try))s >>"$W/agent.log" 2>&1 && return 0
+		with_fault "$fault" activate "$SERIAL" --key "$KEY" --timeout $((2 * try))s >>"$W/agent.log" 2>&1 && return 0
 	done
 	return 1
 }
@@ -40,6 +41,9 @@ judge() {
 		bad "$fault" "device and CA differ on the active request"
 	node --dir "$W/node" devices --json | grep "\"serial\":\"$SERIAL\"" | grep -q '"state":"onboarded"' ||
 		bad "$fault" "the node does not hold the device for onboarded"
+	[ ! -e "$W/$SERIAL/store/$slot/transport.pem" ] || bad "$fault" "the transport key is still there"
+	cmp -s <(openssl pkey -in "$W/$SERIAL/store/$slot/key.pem" -pubout) \
+		<(openssl x509 -in "$W/$SERIAL/store/$slot/cert.pem" -pubkey -noout) || bad "$fault" "key and certificate differ"
 	openssl verify -CAfile "$W/customer/root.pem" -untrusted "$W/$SERIAL/store/$slot/cert.pem" \
 		"$W/$SERIAL/store/$slot/cert.pem" >/dev/null 2>&1 || bad "$fault" "openssl does not accept the certificate"
 }
@@ -48,7 +52,7 @@ restore_state
 export HANDSEL_FAULT_LIST="$KEPT.points"
 rm -f "$HANDSEL_FAULT_LIST"
 serve_both
-activate "$SERIAL" --timeout 10s >"$W/agent.log" 2>&1 || { cat "$W/agent.log"; die "the undisturbed run failed"; }
+activate "$SERIAL" --key "$KEY" --timeout 10s >"$W/agent.log" 2>&1 || { cat "$W/agent.log"; die "the undisturbed run failed"; }
 until_true 10 one_active || die "the node did not tell the CA"
 stop_all
 unset HANDSEL_FAULT_LIST

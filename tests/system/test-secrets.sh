@@ -13,7 +13,7 @@ provision WO-1 line-1 00020004 --key ca --key-type rsa2048
 customer_init && mkdir "$W/record2" && customer_serve --record "$W/record2" && node_init site-1 && node_serve
 ca --dir "$W/factory" ship --customer plant-seven --order WO-1 --out "$W/manifest.p7"
 node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply
-activate 00020001 && activate 00020002
+activate 00020001 && activate 00020002 && activate 00020003 --key ca
 stop_all
 
 xmllint --noout --schema "$TOP/profiles/schema/handsel-ca-1.xsd" "$W"/record*/*.xml
@@ -37,14 +37,13 @@ for key in "$W"/0002000?/store/*/key.pem; do
 	! grep -qF "$(private_hex "$key")" "$W/plain" || { echo "the private key of $key is in a message"; exit 1; }
 	! grep -qF "$(sed -n 3p "$key" | tr -d '\n' | hex)" "$W/plain" || { echo "the PEM of $key is in a message"; exit 1; }
 done
-[ "$keys" = 6 ] && [ "$messages" -ge 8 ]
+[ "$keys" = 7 ] && [ "$messages" -ge 8 ]
 # A key that the CA made is on no disk but the device's: not in ledger, signer's database, station, logs or messages.
-for serial in 00020003 00020004; do
-	key=$W/$serial/store/factory/key.pem
-	[ ! -e "$W/$serial/store/factory/transport.pem" ]
-	cat "$W"/factory/*.db* | hex >"$W/disk"
+for key in "$W"/0002000[34]/store/factory/key.pem "$W"/00020003/store/customer-a/key.pem; do
+	[ ! -e "${key%/*}/transport.pem" ]
+	cat "$W"/factory/*.db* "$W"/customer/*.db* "$W"/node/*.db* | hex >"$W/disk"
 	grep -qF "$(public_hex "$key")" "$W/disk" || { echo "the public key of $key is in no database: the search does not work"; exit 1; }
-	find "$W/factory" "$W/station-line-1" "$W/record" "$W"/*.log -type f | while read -r file; do
+	find "$W/factory" "$W/customer" "$W/node" "$W/station-line-1" "$W"/record* "$W"/*.log -type f | while read -r file; do
 		hex "$file"
 		echo
 	done >>"$W/disk"

@@ -125,7 +125,7 @@ static enum verdict issued_id(struct request_id r)
 	int rc;
 
 	buf_fmt(&leaf.der, "certificate %c", r.id[0]);
-	rc = rules_issued(db, &r, &leaf, now, &d, &e);
+	rc = rules_issued(db, &r, &leaf, NULL, now, &d, &e);
 	buf_free(&leaf.der);
 	return keep(&d, rc);
 }
