@@ -209,6 +209,48 @@ static void test_mutations(void)
 	buf_free(&body);
 }
 
+/* serverkeygen: two parts of a multipart body. Cut anywhere, it is no answer. */
+static void test_key_parts(void)
+{
+	static const char type[] = "multipart/mixed; boundary=handsel-part";
+	static const char part[] = "--handsel-part\r\nContent-Type: application/pkcs7-mime; smime-type=%s\r\n"
+				   "Content-Transfer-Encoding: base64\r\n\r\n";
+	struct http_answer a = { .status = 200 };
+	struct enrol_answer out;
+	struct buf whole = {0};
+
+	buf_fmt(&whole, part, "server-generated-key");
+	buf_str(&whole, "QUJD\n");
+	buf_fmt(&whole, part, "certs-only");
+	buf_add(&whole, good.data, good.len);
+	buf_str(&whole, "\n--handsel-part--\r\n");
+	header(&a, "content-type", type);
+	buf_set(&a.body, whole.data, whole.len);
+	enrol_answer_read(&out, &a);
+	CU_ASSERT_EQUAL(out.result, ENROL_DONE);
+	CU_ASSERT(out.chain.n == 1 && out.encrypted_key.len == 3 && memcmp(out.encrypted_key.data, "ABC", 3) == 0);
+	enrol_answer_free(&out);
+	for (size_t n = 0; n + 18 < whole.len; n++) {
+		buf_set(&a.body, whole.data, n);
+		enrol_answer_read(&out, &a);
+		CU_ASSERT(out.result == ENROL_REFUSED && out.why.code == REASON_REQUEST);
+		enrol_answer_free(&out);
+	}
+	/* a part of another type, and a zero byte */
+	buf_set(&a.body, whole.data, whole.len);
+	memcpy(memmem(a.body.data, a.body.len, "server-", 7), "SERVER-", 7);
+	enrol_answer_read(&out, &a);
+	CU_ASSERT_EQUAL(out.result, ENROL_REFUSED);
+	enrol_answer_free(&out);
+	buf_set(&a.body, whole.data, whole.len);
+	a.body.data[20] = 0;
+	enrol_answer_read(&out, &a);
+	CU_ASSERT_EQUAL(out.result, ENROL_REFUSED);
+	enrol_answer_free(&out);
+	http_answer_free(&a);
+	buf_free(&whole);
+}
+
 /* ---- certificates of somebody else ---- */
 
 static int accept_leaf(const struct agent_ca *ca, const struct device_id *device, const char *policy,
@@ -277,6 +319,7 @@ UNIT_MAIN("agent enrol",
 	{ "the world is made", make },
 	{ "answers", test_answers },
 	{ "layouts of base64", test_layouts },
+	{ "key and certificate", test_key_parts },
 	{ "mutations", test_mutations },
 	{ "chain and names", test_build_chain },
 	{ "address of the node", test_address },

@@ -589,7 +589,46 @@ static void test_clean(void)
 	unit_remove(folder);
 }
 
-UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone },
+/* The CA makes the key: what the signer returned is handed out again byte for byte, and to nobody who makes his own. */
+static void test_made(void)
+{
+	struct issue is = { .id = make_id('m', 1), .spki = &spki[0], .made = true };
+	struct buf der = {0}, wrong = {0}, sealed = {0}, none = {0};
+	struct ca_answer a = {0};
+	struct world w;
+	int64_t row = 0;
+	struct err e;
+
+	world_open(&w, SITE_CUSTOMER, 0);
+	snprintf(is.device.manufacturer, sizeof is.device.manufacturer, "Acme");
+	snprintf(is.device.model, sizeof is.device.model, "gw");
+	snprintf(is.device.serial, sizeof is.device.serial, "0001");
+	make_cert(&der, &spki[1]);
+	make_cert(&wrong, &spki[0]);
+	buf_str(&sealed, "an envelope");
+	CU_ASSERT_EQUAL_FATAL(db_begin(w.db, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &row, &e), 1);
+	/* for the transport key itself, or without the key */
+	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, row, &wrong, &sealed, &a, &e), -1);
+	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, row, &der, &none, &a, &e), -1);
+	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, row, &der, &sealed, &a, &e), 0);
+	CU_ASSERT(a.result == CA_ISSUED && buf_same(&a.encrypted_key, &sealed));
+	ca_answer_free(&a);
+	CU_ASSERT_EQUAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &row, &e), 0);
+	CU_ASSERT(a.result == CA_ISSUED && buf_same(&a.encrypted_key, &sealed) && buf_same(&a.chain.cert[0].der, &der));
+	ca_answer_free(&a);
+	is.made = false;
+	CU_ASSERT_EQUAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &row, &e), 0);
+	CU_ASSERT(a.result == CA_REFUSED && a.code == REASON_CLONE && !a.encrypted_key.len);
+	ca_answer_free(&a);
+	CU_ASSERT_EQUAL(db_commit(w.db, &e), 0);
+	world_close(&w);
+	buf_free(&der);
+	buf_free(&wrong);
+	buf_free(&sealed);
+}
+
+UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone }, { "made", test_made },
 	  { "supersede", test_supersede }, { "active", test_active }, { "other node", test_other_node },
 	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse },
 	  { "quota", test_quota },

@@ -266,6 +266,39 @@ static void test_same_id_same_answer(void)
 	end();
 }
 
+/* serverkeygen: the envelope is kept with the certificate; the other path does not get at it. */
+static void test_made_key(void)
+{
+	struct rules_peer p = factory(&dev);
+	struct buf spki = {0}, sealed = {0};
+	struct request_id r = id('m', 1);
+	struct rules_ask a = { .peer = &p, .request = r, .spki = &spki, .made = true, .now = now };
+	struct cert leaf = { .sha256 = { 'm' }, .serial = "01" };
+	struct decision d = {0};
+
+	begin();
+	buf_str(&spki, "transport");
+	buf_str(&sealed, "an envelope");
+	buf_str(&leaf.der, "certificate m");
+	CU_ASSERT_EQUAL(rules_bind(db, &a, &d, &e), 0);
+	CU_ASSERT_EQUAL(d.verdict, VERDICT_ASK_CA);
+	CU_ASSERT_EQUAL(rules_issued(db, &r, &leaf, &sealed, now, &d, &e), 0);
+	CU_ASSERT(d.verdict == VERDICT_CERTIFICATE && buf_same(&d.encrypted_key, &sealed));
+	decision_free(&d);
+	CU_ASSERT_EQUAL(rules_bind(db, &a, &d, &e), 0);
+	CU_ASSERT(d.verdict == VERDICT_CERTIFICATE && buf_same(&d.encrypted_key, &sealed) && buf_same(&d.certificate, &leaf.der));
+	decision_free(&d);
+	a.made = false;
+	CU_ASSERT_EQUAL(rules_bind(db, &a, &d, &e), 0);
+	CU_ASSERT(d.verdict == VERDICT_REFUSED && d.why.code == REASON_REQUEST && strstr(d.why.text, "7.2") && !d.encrypted_key.len);
+	decision_free(&d);
+	CU_ASSERT_EQUAL(confirm(&dev, 'm', 1), VERDICT_CONFIRMED);
+	end();
+	buf_free(&spki);
+	buf_free(&sealed);
+	buf_free(&leaf.der);
+}
+
 static void test_confirm_refused(void)
 {
 	struct rules_peer p = factory(&dev);
@@ -606,6 +639,7 @@ static void test_release_in_renewal(void)
 
 UNIT_MAIN("node rules", { "listed", test_listed }, { "leaving the list", test_leaving_the_list },
 	  { "same id, same answer", test_same_id_same_answer }, { "confirm refused", test_confirm_refused },
+	  { "made key", test_made_key },
 	  { "onboarded", test_onboarded }, { "superseded is dead", test_superseded_is_dead },
 	  { "generations", test_generations }, { "clones", test_clones }, { "lapse", test_lapse }, { "release", test_release },
 	  { "release doubtful", test_release_doubtful }, { "block", test_block }, { "dead at the CA", test_ca_dead },
