@@ -290,7 +290,7 @@ static void test_made_key(void)
 	decision_free(&d);
 	a.made = false;
 	CU_ASSERT_EQUAL(rules_bind(db, &a, &d, &e), 0);
-	CU_ASSERT(d.verdict == VERDICT_REFUSED && d.why.code == REASON_REQUEST && strstr(d.why.text, "7.2") && !d.encrypted_key.len);
+	CU_ASSERT(d.verdict == VERDICT_REFUSED && d.why.code == REASON_REQUEST && strstr(d.why.text, "8.2") && !d.encrypted_key.len);
 	decision_free(&d);
 	CU_ASSERT_EQUAL(confirm(&dev, 'm', 1), VERDICT_CONFIRMED);
 	end();
