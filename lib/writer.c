@@ -6,10 +6,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fault.h"
 #include "limits.h"
 #include "mem.h"
+
+#define GATHER_STEP_MS 1
+#define GATHER_STEPS 8		/* what a job waits at most, so that its commit is shared: less than a device notices */
 
 struct result {
 	struct writer_job *job;
@@ -23,8 +27,9 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct writer_job *first, **last;	/* under the lock */
-	bool stopping;				/* under the lock */
+	struct writer_job *first, **last;	/* under the lock, likewise the next three */
+	size_t waiting;
+	bool idle, stopping;
 	struct result batch[LIMIT_BATCH];	/* the thread's */
 	size_t n;
 };
@@ -103,18 +108,46 @@ static void process(struct writer *w)
 	}
 }
 
+static void nap(struct writer *w)
+{
+	struct timespec t = { .tv_nsec = GATHER_STEP_MS * 1000000 };
+
+	pthread_mutex_unlock(&w->lock);
+	nanosleep(&t, NULL);
+	pthread_mutex_lock(&w->lock);
+}
+
+/* A commit costs as much as several jobs. So under load, when the last batch or this one is more than one job, those that come
+ * within the next moments share it: as long as more come in each step, and not for ever. One job alone never waits. */
+static void gather(struct writer *w)
+{
+	size_t seen = 0;
+
+	if (w->n <= 1 && w->waiting <= 1)
+		return;
+	for (int i = 0; i < GATHER_STEPS && !w->stopping && w->waiting > seen && w->waiting < LIMIT_BATCH; i++) {
+		seen = w->waiting;
+		nap(w);
+	}
+}
+
 /* What has gathered, or nothing when the writer is to end. */
 static size_t take(struct writer *w)
 {
 	size_t n = 0;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->first && !w->stopping)
+	while (!w->first && !w->stopping) {
+		w->idle = true;
 		pthread_cond_wait(&w->wake, &w->lock);
+	}
+	w->idle = false;
+	gather(w);
 	while (w->first && n < LIMIT_BATCH) {
 		w->batch[n++] = (struct result){ .job = w->first };
 		w->first = w->first->next;
 	}
+	w->waiting -= n;
 	if (!w->first)
 		w->last = &w->first;
 	pthread_mutex_unlock(&w->lock);
@@ -157,7 +190,10 @@ void writer_submit(struct writer *w, struct writer_job *job)
 	pthread_mutex_lock(&w->lock);
 	*w->last = job;
 	w->last = &job->next;
-	pthread_cond_signal(&w->wake);
+	w->waiting++;
+	if (w->idle)
+		pthread_cond_signal(&w->wake);
+	w->idle = false;	/* one signal is enough */
 	pthread_mutex_unlock(&w->lock);
 }
 
