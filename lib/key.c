@@ -11,6 +11,8 @@
 #include "limits.h"
 #include "mem.h"
 
+#define P256_LEN 32	/* of a coordinate */
+
 struct key {
 	gnutls_privkey_t handle;
 	enum key_type type;
@@ -336,12 +338,35 @@ static bool is_accepted(gnutls_pubkey_t pub, const void *spki, size_t len)
 					  : algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519;
 }
 
+/* Nearly every key here is an uncompressed point on P-256, and those have one encoding (RFC 5480 2): these bytes and the
+ * coordinates. Taking it apart by hand is several times faster than the general way, and accepts nothing more. */
+static gnutls_pubkey_t p256_import(const uint8_t *spki, size_t len)
+{
+	static const uint8_t head[] = { 0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1,
+					6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0, 4 };
+	uint8_t point[2 * P256_LEN];
+	gnutls_datum_t x = { point, P256_LEN }, y = { point + P256_LEN, P256_LEN };
+	gnutls_pubkey_t pub;
+
+	if (len != sizeof head + sizeof point || memcmp(spki, head, sizeof head) != 0)
+		return NULL;
+	memcpy(point, spki + sizeof head, sizeof point);
+	if (gnutls_pubkey_init(&pub) < 0)
+		abort();
+	if (gnutls_pubkey_import_ecc_raw(pub, GNUTLS_ECC_CURVE_SECP256R1, &x, &y) >= 0)
+		return pub;
+	gnutls_pubkey_deinit(pub);
+	return NULL;
+}
+
 gnutls_pubkey_t spki_import(const void *spki, size_t len)
 {
 	struct der d = der_from(spki, len);
 	gnutls_datum_t der = {0};
-	gnutls_pubkey_t pub;
+	gnutls_pubkey_t pub = p256_import(spki, len);
 
+	if (pub)
+		return pub;
 	if (len > LIMIT_CERT || der_take(&d, DER_SEQUENCE).failed || !der_done(&d))
 		return NULL;
 	memcpy(&der.data, &spki, sizeof der.data);
