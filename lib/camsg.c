@@ -77,7 +77,7 @@ void ca_message_free(struct ca_message *m)
 {
 	if (!m)
 		return;
-	for (size_t i = 0; i < LIMIT_BATCH; i++)
+	for (size_t i = 0; i <= m->n && i < LIMIT_BATCH; i++)	/* the one after the last may be half read */
 		ca_request_free(&m->request[i]);
 	free(m);
 }
@@ -86,7 +86,7 @@ void ca_reply_free(struct ca_reply *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < LIMIT_BATCH; i++)
+	for (size_t i = 0; i <= r->n && i < LIMIT_BATCH; i++)	/* the one after the last may be half read */
 		ca_answer_free(&r->answer[i]);
 	free(r);
 }

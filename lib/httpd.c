@@ -354,6 +354,7 @@ struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
 		if (identity_init(&d->identity[i], &conf->identity[i], e))
 			goto fail;
 	raise_fd_limit();
+	mem_keep();
 	if (listen_on(d, e))
 		goto fail;
 	rc = pthread_create(&d->reaper, NULL, reap, d);

@@ -3,12 +3,15 @@
 #include "mem.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+#define KEEP_BYTES (4 << 20)	/* a thread: a few messages of the largest size */
 
 _Noreturn void mem_out(void)
 {
@@ -60,6 +63,12 @@ char *mem_fmt(const char *fmt, ...)
 	if (n < 0)
 		mem_out();
 	return p;
+}
+
+void mem_keep(void)
+{
+	mallopt(M_TOP_PAD, KEEP_BYTES / 4);
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 }
 
 void mem_wipe(void *data, size_t len)

@@ -16,6 +16,10 @@ char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc,
 /* Says so and ends the process: for a library's own "no memory", in its one wrapper file. */
 _Noreturn void mem_out(void);
 
+/* For a server: freed memory, up to a few megabytes a thread, is kept for the next request instead of going back to the system
+ * and coming again page by page. */
+void mem_keep(void);
+
 /* Overwrites with zeros; the compiler may not drop it. NULL is fine. */
 void mem_wipe(void *data, size_t len);
 
