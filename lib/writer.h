@@ -36,7 +36,8 @@ struct writer_hooks {
 
 /* The db belongs to the writer's thread until writer_stop(). */
 struct writer *writer_start(struct db *db, const struct writer_hooks *hooks, struct err *e);
-void writer_submit(struct writer *w, struct writer_job *job);	/* from any thread */
+/* From any thread. A job alone is run at once; under load it waits a few milliseconds at most for others to share its commit. */
+void writer_submit(struct writer *w, struct writer_job *job);
 void writer_stop(struct writer *w);	/* finishes what was submitted */
 
 #endif
