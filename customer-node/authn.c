@@ -136,4 +136,6 @@ void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct
 	out->why.code = REASON_OK;
 	out->id.device = leaf->device;
 	memcpy(out->id.certificate, leaf->sha256, SHA256_LEN);
+	if (!out->id.customer)
+		buf_set(&out->factory_certificate, leaf->der.data, leaf->der.len);
 }

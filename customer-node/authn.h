@@ -18,6 +18,7 @@ struct peer {
 	bool anonymous;			/* showed no certificate */
 	struct err why;			/* code OK: it is `id` */
 	struct rules_peer id;		/* all but remote */
+	struct buf factory_certificate;	/* DER, as it was shown; empty from our own devices; free with buf_free() */
 };
 /* Once a connection. */
 void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct peer *out);

@@ -165,6 +165,13 @@ static void put_job(struct ca_message *m, const struct ca_job *j)
 		buf_set(&r->transport_key, j->transport_key->data, j->transport_key->len);
 	else
 		buf_set(&r->csr, j->csr->data, j->csr->len);
+	if (j->endorsement->signature.len) {
+		r->endorsement = *j->endorsement;
+		r->endorsement.signature = r->endorsement.factory_certificate = (struct buf){0};
+		buf_set(&r->endorsement.signature, j->endorsement->signature.data, j->endorsement->signature.len);
+		buf_set(&r->endorsement.factory_certificate, j->endorsement->factory_certificate.data,
+			j->endorsement->factory_certificate.len);
+	}
 	r->params.include_ca = CHOICE_NO;	/* cacerts gives the chain */
 }
 

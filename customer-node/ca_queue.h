@@ -30,6 +30,7 @@ struct ca_job {
 	struct request_id request;
 	const struct buf *csr;
 	const struct buf *transport_key;	/* instead of csr: the CA makes the key; else NULL */
+	const struct ca_endorsement *endorsement;	/* without a signature: a plain client */
 	void (*done)(struct ca_job *job, const struct ca_answer *a, const struct err *e);
 };
 void ca_queue_issue(struct ca_queue *q, struct ca_job *job);

@@ -12,6 +12,25 @@
 #include "import.h"
 #include "node.h"
 
+/* Each voucher is one for its device, of this very manifest: what the device would refuse is not taken in. */
+static int check_vouchers(const struct manifest *m, struct trust *t, struct err *e)
+{
+	struct voucher v;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct manifest_entry *d = &m->entry[i];
+
+		if (!d->voucher.len)
+			continue;
+		if (voucher_read(&v, d->voucher.data, d->voucher.len, t, e) < 0)
+			return err_prefix(e, "device %s", d->device.serial);
+		if (strcmp(v.customer, m->customer) != 0 || v.sequence != m->sequence || !device_same(&v.device, &d->device))
+			return err_set(e, REASON_VOUCHER, "protocol-documents 6.3: the voucher of device %s is for another "
+				       "device, customer or shipment; ask the manufacturer for a new manifest", d->device.serial);
+	}
+	return 0;
+}
+
 /* Signed by an operator under the manufacturer's root of the handoff, for this customer. */
 static int open_manifest(const struct cli *c, struct manifest *m, uint8_t sha256[SHA256_LEN], struct err *e)
 {
@@ -38,7 +57,7 @@ static int open_manifest(const struct cli *c, struct manifest *m, uint8_t sha256
 		err_set(e, REASON_OTHER_SITE, "the manifest is for customer \"%s\", and this is \"%s\"", m->customer,
 			onboard.cert[0].customer);
 	else
-		rc = 0;
+		rc = check_vouchers(m, t, e);
 out:
 	trust_free(t);
 	chain_free(&factory);

@@ -25,6 +25,7 @@ struct enrol {
 	struct request_id id;
 	bool plain, made;		/* made: serverkeygen, the CSR's key is the transport key */
 	struct buf encrypted_key;
+	struct ca_endorsement endorsement;
 	struct cert leaf;
 	uint32_t highest;		/* STAGE_DEAD */
 	struct err why;			/* STAGE_REFUSE */
@@ -36,6 +37,8 @@ static void enrol_free(struct enrol *x)
 	csr_free(&x->csr);
 	cert_free(&x->leaf);
 	buf_free(&x->encrypted_key);
+	buf_free(&x->endorsement.signature);
+	buf_free(&x->endorsement.factory_certificate);
 	decision_free(&x->d);
 	free(x);
 }
@@ -201,6 +204,23 @@ static void take_id(struct enrol *x)
 		x->id = x->csr.request;
 }
 
+/* What the device has signed for the CA, and with which certificate; the CA judges it. The node that a new device met is the one
+ * of the handoff. */
+static void take_endorsement(struct enrol *x, const struct peer *shown)
+{
+	const struct node_identity *met = x->peer.customer ? &x->s->own : &x->s->onboard;
+	struct ca_endorsement *d = &x->endorsement;
+
+	if (x->plain || !x->csr.endorsement.len || !met->chain.n)
+		return;
+	buf_set(&d->signature, x->csr.endorsement.data, x->csr.endorsement.len);
+	memcpy(d->node, met->chain.cert[0].sha256, SHA256_LEN);
+	if (x->peer.customer)
+		memcpy(d->renews, x->peer.certificate, SHA256_LEN);
+	else
+		buf_set(&d->factory_certificate, shown->factory_certificate.data, shown->factory_certificate.len);
+}
+
 static void begin(struct server *s, struct http_req *r, const struct rules_peer *id, bool made)
 {
 	struct enrol *x = mem_new(1, sizeof *x);
@@ -215,7 +235,9 @@ static void begin(struct server *s, struct http_req *r, const struct rules_peer 
 		return;
 	}
 	take_id(x);
+	take_endorsement(x, http_peer(r));
 	x->ca = (struct ca_job){ .device = x->peer.device, .request = x->id, .csr = &x->csr.der,
+				 .endorsement = &x->endorsement,
 				 .transport_key = made ? &x->csr.spki : NULL, .done = ca_done };
 	submit(x, STAGE_BIND);
 }

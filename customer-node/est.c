@@ -204,6 +204,7 @@ static const struct route {
 	{ "/.well-known/est/simplereenroll", "POST", true, enrol_begin },
 	{ "/.well-known/est/serverkeygen", "POST", true, keygen_begin },
 	{ "/.well-known/handsel/confirm", "POST", true, confirm_begin },
+	{ "/.well-known/handsel/voucher", "GET", true, voucher_get },
 };
 
 static const struct route *find_route(struct server *s, struct http_req *r)
@@ -273,6 +274,7 @@ void *server_peer(void *arg, const struct chain *chain, size_t *max_body)
 
 void server_peer_free(void *arg, void *peer)
 {
+	buf_free(&((struct peer *)peer)->factory_certificate);
 	free(peer);
 }
 

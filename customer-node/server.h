@@ -49,10 +49,11 @@ void answer_certificate(struct server *s, struct http_req *r, const struct buf *
 void answer_send(struct server *s, struct http_req *r, int status, const char *type, const char *extra, const void *body,
 		 size_t len);
 
-/* ---- enrol.c, confirm.c: take the request over; id is the peer's ---- */
+/* ---- enrol.c, confirm.c, voucher.c: take the request over; id is the peer's ---- */
 void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
 void keygen_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
 void confirm_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
+void voucher_get(struct server *s, struct http_req *r, const struct rules_peer *id);
 
 /* ---- reload.c: in the writer ---- */
 /* Puts the allowlist file in force; a wrong one leaves what is in force, loudly. */

@@ -16,7 +16,7 @@ static const char *const migrations[] = {
 	" WITHOUT ROWID;"
 	"CREATE TABLE manifest(sequence INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, time INTEGER NOT NULL,"
 	" imported INTEGER NOT NULL, devices INTEGER NOT NULL);"
-	/* voucher: reserved for the signed word that a device shows at its first contact */
+	/* voucher: CMS, that the device demands at its first contact */
 	"CREATE TABLE shipped(serial TEXT NOT NULL, manufacturer TEXT NOT NULL, model TEXT NOT NULL, sequence INTEGER NOT NULL,"
 	" certificate BLOB NOT NULL, voucher BLOB, PRIMARY KEY(serial, manufacturer, model)) WITHOUT ROWID;"
 	"CREATE TABLE device(n INTEGER PRIMARY KEY, serial TEXT NOT NULL, manufacturer TEXT NOT NULL, model TEXT NOT NULL,"
@@ -510,6 +510,21 @@ int store_shipped_get(struct db *db, const struct device_id *id, uint64_t *seque
 		return rc;
 	*sequence = (uint64_t)col_int(s, 0);
 	col_sha256(s, 1, certificate);
+	db_reset(s);
+	return 1;
+}
+
+int store_voucher_get(struct db *db, const struct device_id *id, struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT voucher FROM shipped WHERE serial = ? AND manufacturer = ? AND model = ?"
+				     " AND voucher IS NOT NULL");
+	int rc;
+
+	bind_device(s, 1, id);
+	rc = db_step(s, e);
+	if (rc != 1)
+		return rc;
+	col_blob(s, 0, cms);
 	db_reset(s);
 	return 1;
 }

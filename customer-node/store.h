@@ -114,6 +114,7 @@ int store_manifest_get(struct db *db, uint64_t sequence, uint8_t sha256[SHA256_L
 int store_manifest_add(struct db *db, const struct manifest *m, const uint8_t sha256[SHA256_LEN], int64_t now, struct err *e);
 int store_shipped_get(struct db *db, const struct device_id *id, uint64_t *sequence, uint8_t certificate[SHA256_LEN],
 		      struct err *e);
+int store_voucher_get(struct db *db, const struct device_id *id, struct buf *cms, struct err *e);	/* *cms empty: none */
 int store_shipped_any(struct db *db, const char *serial, struct err *e);	/* 1: some device of this serial */
 int store_shipped_put(struct db *db, const struct manifest_entry *m, uint64_t sequence, struct err *e);
 

@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "settings.h"
 
 #define PAUSE_FIRST_MS 250	/* doubled after each failure ... */
 #define PAUSE_MAX_MS 15000	/* ... up to this: a site that comes back after a power cut is not stormed */
@@ -126,13 +127,15 @@ static void run(struct activation *a)
 int activate(struct store *s, const struct url *url, enum link_mode mode, int64_t give_up_ms, char *customer, struct err *e)
 {
 	struct activation a = { .store = s, .mode = mode, .give_up_ms = give_up_ms };
+	struct agent_conf conf;
 
 	customer[0] = 0;
 	if (store_current(s) != SLOT_FACTORY)
 		return err_set(e, REASON_KEY_STORE, "the device has no factory credential: it has not passed the factory");
 	if (store_load(s, SLOT_FACTORY, &a.factory, e) < 0)
 		return -1;
-	if (node_init(&a.node, url, &a.factory, &a.why) == 0) {
+	if (agent_conf_load(&conf, store_dir(s), &a.why) == 0 && node_init(&a.node, url, &a.factory, &a.why) == 0) {
+		a.node.store = conf.voucher ? s : NULL;
 		a.node.give_up_ms = give_up_ms;
 		run(&a);
 		memcpy(customer, a.node.customer, LIMIT_NAME + 1);

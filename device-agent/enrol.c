@@ -7,9 +7,12 @@
 
 #include "clock.h"
 #include "cms.h"
+#include "digest.h"
+#include "endorsement.h"
 #include "fault.h"
 #include "mem.h"
 #include "oid.h"
+#include "vouch.h"
 
 #define EST_CACERTS "/.well-known/est/cacerts"
 #define EST_ENROL "/.well-known/est/simpleenroll"
@@ -177,7 +180,7 @@ static void failed(struct enrol_answer *out, struct node *n, const struct err *e
 static int ask(struct node *n, const char *method, const char *path, const char *type, const struct buf *body,
 	       struct http_answer *a, struct err *e)
 {
-	if (node_connect(n, e) < 0)
+	if (vouch_connect(n, e) < 0)
 		return -1;
 	return httpc_request(n->http, method, path, type, type && body ? "Content-Transfer-Encoding: base64\r\n" : "",
 			     body ? body->data : NULL, body ? body->len : 0, ANSWER_MAX, a, e);
@@ -195,6 +198,24 @@ static void get_cas(struct node *n, struct enrol_answer *out)
 	http_answer_free(&a);
 }
 
+/* The request, with the word of the credential in force that it is this device's, for the node at the other end. */
+static int endorsed_csr(struct node *n, const struct credential *c, const struct device_id *device, struct buf *csr, struct err *e)
+{
+	const struct key *key = c->transport ? c->transport : c->key;	/* transport: the CA makes the key */
+	struct buf spki = {0}, endorsement = {0};
+	uint8_t hash[SHA256_LEN];
+	int rc = -1;
+
+	if (vouch_connect(n, e) == 0 && key_spki(key, &spki, e) == 0) {
+		digest_sha256(hash, spki.data, spki.len);
+		if (endorsement_sign(n->own->key, &c->request, hash, tls_peer(httpc_tls(n->http))->sha256, &endorsement, e) == 0)
+			rc = csr_build_endorsed(key, device, &c->request, &endorsement, csr, e);
+	}
+	buf_free(&spki);
+	buf_free(&endorsement);
+	return rc;
+}
+
 static void send_csr(struct node *n, const struct credential *c, const struct device_id *device, struct enrol_answer *out)
 {
 	struct http_answer a = {0};
@@ -202,9 +223,8 @@ static void send_csr(struct node *n, const struct credential *c, const struct de
 	struct err e;
 
 	FAULT("agent.requested");
-	if (csr_build(c->transport ? c->transport : c->key, device, &c->request, &csr, &e) < 0) {
-		out->result = ENROL_REFUSED;
-		out->why = e;
+	if (endorsed_csr(n, c, device, &csr, &e) < 0) {
+		failed(out, n, &e);
 	} else {
 		text_base64(&body, csr.data, csr.len);
 		if (ask(n, "POST", c->transport ? EST_KEYGEN : EST_ENROL, "application/pkcs10", &body, &a, &e) < 0) {
@@ -362,7 +382,7 @@ void enrol_confirm(struct node *n, const struct credential *c, struct enrol_answ
 	struct err e;
 
 	memset(out, 0, sizeof *out);
-	if (node_connect(n, &e) < 0 ||
+	if (vouch_connect(n, &e) < 0 ||
 	    !(m = credential_confirm(c, httpc_tls(n->http), &e))) {
 		failed(out, n, &e);
 		return;

@@ -89,6 +89,7 @@ int node_connect(struct node *n, struct err *e)
 	t = node_handshake(n, fd, deadline_ms, e);
 	if (!t)
 		return -1;
+	n->vouched = false;
 	n->http = httpc_new(t, n->url->host);
 	return 0;
 }

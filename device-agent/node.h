@@ -8,12 +8,16 @@
 
 #define NODE_ONBOARD_SNI "onboard.handsel.internal"
 
+struct store;
+
 struct node {
 	const struct url *url;
 	const struct credential *own;	/* factory: the node is sought under the factory root; else under the customer's */
 	struct trust *trust;
 	int64_t give_up_ms;		/* clock_mono_ms() that no connection may outlast; 0: none */
 	struct httpc *http;		/* NULL: not connected */
+	struct store *store;		/* for the voucher (vouch.h); NULL: none is demanded */
+	bool vouched;			/* this connection's node has shown a good one */
 	char customer[LIMIT_NAME + 1];	/* that the node's certificate names; "" until connected */
 };
 

@@ -177,6 +177,11 @@ const char *store_slot_name(enum store_slot slot)
 	return names[slot];
 }
 
+const char *store_dir(const struct store *s)
+{
+	return s->dir;
+}
+
 const struct identity *store_identity(const struct store *s)
 {
 	return &s->identity;

@@ -5,6 +5,8 @@
  *   customer-a/ customer-b/        key.pem request root.pem cert.pem state
  *   current                        "factory", "customer-a" or "customer-b": the credential in force; absent in the factory
  *   generation                     the highest one ever used
+ *   voucher                        sequence and customer of the highest voucher accepted (vouch.c); absent before the first
+ *   agent.yaml                     settings.h; absent: as they are by default
  *   outcome                        why the last activation failed; absent if it did not
  *
  * Where the CA makes the key (mode ca), transport.pem stands in key.pem's place until the certificate comes; key.pem is then written
@@ -28,6 +30,7 @@ struct store;
 struct store *store_open(const char *dir, bool writer, struct err *e);
 void store_close(struct store *s);
 
+const char *store_dir(const struct store *s);
 const struct identity *store_identity(const struct store *s);
 uint32_t store_generation(const struct store *s);
 enum store_slot store_current(const struct store *s);		/* SLOT_NONE: no credential yet */

@@ -7,6 +7,7 @@
 
 #include "confirm.h"
 #include "digest.h"
+#include "endorsement.h"
 #include "envelope.h"
 #include "mem.h"
 
@@ -64,7 +65,47 @@ static int check_key(struct job *job, struct err *e)
 	return 0;
 }
 
-static int check_issue(struct desk *d, struct db *db, struct job *job, bool *audit, struct err *e)
+/* protocol-ca 4.1: a renewal is endorsed by the customer key that we have certified. */
+static int check_renewal(struct db *db, const struct peer *peer, const struct job *job, const uint8_t spki[SHA256_LEN],
+			 struct err *e)
+{
+	const struct ca_request *rq = job->rq;
+	struct ledger_request before = {0};
+	struct cert cert = {0};
+	int rc = ledger_request_renews(db, peer->unit, rq->endorsement.renews, &before, e);
+
+	if (rc == 0)
+		rc = err_set(e, REASON_ENDORSEMENT, "renews: this unit has no such certificate, or it is not good any more");
+	else if (rc == 1 && cert_parse(&cert, before.cert.data, before.cert.len, e) < 0)
+		rc = -1;
+	else if (rc == 1 && !device_same(&cert.device, &rq->device))
+		rc = err_set(e, REASON_ENDORSEMENT, "renews: it is another device's certificate");
+	else if (rc == 1 && !mem_same(peer->sha256, rq->endorsement.node, SHA256_LEN))
+		rc = err_set(e, REASON_ENDORSEMENT, "endorsed-node: the device was at another node than the one that asks");
+	if (rc == 1)
+		rc = endorsement_verify(&cert.spki, &rq->request, spki, rq->endorsement.node, &rq->endorsement.signature, e);
+	cert_free(&cert);
+	ledger_request_free(&before);
+	return rc < 0 ? -1 : 0;
+}
+
+/* At the customer: a node cannot invent a device, nor choose a key for one. Plain EST clients (generation 0) cannot endorse. */
+static int check_endorsement(struct desk *d, struct db *db, const struct peer *peer, const struct job *job, struct err *e)
+{
+	const struct ca_request *rq = job->rq;
+	uint8_t spki[SHA256_LEN];
+
+	if (!rq->endorsement.signature.len && rq->request.generation == 0)
+		return 0;
+	if (!rq->endorsement.signature.len)
+		return err_set(e, REASON_ENDORSEMENT, "endorsement: missing; a device must have signed for this request itself");
+	digest_sha256(spki, job->issue.spki->data, job->issue.spki->len);
+	if (rq->endorsement.factory_certificate.len)
+		return factories_check(d->factories, rq, spki, e);
+	return check_renewal(db, peer, job, spki, e);
+}
+
+static int check_issue(struct desk *d, struct db *db, const struct peer *peer, struct job *job, bool *audit, struct err *e)
 {
 	const struct ca_request *rq = job->rq;
 	bool factory = d->settings.site == SITE_FACTORY;
@@ -76,6 +117,8 @@ static int check_issue(struct desk *d, struct db *db, struct job *job, bool *aud
 		return -1;
 	if (!device_valid(&rq->device))
 		return err_set(e, REASON_REQUEST, "device: manufacturer, model and serial are all needed");
+	if (!factory && check_endorsement(d, db, peer, job, e) < 0)
+		return -1;
 	if (job->issue.made ? profile_choose(&d->profile, &rq->params, &type, e) < 0
 			    : profile_check(&d->profile, &rq->params, job->csr.key_type, e) < 0)
 		return -1;
@@ -87,6 +130,7 @@ static int check_issue(struct desk *d, struct db *db, struct job *job, bool *aud
 		.ticket_cms = factory ? &rq->ticket : NULL,
 		.ticket = factory ? &job->ticket : NULL,
 		.order = job->order,
+		.endorsement = !factory && rq->endorsement.signature.len ? &rq->endorsement : NULL,
 		.include_ca = rq->params.include_ca == CHOICE_DEFAULT ? d->profile.include_ca
 								      : rq->params.include_ca == CHOICE_YES,
 	};
@@ -160,7 +204,7 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 {
 	switch (job->rq->kind) {
 	case CA_ISSUE:
-		return check_issue(d, db, job, audit, e);
+		return check_issue(d, db, peer, job, audit, e);
 	case CA_CONFIRM:
 		return check_confirm(d, db, peer, r, job, e);
 	case CA_REVOKE:

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "documents.h"
+#include "factories.h"
 #include "file.h"
 
 static int note(struct office *o, const char *action, const char *subject, const char *detail, struct err *e)
@@ -110,12 +111,10 @@ enum cli_exit cmd_handoff_grant(const struct cli *c)
 /* ---- the customer's side: the factory's chain, to check what devices of that factory have signed ---- */
 static int keep(struct office *o, const struct handoff *h, struct err *e)
 {
-	char folder[FILE_PATH], path[FILE_PATH], name[SHA256_HEX + 4], hash[SHA256_HEX];
+	char hash[SHA256_HEX];
 
 	text_hex(hash, h->factory.cert[h->factory.n - 1].sha256, SHA256_LEN);
-	snprintf(name, sizeof name, "%s.pem", hash);
-	if (file_join(folder, e, o->dir, "factories") < 0 || file_mkdir(folder, e) < 0 ||
-	    file_join(path, e, folder, name) < 0 || chain_save(&h->factory, path, e) < 0)
+	if (factories_accept(o->dir, h, e) < 0)
 		return -1;
 	return note(o, "handoff", h->manufacturer, hash, e);
 }

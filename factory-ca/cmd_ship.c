@@ -12,12 +12,26 @@
 #include "ledger.h"
 #include "mem.h"
 
+struct shipment {
+	struct manifest m;
+	uint8_t (*key)[SHA256_LEN];	/* of each entry's factory key */
+	struct err damaged;		/* code OK: none of the certificates is */
+};
+
 /* Each active one becomes an entry. */
 static int add_entry(void *arg, const struct ledger_row *row)
 {
-	struct manifest *m = arg;
+	struct shipment *s = arg;
+	struct manifest *m = &s->m;
 	struct manifest_entry *entry;
+	struct cert c = {0};
 
+	/* of the certificate: the request may have had a transport key */
+	if (cert_parse(&c, row->r.cert.data, row->r.cert.len, &s->damaged) < 0)
+		return 1;
+	s->key = mem_grow(s->key, m->n + 1, sizeof *s->key);
+	memcpy(s->key[m->n], c.spki_sha256, SHA256_LEN);
+	cert_free(&c);
 	m->entry = mem_grow(m->entry, m->n + 1, sizeof *m->entry);
 	entry = &m->entry[m->n++];
 	*entry = (struct manifest_entry){ .device = row->device };
@@ -25,8 +39,9 @@ static int add_entry(void *arg, const struct ledger_row *row)
 	return 0;
 }
 
-static int collect(struct office *o, const struct cli *c, struct manifest *m, struct err *e)
+static int collect(struct office *o, const struct cli *c, struct shipment *s, struct err *e)
 {
+	struct manifest *m = &s->m;
 	const char *order = cli_get(c, "order");
 	struct ledger_filter f = { .order = order, .state = "active" };
 	size_t n = cli_count(c, "device");
@@ -34,7 +49,7 @@ static int collect(struct office *o, const struct cli *c, struct manifest *m, st
 	if (!order == !n)
 		return err_set(e, REASON_CONFIG, "give either --order ID or --device SERIAL, which may be repeated");
 	if (order) {
-		if (ledger_list(o->ledger, &f, add_entry, m, e) < 0)
+		if (ledger_list(o->ledger, &f, add_entry, s, e) < 0)
 			return -1;
 		return m->n ? 0
 			    : err_set(e, REASON_ORDER,
@@ -42,7 +57,7 @@ static int collect(struct office *o, const struct cli *c, struct manifest *m, st
 	}
 	for (size_t i = 0; i < n; i++) {
 		f.serial = cli_get_n(c, "device", i);
-		if (ledger_list(o->ledger, &f, add_entry, m, e) < 0)
+		if (ledger_list(o->ledger, &f, add_entry, s, e) < 0)
 			return -1;
 		if (m->n == i)
 			return err_set(e, REASON_REQUEST, "device %s has no active credential; it cannot be shipped",
@@ -56,9 +71,29 @@ static int collect(struct office *o, const struct cli *c, struct manifest *m, st
 	return 0;
 }
 
-/* The sequence is on disk before the manifest is: no two manifests ever have the same. */
-static int ship(struct office *o, const struct cli *c, struct manifest *m, struct err *e)
+/* protocol-documents 6: whose each device is from now on, in its own words for the device itself. */
+static int add_vouchers(struct shipment *s, const struct operator *op, struct err *e)
 {
+	struct voucher v = { .sequence = s->m.sequence };
+
+	if (s->damaged.code != REASON_OK) {
+		*e = s->damaged;
+		return err_prefix(e, "the ledger has a certificate that cannot be read");
+	}
+	memcpy(v.customer, s->m.customer, sizeof v.customer);
+	for (size_t i = 0; i < s->m.n; i++) {
+		v.device = s->m.entry[i].device;
+		memcpy(v.key_sha256, s->key[i], SHA256_LEN);
+		if (voucher_write(&v, op->key, &op->chain, &s->m.entry[i].voucher, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The sequence is on disk before the manifest is: no two manifests ever have the same. */
+static int ship(struct office *o, const struct cli *c, struct shipment *s, struct err *e)
+{
+	struct manifest *m = &s->m;
 	const char *customer, *out;
 	struct operator op = {0};
 	struct buf cms = {0};
@@ -78,9 +113,11 @@ static int ship(struct office *o, const struct cli *c, struct manifest *m, struc
 	snprintf(m->customer, sizeof m->customer, "%s", customer);
 	if (db_begin(o->ledger, e) < 0)
 		goto out;
-	rc = collect(o, c, m, e);
+	rc = collect(o, c, s, e);
 	if (rc == 0)
 		rc = ledger_shipment_next(o->ledger, &m->sequence, e);
+	if (rc == 0)
+		rc = add_vouchers(s, &op, e);
 	if (rc == 0)
 		rc = manifest_write(m, op.key, &op.chain, &cms, e);
 	if (rc == 0)
@@ -102,7 +139,8 @@ out:
 
 enum cli_exit cmd_ship(const struct cli *c)
 {
-	struct manifest m = {0};
+	struct shipment s = {0};
+	const struct manifest *m = &s.m;
 	struct office o;
 	struct jsonl *j;
 	struct err e;
@@ -110,18 +148,19 @@ enum cli_exit cmd_ship(const struct cli *c)
 
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
-	rc = ship(&o, c, &m, &e);
+	rc = ship(&o, c, &s, &e);
 	office_close(&o);
 	if (rc == 0 && cli_json(c)) {
 		j = jsonl_new("result");
-		jsonl_str(j, "customer", m.customer);
-		jsonl_int(j, "sequence", (int64_t)m.sequence);
-		jsonl_int(j, "devices", (int64_t)m.n);
+		jsonl_str(j, "customer", m->customer);
+		jsonl_int(j, "sequence", (int64_t)m->sequence);
+		jsonl_int(j, "devices", (int64_t)m->n);
 		jsonl_print(j);
 	} else if (rc == 0) {
-		printf("shipment %llu to %s: %zu devices, in %s\n", (unsigned long long)m.sequence, m.customer, m.n,
+		printf("shipment %llu to %s: %zu devices, in %s\n", (unsigned long long)m->sequence, m->customer, m->n,
 		       cli_get(c, "out"));
 	}
-	manifest_free(&m);
+	manifest_free(&s.m);
+	free(s.key);
 	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
 }

@@ -7,6 +7,7 @@
 
 #include "authority.h"
 #include "camsg.h"
+#include "factories.h"
 #include "httpd.h"
 #include "policy.h"
 #include "readers.h"
@@ -19,6 +20,7 @@ struct desk {
 	struct settings settings;	/* but for pending_s as it was at start */
 	struct authority ca;
 	struct readers *readers;
+	struct factories *factories;	/* customer: whose devices are known */
 	struct writer *writer;
 	pthread_rwlock_t lock;		/* of profile and pending_s: a reload writes */
 	struct profile profile;
@@ -37,6 +39,7 @@ struct peer {
 	enum role role;
 	char unit[UNIT_MAX];		/* "station:line-2"; "" for a device */
 	char certificate[2 * CERT_SERIAL_MAX + 1];	/* its serial number; "" for a device */
+	uint8_t sha256[SHA256_LEN];	/* of the certificate */
 	int64_t not_after;
 	struct err refused;		/* code OK: welcome */
 };

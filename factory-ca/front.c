@@ -49,6 +49,7 @@ static void *on_peer(void *arg, const struct chain *chain, size_t *max_body)
 			p->refused.code = REASON_OK;
 			p->role = policy_role(leaf->role);
 			p->not_after = leaf->not_after;
+			memcpy(p->sha256, leaf->sha256, SHA256_LEN);
 			snprintf(p->unit, sizeof p->unit, "%s:%s", leaf->role, leaf->name);
 			snprintf(p->certificate, sizeof p->certificate, "%s", leaf->serial);
 		}
@@ -327,6 +328,7 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 				   .port = listen->port };
 
 	f->dir = mem_str(dir);
+	f->desk.factories = factories_new(dir);
 	f->failure = eventfd(0, EFD_CLOEXEC);
 	f->ticked_ms = clock_mono_ms();
 	pthread_rwlock_init(&f->desk.lock, NULL);
@@ -375,6 +377,7 @@ int front_reload(struct front *f, struct err *e)
 	f->desk.profile = p;
 	f->desk.pending_s = (int64_t)s.pending_s;
 	pthread_rwlock_unlock(&f->desk.lock);
+	factories_reload(f->desk.factories);
 	atomic_store(&f->renew_signer, true);
 	return 0;
 }
@@ -389,6 +392,7 @@ void front_stop(struct front *f)
 		writer_stop(f->desk.writer);
 	signer_stop(f->signer);
 	readers_free(f->desk.readers);
+	factories_free(f->desk.factories);
 	if (f->ledger)
 		db_close(f->ledger);
 	key_free(f->server_key);

@@ -8,8 +8,8 @@
 #include "audit.h"
 #include "mem.h"
 
-/* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4), endorsement and factory_certificate for what a node forwards (H8),
- * voucher for resale. */
+/* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4). endorsement: the hash of the node's
+ * certificate, then the signature (H8). */
 static const char *const migrations[] = {
 	AUDIT_SQL
 	"CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -149,6 +149,8 @@ void ledger_request_free(struct ledger_request *r)
 	buf_free(&r->cert);
 	buf_free(&r->ticket);
 	buf_free(&r->encrypted_key);
+	buf_free(&r->endorsement);
+	buf_free(&r->factory_certificate);
 }
 
 static void request_columns(struct stmt *s, struct ledger_request *r)
@@ -205,6 +207,17 @@ int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN
 	return request_read(s, r, e);
 }
 
+int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
+			  struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.certificate_sha256 = ?1 AND r.unit = ?2 AND (r.state IN ('active', 'superseded')"
+				     " OR (r.state = 'revoked' AND r.reason = 'superseded'))");
+
+	bind_blob(s, 1, sha256, SHA256_LEN);
+	bind_text(s, 2, unit);
+	return request_read(s, r, e);
+}
+
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e)
 {
 	struct stmt *s = db_stmt(db, REQUEST "r.device = ?1 AND r.state IN ('reserved', 'pending', 'active')");
@@ -231,8 +244,8 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	struct stmt *s = db_stmt(
 		db,
 		"INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, ticket,"
-		" lapse_at, created, changed, ca, mode)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14)");
+		" lapse_at, created, changed, ca, mode, endorsement, factory_certificate)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16)");
 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);
@@ -254,6 +267,8 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	bind_int(s, 12, now);
 	bind_text(s, 13, ca);
 	bind_text(s, 14, r->made ? "ca" : "device");
+	bind_optional(s, 15, &r->endorsement);
+	bind_optional(s, 16, &r->factory_certificate);
 	if (db_run(s, e) < 0)
 		return -1;
 	r->n = db_rowid(db);
@@ -556,10 +571,11 @@ int ledger_shipment_add(struct db *db, const struct manifest *m, const struct bu
 	if (db_run(s, e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->n; i++) {
-		s = db_stmt(db, "INSERT INTO shipped(sequence, device, certificate_sha256)"
-				" SELECT ?1, device, certificate_sha256 FROM request WHERE certificate_sha256 = ?2");
+		s = db_stmt(db, "INSERT INTO shipped(sequence, device, certificate_sha256, voucher)"
+				" SELECT ?1, device, certificate_sha256, ?3 FROM request WHERE certificate_sha256 = ?2");
 		bind_int(s, 1, (int64_t)m->sequence);
 		bind_blob(s, 2, m->entry[i].certificate, SHA256_LEN);
+		bind_optional(s, 3, &m->entry[i].voucher);
 		if (db_run(s, e) < 0)
 			return -1;
 	}

@@ -43,7 +43,7 @@ struct ledger_request {
 	uint8_t cert_sha256[SHA256_LEN];
 	int64_t lapse_at;		/* in seconds of the server's uptime, 0 = never */
 	char slot[LIMIT_NAME + 1];
-	struct buf ticket;
+	struct buf ticket, endorsement, factory_certificate;	/* written, not read back */
 	bool made;			/* the CA made the key: spki is the transport key */
 	struct buf encrypted_key;	/* made: what the device gets, the same bytes each time */
 };
@@ -51,6 +51,9 @@ void ledger_request_free(struct ledger_request *r);	/* zero it before the first 
 int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e);
 int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
 				  struct err *e);
+/* The certificate that this unit's device may renew: active, or revoked for nothing but its renewal. */
+int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
+			  struct err *e);
 /* The one request of a device that is reserved, pending or active. */
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);

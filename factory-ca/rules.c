@@ -232,6 +232,13 @@ static int reserve(struct decision *d, int64_t *row)
 		snprintf(r.slot, sizeof r.slot, "%s", d->is->ticket->slot);
 		buf_set(&r.ticket, d->is->ticket_cms->data, d->is->ticket_cms->len);
 	}
+	if (d->is->endorsement) {
+		const struct ca_endorsement *en = d->is->endorsement;
+
+		buf_set(&r.endorsement, en->node, SHA256_LEN);
+		buf_add(&r.endorsement, en->signature.data, en->signature.len);
+		buf_set(&r.factory_certificate, en->factory_certificate.data, en->factory_certificate.len);
+	}
 	if (d->is->id.generation > d->device.generation)
 		d->device.generation = d->is->id.generation;
 	if (ledger_device_put(d->db, &d->device, d->e) < 0 ||

@@ -25,6 +25,7 @@ struct issue {
 	const struct buf *ticket_cms;	/* factory only, likewise the next two */
 	const struct ticket *ticket;
 	const struct work_order *order;	/* NULL: there is none of that id */
+	const struct ca_endorsement *endorsement;	/* verified; NULL: none */
 	bool include_ca;
 };
 

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ticket t;
 	struct handoff h;
 	struct manifest m;
+	struct voucher v;
 	struct err e;
 
 	buf_add(&xml, data, size);
@@ -27,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < m.n; i++)
 			FUZZ_MUST(device_valid(&m.entry[i].device));
 	manifest_free(&m);
+	if (voucher_parse(&v, &xml, &e) == 0)
+		FUZZ_MUST(device_valid(&v.device) && v.customer[0] && v.sequence);
 	buf_free(&xml);
 	return 0;
 }

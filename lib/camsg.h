@@ -29,6 +29,14 @@ struct ca_params {
 	enum ca_choice encrypt_key, include_ca;
 };
 
+/* What a node forwards of the device's endorsement (endorsement.h). */
+struct ca_endorsement {
+	struct buf signature;			/* empty: there is none */
+	uint8_t node[SHA256_LEN];		/* of the certificate that the node showed */
+	struct buf factory_certificate;		/* DER, that the device showed; empty: at a renewal */
+	uint8_t renews[SHA256_LEN];		/* at a renewal: of the customer certificate that it showed */
+};
+
 struct ca_request {
 	enum ca_kind kind;
 	struct request_id request;	/* issue confirm revoke status */
@@ -37,6 +45,7 @@ struct ca_request {
 	struct buf transport_key;	/* SPKI DER of the key that the new private key is encrypted to */
 	struct buf ticket;		/* issue in the factory: CMS (ticket.h) */
 	struct ca_params params;	/* issue */
+	struct ca_endorsement endorsement;	/* issue at the customer */
 	uint8_t certificate[SHA256_LEN];	/* confirm: hash of the certificate */
 	struct buf signature;		/* confirm by a device: see confirm.h; empty from a node */
 	char reason[LIMIT_NAME + 1];	/* revoke: a CRLReason name: "superseded", "cessationOfOperation", ...; also "lapsed" */

@@ -130,14 +130,56 @@ static int request_attrs(const struct xml_node *n, struct ca_request *r, const s
 	return xml_attrs(n, attrs, extra ? 3 : 2, e) || field_request(n, id, generation, &r->request, e) ? -1 : 0;
 }
 
+static int read_hash(const struct xml_node *n, const char *name, uint8_t out[SHA256_LEN], struct err *e)
+{
+	char hex[SHA256_HEX];
+
+	if (!n)
+		return 0;
+	return xml_text(n, hex, sizeof hex, e) || field_sha256(n, name, hex, out, e) ? -1 : 0;
+}
+
+enum { E_SIGNATURE, E_NODE, E_FACTORY, E_RENEWS, E_COUNT };
+
+static int endorsement_read(const struct xml_node *n, const struct xml_node *c[E_COUNT], struct ca_endorsement *d, struct err *e)
+{
+	bool any = c[E_SIGNATURE] || c[E_NODE] || c[E_FACTORY] || c[E_RENEWS];
+
+	if (any && (!c[E_SIGNATURE] || !c[E_NODE] || !c[E_FACTORY] == !c[E_RENEWS]))
+		return xml_error(n, e, "protocol-ca 4.1: 'endorsement' and 'endorsed-node' go together, with either "
+				 "'factory-certificate' or 'renews'");
+	if (field_base64(c[E_SIGNATURE], &d->signature, LIMIT_CERT, e) ||
+	    field_base64(c[E_FACTORY], &d->factory_certificate, LIMIT_CERT, e) ||
+	    read_hash(c[E_NODE], "endorsed-node", d->node, e) || read_hash(c[E_RENEWS], "renews", d->renews, e))
+		return -1;
+	return 0;
+}
+
+static void endorsement_write(const struct ca_endorsement *d, struct xml_out *w)
+{
+	char hex[SHA256_HEX];
+
+	if (!d->signature.len)
+		return;
+	xml_leaf_base64(w, "endorsement", d->signature.data, d->signature.len);
+	text_hex(hex, d->node, SHA256_LEN);
+	xml_leaf(w, "endorsed-node", hex);
+	xml_leaf_base64(w, "factory-certificate", d->factory_certificate.data, d->factory_certificate.len);
+	if (d->factory_certificate.len)
+		return;
+	text_hex(hex, d->renews, SHA256_LEN);
+	xml_leaf(w, "renews", hex);
+}
+
 static int issue_read(const struct xml_node *n, struct ca_request *r, struct err *e)
 {
-	const struct xml_node *device, *csr, *ticket, *params, *transport, *later[3];
+	const struct xml_node *device, *csr, *ticket, *params, *endorsed[E_COUNT], *transport, *later[1];
 	const struct xml_child children[] = {
 		{ "device", &device, true }, { "csr", &csr, false }, { "ticket", &ticket, false },
 		{ "parameters", &params, false },
-		{ "endorsement", &later[0], false }, { "factory-certificate", &later[1], false },
-		{ "voucher", &later[2], false }, { "transport-key", &transport, false },
+		{ "endorsement", &endorsed[E_SIGNATURE], false }, { "endorsed-node", &endorsed[E_NODE], false },
+		{ "factory-certificate", &endorsed[E_FACTORY], false }, { "renews", &endorsed[E_RENEWS], false },
+		{ "voucher", &later[0], false }, { "transport-key", &transport, false },
 	};
 
 	if (request_attrs(n, r, NULL, e) || xml_children(n, children, ARRAY_LEN(children), e))
@@ -149,7 +191,8 @@ static int issue_read(const struct xml_node *n, struct ca_request *r, struct err
 		return xml_error(n, e, "protocol-ca 4.1: exactly one of 'csr' and 'transport-key' is needed");
 	if (field_device(device, &r->device, e) || field_base64(csr, &r->csr, LIMIT_CERT, e) ||
 	    field_base64(transport, &r->transport_key, LIMIT_CERT, e) ||
-	    field_base64(ticket, &r->ticket, LIMIT_REQUEST, e) || params_read(params, &r->params, e))
+	    field_base64(ticket, &r->ticket, LIMIT_REQUEST, e) || params_read(params, &r->params, e) ||
+	    endorsement_read(n, endorsed, &r->endorsement, e))
 		return -1;
 	return 0;
 }
@@ -164,6 +207,7 @@ static void issue_write(const struct ca_request *r, struct xml_out *w)
 	xml_leaf_base64(w, "transport-key", r->transport_key.data, r->transport_key.len);
 	xml_leaf_base64(w, "ticket", r->ticket.data, r->ticket.len);
 	params_write(&r->params, w);
+	endorsement_write(&r->endorsement, w);
 	xml_close(w, "issue");
 }
 

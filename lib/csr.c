@@ -193,8 +193,27 @@ static void put_request(struct buf *out, const struct request_id *request)
 	der_end(out, pair);
 }
 
+static void put_endorsement(struct buf *out, const struct buf *endorsement)
+{
+	size_t pair = der_begin(out, DER_SEQUENCE), set;
+
+	der_put_oid(out, OID_ATTR_ENDORSEMENT);
+	set = der_begin(out, DER_SET);
+	der_put(out, DER_OCTETS, endorsement->data, endorsement->len);
+	der_end(out, set);
+	der_end(out, pair);
+}
+
 int csr_build(const struct key *key, const struct device_id *device, const struct request_id *request, struct buf *der,
 	      struct err *e)
+{
+	static const struct buf none = {0};
+
+	return csr_build_endorsed(key, device, request, &none, der, e);
+}
+
+int csr_build_endorsed(const struct key *key, const struct device_id *device, const struct request_id *request,
+		       const struct buf *endorsement, struct buf *der, struct err *e)
 {
 	struct buf info = {0}, spki = {0}, sig = {0};
 	size_t at, attributes;
@@ -209,6 +228,8 @@ int csr_build(const struct key *key, const struct device_id *device, const struc
 	attributes = der_begin(&info, DER_CONTEXT(0));
 	if (request)
 		put_request(&info, request);
+	if (endorsement->len)
+		put_endorsement(&info, endorsement);
 	der_end(&info, attributes);
 	der_end(&info, at);
 	if (key_sign(key, info.data, info.len, &sig, e) < 0)

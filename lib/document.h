@@ -6,7 +6,7 @@
 #include "documents.h"
 #include "xml.h"
 
-#define DOCUMENT_MAX LIMIT_FILE
+#define DOCUMENT_MAX LIMIT_DOCUMENT
 
 /* Replaces *cms. */
 int document_sign(const char *what, const struct buf *xml, const struct key *key, const struct chain *chain, struct buf *cms,
@@ -22,6 +22,7 @@ struct xml *document_parse(const struct buf *xml, const char *root, struct err *
 int work_order_parse(struct work_order *o, const struct buf *xml, struct err *e);
 int ticket_parse(struct ticket *t, const struct buf *xml, struct err *e);
 int handoff_parse(struct handoff *h, const struct buf *xml, struct err *e);	/* free in any case */
+int voucher_parse(struct voucher *v, const struct buf *xml, struct err *e);
 int manifest_parse(struct manifest *m, const struct buf *xml, struct err *e);	/* free in any case */
 
 #endif

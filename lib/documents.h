@@ -68,7 +68,7 @@ void handoff_free(struct handoff *h);
 struct manifest_entry {
 	struct device_id device;
 	uint8_t certificate[SHA256_LEN];	/* of the one active factory certificate */
-	struct buf voucher;			/* reserved */
+	struct buf voucher;			/* CMS, for this very device; empty in manifests of before vouchers */
 };
 
 struct manifest {
@@ -82,5 +82,16 @@ struct manifest {
 int manifest_write(const struct manifest *m, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
 int manifest_read(struct manifest *m, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
 void manifest_free(struct manifest *m);
+
+/* ---- voucher (manufacturer -> device, by way of the manifest and the node): whose the device is ---- */
+struct voucher {
+	char customer[LIMIT_NAME + 1];
+	uint64_t sequence;			/* of its manifest: the higher one counts (resale) */
+	struct device_id device;
+	uint8_t key_sha256[SHA256_LEN];		/* of the factory key's SPKI */
+};
+
+int voucher_write(const struct voucher *v, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+int voucher_read(struct voucher *v, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
 
 #endif

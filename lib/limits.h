@@ -8,6 +8,7 @@
 /* ---- memory ---- */
 #define LIMIT_BUF		(16u << 20)	/* any growing buffer: nothing that we handle is near it */
 #define LIMIT_FILE		(4u << 20)	/* configuration, certificates, allowlists of some 50,000 entries */
+#define LIMIT_DOCUMENT		(15u << 20)	/* a signed document: a manifest has some 3 KiB a device, with the voucher */
 #define LIMIT_AGENT_IMAGE	(64u << 20)	/* agent image pushed by DFU: flash parts of today's boards */
 
 /* ---- configuration, allowlists, profiles (YAML) ---- */

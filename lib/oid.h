@@ -13,7 +13,7 @@
 
 /* CSR attributes (RFC 2986) */
 #define OID_ATTR_REQUEST	OID_ARC ".2.1"	/* UTF8String "HEX32:GENERATION" */
-#define OID_ATTR_ENDORSEMENT	OID_ARC ".2.2"	/* reserved: OCTET STRING */
+#define OID_ATTR_ENDORSEMENT	OID_ARC ".2.2"	/* OCTET STRING: endorsement.h */
 
 /* device models: hwType of hardwareModuleName where a manufacturer has no arc of its own */
 #define OID_MODELS		OID_ARC ".3"

@@ -122,7 +122,7 @@ struct csr {
 	enum key_type key_type;
 	struct device_id device;	/* of the subject; serial "" if none: never trusted over a certificate */
 	struct request_id request;	/* of our attribute; id "" and generation 0 if there is none */
-	struct buf endorsement;		/* reserved */
+	struct buf endorsement;		/* see endorsement.h; empty if there is none */
 };
 
 /* Parses and verifies the signature (proof of possession, RFC 2986 4.2). */
@@ -132,6 +132,9 @@ void csr_free(struct csr *c);
 /* device and request may be NULL. Replaces *der. */
 int csr_build(const struct key *key, const struct device_id *device, const struct request_id *request, struct buf *der,
 	      struct err *e);
+/* With the endorsement of a device that has one; not with an empty one. */
+int csr_build_endorsed(const struct key *key, const struct device_id *device, const struct request_id *request,
+		       const struct buf *endorsement, struct buf *der, struct err *e);
 void csr_to_pem(const struct buf *der, struct buf *pem);			/* appends */
 int csr_from_pem(const struct buf *pem, struct buf *der, struct err *e);	/* replaces *der; takes DER, too */
 

@@ -64,10 +64,13 @@ struct kit {
 	struct key *next;		/* the new one */
 	struct request_id request;
 	struct buf csr;
+	struct buf endorsement;
 };
 void kit_device(const struct options *o, uint64_t i, struct device_id *d);
 void kit_fresh(struct kit *k, const struct options *o, uint64_t i, bool with_request);	/* device, new key, CSR */
 void kit_load(struct kit *k, const struct options *o, uint64_t i, bool with_request);	/* and its factory credential */
+/* The factory key signs for the next key, at a node that shows this certificate; the CSR is made anew with it. */
+void kit_endorse(struct kit *k, const char *node);
 void kit_save(const struct kit *k, const struct options *o);	/* next and chain become the factory credential on disk */
 void kit_free(struct kit *k);
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "bench.h"
+#include "digest.h"
+#include "endorsement.h"
 #include "file.h"
 
 void kit_device(const struct options *o, uint64_t i, struct device_id *d)
@@ -48,6 +50,22 @@ void kit_load(struct kit *k, const struct options *o, uint64_t i, bool with_requ
 	need(chain_load(&k->chain, path, &e), &e, path);
 }
 
+void kit_endorse(struct kit *k, const char *node)
+{
+	struct buf spki = {0};
+	struct chain ch = {0};
+	uint8_t hash[SHA256_LEN];
+	struct err e;
+
+	need(chain_load(&ch, node, &e), &e, node);
+	need(key_spki(k->next, &spki, &e), &e, "key");
+	digest_sha256(hash, spki.data, spki.len);
+	need(endorsement_sign(k->key, &k->request, hash, ch.cert->sha256, &k->endorsement, &e), &e, "endorsement");
+	need(csr_build_endorsed(k->next, &k->device, &k->request, &k->endorsement, &k->csr, &e), &e, "CSR");
+	chain_free(&ch);
+	buf_free(&spki);
+}
+
 void kit_save(const struct kit *k, const struct options *o)
 {
 	char path[FILE_PATH];
@@ -68,4 +86,5 @@ void kit_free(struct kit *k)
 	key_free(k->next);
 	chain_free(&k->chain);
 	buf_free(&k->csr);
+	buf_free(&k->endorsement);
 }

@@ -137,6 +137,9 @@ struct ca_message *sample_message(void)
 		.organization = "Hospital & Co", .unit = "Ward <7>", .locality = "\"Here\"", .email = "it'@example.org",
 		.encrypt_key = CHOICE_NO, .include_ca = CHOICE_YES,
 	};
+	buf_str(&r->endorsement.signature, "the bytes of an endorsement");
+	buf_str(&r->endorsement.factory_certificate, "the bytes of a certificate");
+	memset(r->endorsement.node, 0x0d, SHA256_LEN);
 	r = another(m, CA_CONFIRM);
 	memset(r->certificate, 0xc5, SHA256_LEN);
 	buf_str(&r->signature, "the bytes of a signature");
@@ -152,6 +155,12 @@ struct ca_message *sample_message(void)
 	r->params.encrypt_key = CHOICE_YES;
 	r = another(m, CA_WORK_ORDER);
 	snprintf(r->order, sizeof r->order, "WO-2026.7_a");
+	r = another(m, CA_ISSUE);
+	r->device = device;
+	buf_str(&r->csr, "the bytes of a CSR");
+	buf_str(&r->endorsement.signature, "the bytes of an endorsement");
+	memset(r->endorsement.node, 0x0d, SHA256_LEN);
+	memset(r->endorsement.renews, 0xe1, SHA256_LEN);
 	return m;
 }
 
@@ -251,4 +260,10 @@ void sample_manifest(struct manifest *m, size_t devices)
 		if (m->n % 2)
 			buf_str(&d->voucher, "the bytes of a voucher");
 	}
+}
+
+void sample_voucher(struct voucher *v)
+{
+	*v = (struct voucher){ .customer = "hospital-1", .sequence = 3, .device = { "Acme Devices", "gateway-b", "GB-000100" } };
+	memset(v->key_sha256, 0x5e, SHA256_LEN);
 }

@@ -186,7 +186,7 @@ static void put_issue(struct ca_message *m, const struct device *d, const struct
 	rq->kind = CA_ISSUE;
 	rq->request = d->id;
 	rq->device = d->who;
-	CU_ASSERT_EQUAL(csr_build(d->key, &d->who, &d->id, &rq->csr, &e), 0);
+	CU_ASSERT_EQUAL(csr_build(d->key, &d->who, d->id.generation ? &d->id : NULL, &rq->csr, &e), 0);
 	if (by)
 		put_ticket(d, &rq->ticket, by);
 }
@@ -505,13 +505,16 @@ static void test_node(void)
 	for (int i = 0; i < LIMIT_BATCH; i++) {
 		snprintf(serial, sizeof serial, "%04d", i);
 		device_new(&d[i], serial);
+		if (i != 6)
+			d[i].id.generation = 0;	/* of plain clients: the seventh would have to sign for itself */
 		put_issue(m, &d[i], NULL);
 	}
 	m->request[5].csr.data[m->request[5].csr.len - 1] ^= 1;	/* does not spoil the others */
 	CU_ASSERT_EQUAL_FATAL(ca_client_call(&c, m, r, &e), 0);
 	for (int i = 0; i < LIMIT_BATCH; i++)
-		CU_ASSERT_EQUAL(r->answer[i].result, i == 5 ? CA_REFUSED : CA_ISSUED);
+		CU_ASSERT_EQUAL(r->answer[i].result, i == 5 || i == 6 ? CA_REFUSED : CA_ISSUED);
 	CU_ASSERT_EQUAL(r->answer[5].code, REASON_REQUEST);
+	CU_ASSERT_EQUAL(r->answer[6].code, REASON_ENDORSEMENT);
 	ca_reply_free(r);
 	CU_ASSERT_EQUAL(simple(&c, CA_WORK_ORDER, NULL, NULL), -1 - REASON_ROLE);
 	CU_ASSERT_EQUAL(simple(&c, CA_REVOKE, &d[0].id, NULL), CA_REVOKED_OK);

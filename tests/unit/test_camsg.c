@@ -18,7 +18,10 @@ static bool same_request(const struct ca_request *a, const struct ca_request *b)
 	       device_same(&a->device, &b->device) && buf_same(&a->csr, &b->csr) && buf_same(&a->transport_key, &b->transport_key) && buf_same(&a->ticket, &b->ticket) &&
 	       memcmp(&a->params, &b->params, sizeof a->params) == 0 &&
 	       memcmp(a->certificate, b->certificate, SHA256_LEN) == 0 && buf_same(&a->signature, &b->signature) &&
-	       strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0;
+	       buf_same(&a->endorsement.signature, &b->endorsement.signature) &&
+	       buf_same(&a->endorsement.factory_certificate, &b->endorsement.factory_certificate) &&
+	       memcmp(a->endorsement.node, b->endorsement.node, SHA256_LEN) == 0 &&
+	       memcmp(a->endorsement.renews, b->endorsement.renews, SHA256_LEN) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0;
 }
 
 static void judge_message(struct ca_message *m)

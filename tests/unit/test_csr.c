@@ -221,7 +221,12 @@ static void test_mutation(void)
 	struct key *k = key_generate(KEY_P256, &e);
 
 	request_id_new(&request, 1);
-	CU_ASSERT_EQUAL_FATAL(csr_build(k, &device, &request, &der, &e), 0);
+	buf_str(&bad, "the device's word");
+	CU_ASSERT_EQUAL_FATAL(csr_build_endorsed(k, &device, &request, &bad, &der, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(csr_parse(&c, der.data, der.len, &e), 0);
+	CU_ASSERT(buf_same(&c.endorsement, &bad));
+	CU_ASSERT_STRING_EQUAL(c.request.id, request.id);
+	csr_free(&c);
 	for (size_t i = 0; i < 8 * der.len; i++) {
 		buf_set(&bad, der.data, der.len);
 		bad.data[i / 8] ^= (uint8_t)(1 << i % 8);

@@ -262,6 +262,62 @@ static void test_manifest(void)
 	buf_free(&cms);
 }
 
+/* ---- voucher ---- */
+static void write_voucher(struct buf *cms, const struct sample_unit *by)
+{
+	struct voucher v;
+	struct err e = {0};
+
+	sample_voucher(&v);
+	CU_ASSERT_EQUAL_FATAL(voucher_write(&v, by->key, &by->chain, cms, &e), 0);
+}
+
+static void test_voucher(void)
+{
+	struct voucher v, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_voucher(&v);
+	write_voucher(&cms, &samples.operator);
+	CU_ASSERT_EQUAL_FATAL(voucher_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_EQUAL(memcmp(&v, &again, sizeof v), 0);
+	CU_ASSERT(cms.len < LIMIT_REQUEST / 4);
+	write_voucher(&cms, &samples.node);
+	CU_ASSERT_EQUAL(voucher_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	write_voucher(&cms, &foreign.operator);
+	CU_ASSERT_EQUAL(voucher_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	write_order(&cms, &samples.operator);	/* the operator has signed it, but as something else */
+	CU_ASSERT_EQUAL(voucher_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "protocol-documents 1.6"));
+	v.sequence = 0;
+	CU_ASSERT_EQUAL(voucher_write(&v, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	buf_free(&cms);
+}
+
+/* No changed bit makes it say anything else. */
+static void test_voucher_mutated(void)
+{
+	struct voucher v, again;
+	struct buf cms = {0};
+	struct err e = {0};
+	size_t len;
+
+	sample_voucher(&v);
+	write_voucher(&cms, &samples.operator);
+	for (size_t i = 0; i < cms.len * 8; i += 13) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (voucher_read(&again, cms.data, cms.len, samples.trust, &e) == 0)
+			CU_ASSERT_EQUAL(memcmp(&v, &again, sizeof v), 0);
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	for (len = 0; len < cms.len; len += 3)
+		CU_ASSERT_EQUAL(voucher_read(&again, cms.data, len, samples.trust, &e), -1);
+	buf_free(&cms);
+}
+
 /* ---- mutation ---- */
 
 /* With a trust that has seen no good copy of the embedded unit CA before. */
@@ -325,7 +381,8 @@ int main(void)
 		{ "foreign key", test_foreign_key }, { "other document", test_other_document },
 		{ "handoff", test_handoff }, { "handoff, forged", test_handoff_forged },
 		{ "handoff, nonsense", test_handoff_nonsense }, { "manifest", test_manifest },
-		{ "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
+		{ "voucher", test_voucher },
+		{ "voucher, mutated", test_voucher_mutated }, { "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
 	};
 	int rc;
 

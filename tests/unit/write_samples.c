@@ -89,8 +89,10 @@ static int write_all(const struct samples *s, struct err *e)
 	struct ticket t;
 	struct handoff h;
 	struct manifest m;
+	struct voucher v;
 	int rc = -1;
 
+	sample_voucher(&v);
 	sample_order(&o);
 	sample_ticket(&t);
 	sample_handoff(&h, s);
@@ -109,6 +111,9 @@ static int write_all(const struct samples *s, struct err *e)
 	if (manifest_write(&m, s->operator.key, &s->operator.chain, &cms, e))
 		goto out;
 	put_content("manifest.xml", s, &cms);
+	if (voucher_write(&v, s->operator.key, &s->operator.chain, &cms, e))
+		goto out;
+	put_content("voucher.xml", s, &cms);
 	rc = 0;
 out:
 	handoff_free(&h);
