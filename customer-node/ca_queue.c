@@ -172,6 +172,7 @@ static void put_job(struct ca_message *m, const struct ca_job *j)
 		buf_set(&r->endorsement.factory_certificate, j->endorsement->factory_certificate.data,
 			j->endorsement->factory_certificate.len);
 	}
+	memcpy(r->renews, j->renews, sizeof r->renews);
 	r->params.include_ca = CHOICE_NO;	/* cacerts gives the chain */
 }
 

@@ -28,6 +28,7 @@ struct ca_job {
 	struct ca_job *next;		/* the queue's */
 	struct device_id device;
 	struct request_id request;
+	char renews[REQUEST_ID_LEN + 1];	/* "" = nothing */
 	const struct buf *csr;
 	const struct buf *transport_key;	/* instead of csr: the CA makes the key; else NULL */
 	const struct ca_endorsement *endorsement;	/* without a signature: a plain client */

@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "mem.h"
 #include "node.h"
+#include "release.h"
 #include "rules.h"
 
 #define DEVICE_OPTIONS                                                                  \
@@ -167,14 +168,16 @@ static int release(struct db *db, const struct cli *c, struct store_view *v, str
 	struct node_device *d = &v->device;
 	char used[TEXT_TIME], asked[TEXT_TIME];
 
-	if (!d->active[0] && !d->pending[0])
-		return 0;
+	if (!device_valid(&d->id))
+		return 0;		/* an entry of the list that no device came for */
 	if (rules_release_doubtful(d) && !cli_has(c, "force"))
 		return err_set(e, REASON_CLONE,
 			       "the customer credential of %s was used last at %s, and the device asked as a new one last at "
 			       "%s: it may not be wiped at all, or be a copy; release it with --force if you are sure",
 			       d->id.serial, time_or_dash(used, d->used), time_or_dash(asked, d->asked_again));
-	return rules_release(db, d, cmd_actor(), clock_utc(), e);
+	if ((d->active[0] || d->pending[0]) && rules_release(db, d, cmd_actor(), clock_utc(), e) < 0)
+		return -1;
+	return release_device(db, cli_dir(c), d, clock_utc(), e);
 }
 
 static int block(struct db *db, const struct cli *c, struct store_view *v, struct err *e)
@@ -213,6 +216,8 @@ static enum cli_exit act(const struct cli *c,
 			rc = db_commit(db, &e);
 		if (rc < 0)
 			db_rollback(db);
+		else
+			FAULT("node.acted");
 	}
 	if (rc == 0) {	/* as it is now, with what the outbox has to tell */
 		rc = find(c, db, &v, &e);

@@ -86,6 +86,7 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 	switch (x->d.verdict) {
 	case VERDICT_ASK_CA:
 		FAULT("node.bound");
+		memcpy(x->ca.renews, x->d.renews, sizeof x->ca.renews);
 		ca_queue_issue(s->queue, &x->ca);
 		return;
 	case VERDICT_CERTIFICATE:
@@ -124,6 +125,22 @@ static int take_leaf(struct enrol *x, const struct ca_answer *a, struct err *e)
 	return 0;
 }
 
+/* The CA holds an old credential for active because it has yet to be told of its end: that is no reason to turn the device away. */
+static bool is_untold(struct enrol *x, enum reason code)
+{
+	struct node_device dev;
+	struct err e;
+	bool untold;
+
+	if (code != REASON_ONBOARDED)
+		return false;
+	pthread_mutex_lock(&x->s->lock);
+	untold = store_device_get(x->s->reader, &x->peer.device, &dev, &e) == 1 &&
+		 store_outbox_count(x->s->reader, dev.n, &e) > 0;
+	pthread_mutex_unlock(&x->s->lock);
+	return untold;
+}
+
 static void ca_done(struct ca_job *job, const struct ca_answer *a, const struct err *error)
 {
 	struct enrol *x = (struct enrol *)(void *)((char *)job - offsetof(struct enrol, ca));
@@ -151,6 +168,12 @@ static void ca_done(struct ca_job *job, const struct ca_answer *a, const struct 
 	case CA_REFUSED:
 		if (answer_is_temporary(a->code)) {
 			err_set(&e, a->code, "the CA: %s", a->text);
+			finish_error(x, &e);
+			return;
+		}
+		if (is_untold(x, a->code)) {
+			err_set(&e, REASON_CA_UNAVAILABLE,
+				"the CA has yet to be told that the device was released; ask again");
 			finish_error(x, &e);
 			return;
 		}

@@ -68,6 +68,11 @@ void answer_error(struct server *s, struct http_req *r, const struct err *why)
 	send_error(s, r, status_of(why->code), why);
 }
 
+void answer_absent(struct server *s, struct http_req *r, const struct err *why)
+{
+	send_error(s, r, 404, why);
+}
+
 void answer_dead(struct server *s, struct http_req *r, uint32_t highest)
 {
 	static const char text[] = "this request id is dead; make a new one above the generation named\n";
@@ -205,6 +210,8 @@ static const struct route {
 	{ "/.well-known/est/serverkeygen", "POST", true, keygen_begin },
 	{ "/.well-known/handsel/confirm", "POST", true, confirm_begin },
 	{ "/.well-known/handsel/voucher", "GET", true, voucher_get },
+	/* Its credential may be revoked or over by now, and who knows the hash knows the certificate. */
+	{ "/.well-known/handsel/release", "GET", false, release_answer },
 };
 
 static const struct route *find_route(struct server *s, struct http_req *r)

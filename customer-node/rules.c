@@ -25,10 +25,19 @@ void rules_plain_id(const uint8_t spki_sha256[SHA256_LEN], struct request_id *id
 	id->generation = 0;
 }
 
-/* A customer credential must be one of this node, for this device, and alive. 1: it is, or it is a factory credential; 0: why.
- */
+/* Something newer took the place of this credential, or it never was one: the device itself shows it no more. */
+static bool is_spent(const struct node_device *dev, const struct node_request *shown, const char *id)
+{
+	if (shown->state == NODE_SUPERSEDED)
+		return strcmp(id, dev->active) != 0;	/* the answer to its renewal, or to the confirm of that, may be lost */
+	return shown->state == NODE_DEAD && (dev->active[0] || strcmp(shown->cause, "renewed") == 0 ||
+					     strcmp(shown->cause, "superseded") == 0 || strcmp(shown->cause, "lapsed") == 0);
+}
+
+/* A customer credential must be one of this node, for this device, and alive, or it was superseded by the very request of that
+ * id. 1: it is, or it is a factory credential; 0: why. */
 static int judge_shown(struct db *db, const struct rules_peer *peer, struct node_device *dev, struct node_request *shown,
-		       int64_t now, struct err *why, struct err *e)
+		       const char *id, int64_t now, struct err *why, struct err *e)
 {
 	int rc;
 
@@ -42,12 +51,20 @@ static int judge_shown(struct db *db, const struct rules_peer *peer, struct node
 			dev->id.serial);
 		return 0;
 	}
+	if (is_spent(dev, shown, id)) {
+		err_set(why, REASON_CLONE,
+			"a customer credential of device %s that was %s is in use; two units may have one memory", dev->id.serial,
+			shown->cause[0] ? shown->cause : node_state_name(shown->state));
+		return 0;
+	}
 	if (shown->state != NODE_ACTIVE && shown->state != NODE_SUPERSEDED) {
 		err_set(why, REASON_BLOCKED, "this customer credential of device %s is not good any more (%s)", dev->id.serial,
 			shown->cause[0] ? shown->cause : node_state_name(shown->state));
 		return 0;
 	}
 	dev->used = now;
+	if (shown->state == NODE_ACTIVE && store_superseded_end(db, dev->n, "renewed", now, e) < 0)
+		return -1;
 	return store_device_put(db, dev, e) < 0 ? -1 : 1;
 }
 
@@ -103,11 +120,12 @@ static int repeat(struct bind *b)
 			r->id.id);
 		return refuse(b);
 	}
-	if (r->state == NODE_DEAD || (r->state == NODE_SUPERSEDED && strcmp(b->dev.active, r->id.id) != 0))
+	if (r->state == NODE_DEAD || r->state == NODE_SUPERSEDED)
 		return dead(b);
 	if (r->certificate.len)
 		return certificate(b->d, r);
 	b->d->verdict = VERDICT_ASK_CA;
+	memcpy(b->d->renews, r->renews, sizeof r->renews);
 	return 0;
 }
 
@@ -131,18 +149,6 @@ static int judge_generation(struct bind *b)
 		return refuse(b);
 	}
 	return 1;
-}
-
-/* A new id of a device that shows its customer credential: a renewal, if it is the one that counts. */
-static int judge_renewal(struct bind *b)
-{
-	if (strcmp(b->dev.active, b->shown.id.id) == 0)
-		return 1;
-	err_set(&b->d->why, REASON_ONBOARDED,
-		"this customer credential of device %s was superseded by a newer one and is good for "
-		"repeating that renewal only",
-		b->dev.id.serial);
-	return refuse(b);
 }
 
 /* A new id of a device that shows its factory credential. */
@@ -183,15 +189,8 @@ static int bind_write(struct bind *b)
 			return -1;
 		b->d->outbox = true;
 	}
-	if (b->shown.state == NODE_ACTIVE && b->shown.id.id[0]) {
-		/* The CA holds one open credential a device: the old one makes room before the new one is asked for. Here it
-		 * stays good for renewing until the new one is active. */
-		if (store_request_state(b->db, b->shown.id.id, NODE_SUPERSEDED, "superseded", b->ask->now, b->e) < 0 ||
-		    store_outbox_cancel(b->db, b->dev.n, b->e) < 0 ||
-		    store_outbox_add(b->db, OUTBOX_REVOKE, b->dev.n, &b->shown.id, "superseded", b->e) < 0)
-			return -1;
-		b->d->outbox = true;
-	}
+	if (b->ask->peer->customer)	/* active until the device has confirmed the new one: activate() */
+		memcpy(r.renews, b->shown.id.id, sizeof r.renews);
 	snprintf(b->dev.pending, sizeof b->dev.pending, "%s", b->ask->request.id);
 	if (b->ask->request.generation > b->dev.highest)
 		b->dev.highest = b->ask->request.generation;
@@ -206,13 +205,14 @@ static int bind_write(struct bind *b)
 				b->e) == 0)
 		rc = 0;
 	b->d->verdict = VERDICT_ASK_CA;
+	memcpy(b->d->renews, r.renews, sizeof r.renews);
 	node_request_free(&r);
 	return rc;
 }
 
 static int bind_judge_shown(struct bind *b)
 {
-	int rc = judge_shown(b->db, b->ask->peer, &b->dev, &b->shown, b->ask->now, &b->d->why, b->e);
+	int rc = judge_shown(b->db, b->ask->peer, &b->dev, &b->shown, b->ask->request.id, b->ask->now, &b->d->why, b->e);
 
 	return rc == 0 ? refuse(b) : rc;
 }
@@ -235,8 +235,8 @@ static int bind_decide(struct bind *b)
 	if (rc == 1)
 		return repeat(b);
 	rc = judge_generation(b);
-	if (rc == 1)
-		rc = b->ask->peer->customer ? judge_renewal(b) : judge_first(b);
+	if (rc == 1 && !b->ask->peer->customer)		/* a renewal needs no list: what it shows is active */
+		rc = judge_first(b);
 	if (rc == 1)
 		rc = judge_plain(b);
 	return rc == 1 ? bind_write(b) : rc;
@@ -253,6 +253,21 @@ int rules_bind(struct db *db, const struct rules_ask *ask, struct decision *d, s
 }
 
 /* ---- the CA has answered ---- */
+/* The device has the new one: the old is good for repeating that only, and revoked at the CA before the new one is told active. */
+static int retire(struct db *db, const struct node_device *dev, const char *id, int64_t now, struct err *e)
+{
+	struct node_request old = {0};
+	int rc = *id ? store_request_get(db, id, &old, e) : 0;
+
+	if (rc == 1 && old.state == NODE_ACTIVE)
+		rc = store_request_state(db, id, NODE_SUPERSEDED, "renewed", now, e) < 0 ||
+		     store_outbox_cancel(db, dev->n, e) < 0 ||
+		     store_outbox_add(db, OUTBOX_REVOKE, dev->n, &old.id, "superseded", e) < 0 ||
+		     rules_audit_request(db, now, "node", "supersede", &dev->id, &old.id, "", e) < 0 ? -1 : 0;
+	node_request_free(&old);
+	return rc < 0 ? -1 : 0;
+}
+
 /* The device has it, or is taken to have it: commit first, tell the CA then. */
 static int activate(struct db *db, struct node_device *dev, const struct node_request *r, int64_t now, struct decision *d,
 		    struct err *e)
@@ -262,7 +277,8 @@ static int activate(struct db *db, struct node_device *dev, const struct node_re
 	dev->onboarded = dev->seen = now;
 	dev->refused = REASON_OK;	/* the audit keeps it */
 	d->outbox = true;
-	return store_device_put(db, dev, e) < 0 || store_outbox_add(db, OUTBOX_CONFIRM, dev->n, &r->id, "", e) < 0 ||
+	return store_device_put(db, dev, e) < 0 || retire(db, dev, r->renews, now, e) < 0 ||
+	       store_outbox_add(db, OUTBOX_CONFIRM, dev->n, &r->id, "", e) < 0 ||
 	       rules_audit_request(db, now, "node", "active", &dev->id, &r->id, "", e) < 0 ? -1 : 0;
 }
 
@@ -348,14 +364,13 @@ static int confirm_decide(struct db *db, struct node_device *dev, struct node_re
 	int rc = authz_blocked(db, dev, &d->why, e);	/* asked once more: an admin may have acted meanwhile */
 
 	if (rc == 1)
-		rc = judge_shown(db, peer, dev, &shown, now, &d->why, e);
+		rc = judge_shown(db, peer, dev, &shown, r->id.id, now, &d->why, e);
 	node_request_free(&shown);
 	if (rc <= 0) {
 		d->verdict = VERDICT_REFUSED;
 		return rc < 0 ? -1 : rules_write_refusal(db, dev, &d->why, peer->remote, now, e);
 	}
-	if (r->device != dev->n || r->state == NODE_DEAD ||
-	    (r->state == NODE_SUPERSEDED && strcmp(dev->active, r->id.id) != 0)) {
+	if (r->device != dev->n || r->state == NODE_DEAD || r->state == NODE_SUPERSEDED) {
 		d->verdict = VERDICT_DEAD;
 		d->highest = dev->highest;
 		return 0;

@@ -31,6 +31,7 @@ struct decision {		/* zero it; free with decision_free() */
 	struct buf encrypted_key;	/* CMS; empty unless the CA made the key */
 	uint32_t highest;
 	bool outbox;			/* there is something to tell the CA */
+	char renews[REQUEST_ID_LEN + 1];	/* ASK_CA: the active id that is to be renewed, "" = a first credential */
 };
 void decision_free(struct decision *d);
 

@@ -71,8 +71,7 @@ int rules_end_request(struct db *db, const struct node_device *dev, const char *
 
 	if (rc == 1)
 		rc = store_request_state(db, id, NODE_DEAD, cause, now, e) < 0 ||
-		     /* a superseded one was revoked when its renewal began */
-		     (r.state != NODE_SUPERSEDED && store_outbox_add(db, OUTBOX_REVOKE, dev->n, &r.id, reason, e) < 0) ||
+		     store_outbox_add(db, OUTBOX_REVOKE, dev->n, &r.id, reason, e) < 0 ||
 		     rules_audit_request(db, now, actor, "revoke", &dev->id, &r.id, cause, e) < 0 ? -1 : 0;
 	node_request_free(&r);
 	return rc < 0 ? -1 : 0;
@@ -88,7 +87,8 @@ int rules_end_device(struct db *db, struct node_device *dev, const char *cause, 
 	if (dev->active[0] && rules_end_request(db, dev, dev->active, cause, reason, actor, now, e) < 0)
 		return -1;
 	dev->active[0] = dev->pending[0] = 0;
-	return 0;
+	/* what was superseded is in the outbox since its renewal */
+	return dev->n ? store_superseded_end(db, dev->n, cause, now, e) : 0;
 }
 
 /* ---- lapse ---- */

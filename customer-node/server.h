@@ -41,6 +41,7 @@ void server_chain(void *arg, const struct chain *cas);
 /* ---- est.c: answers, protocol-est 4 ---- */
 bool answer_is_temporary(enum reason code);	/* 503: the same request again, later */
 void answer_error(struct server *s, struct http_req *r, const struct err *why);
+void answer_absent(struct server *s, struct http_req *r, const struct err *why);	/* 404 */
 void answer_dead(struct server *s, struct http_req *r, uint32_t highest);
 /* protocol-est 8.3: the key's envelope, then the certificate. */
 void answer_key(struct server *s, struct http_req *r, const struct buf *encrypted_key, const struct buf *der);
@@ -54,6 +55,9 @@ void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *
 void keygen_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
 void confirm_begin(struct server *s, struct http_req *r, const struct rules_peer *id);
 void voucher_get(struct server *s, struct http_req *r, const struct rules_peer *id);
+
+/* ---- release.c ---- */
+void release_answer(struct server *s, struct http_req *r, const struct rules_peer *id);
 
 /* ---- reload.c: in the writer ---- */
 /* Puts the allowlist file in force; a wrong one leaves what is in force, loudly. */

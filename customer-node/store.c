@@ -36,6 +36,11 @@ static const char *const migrations[] = {
 	/* made: whether the CA makes the key (EST serverkeygen), encrypted_key: what came of it */
 	"ALTER TABLE request ADD COLUMN made INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE request ADD COLUMN encrypted_key BLOB;",
+	/* renews: the id whose place this one takes when it is active; released: what a device may give up */
+	"ALTER TABLE request ADD COLUMN renews TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE released(sequence INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL REFERENCES device(n),"
+	" certificate BLOB NOT NULL UNIQUE, time INTEGER NOT NULL, document BLOB NOT NULL);"
+	"CREATE INDEX request_device ON request(device);",
 };
 
 struct db *store_open(const char *path, struct err *e)
@@ -191,7 +196,7 @@ void node_request_free(struct node_request *r)
 	memset(r, 0, sizeof *r);
 }
 
-#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause, made, encrypted_key"
+#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause, made, encrypted_key, renews"
 
 static int get_request(struct stmt *s, struct node_request *r, struct err *e)
 {
@@ -211,6 +216,7 @@ static int get_request(struct stmt *s, struct node_request *r, struct err *e)
 	col_copy(s, 8, r->cause, sizeof r->cause);
 	r->made = col_int(s, 9) != 0;
 	col_blob(s, 10, &r->encrypted_key);
+	col_copy(s, 11, r->renews, sizeof r->renews);
 	db_reset(s);
 	return 1;
 }
@@ -234,7 +240,7 @@ int store_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN]
 int store_request_add(struct db *db, const struct node_request *r, int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "INSERT INTO request(id, device, generation, state, plain, spki, cause, created,"
-				     " changed, waited, made) VALUES(?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?)");
+				     " changed, waited, made, renews) VALUES(?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?, ?)");
 
 	bind_text(s, 1, r->id.id);
 	bind_int(s, 2, r->device);
@@ -245,6 +251,7 @@ int store_request_add(struct db *db, const struct node_request *r, int64_t now, 
 	bind_int(s, 7, now);
 	bind_int(s, 8, now);
 	bind_int(s, 9, r->made);
+	bind_text(s, 10, r->renews);
 	return db_run(s, e);
 }
 
@@ -271,6 +278,63 @@ int store_request_state(struct db *db, const char *id, enum node_state state, co
 	bind_int(s, 3, now);
 	bind_text(s, 4, id);
 	return db_run(s, e);
+}
+
+int store_superseded_end(struct db *db, int64_t device, const char *cause, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = 4, cause = ?, changed = ? WHERE device = ? AND state = 3");
+
+	bind_text(s, 1, cause);
+	bind_int(s, 2, now);
+	bind_int(s, 3, device);
+	return db_run(s, e);
+}
+
+/* ---- releases ---- */
+int store_release_next(struct db *db, int64_t device, struct release *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db,
+		"SELECT sha256, (SELECT coalesce(max(sequence), 0) + 1 FROM released) FROM request q"
+		" WHERE device = ? AND sha256 IS NOT NULL"
+		/* the device has switched away from these, or never to them */
+		" AND NOT (state = 4 AND cause IN ('renewed', 'superseded', 'lapsed')) AND NOT EXISTS"
+		" (SELECT 1 FROM released x WHERE x.certificate = q.sha256) LIMIT 1");
+	int rc;
+
+	bind_int(s, 1, device);
+	rc = db_step(s, e);
+	if (rc != 1)
+		return rc;
+	col_sha256(s, 0, r->certificate);
+	r->sequence = (uint64_t)col_int(s, 1);
+	db_reset(s);
+	return 1;
+}
+
+int store_release_add(struct db *db, int64_t device, const struct release *r, const struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO released VALUES(?, ?, ?, ?, ?)");
+
+	bind_int(s, 1, (int64_t)r->sequence);
+	bind_int(s, 2, device);
+	bind_blob(s, 3, r->certificate, SHA256_LEN);
+	bind_int(s, 4, r->time);
+	bind_blob(s, 5, cms->data, cms->len);
+	return db_run(s, e);
+}
+
+int store_release_get(struct db *db, const uint8_t certificate[SHA256_LEN], struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT document FROM released WHERE certificate = ?");
+	int rc;
+
+	bind_blob(s, 1, certificate, SHA256_LEN);
+	rc = db_step(s, e);
+	if (rc != 1)
+		return rc;
+	col_blob(s, 0, cms);
+	db_reset(s);
+	return 1;
 }
 
 int store_pending_any(struct db *db, struct err *e)

@@ -41,7 +41,7 @@ enum node_state {
 	NODE_BOUND,		/* reserved: the CA may be asked */
 	NODE_CERTIFIED,		/* the certificate is here, the device has not confirmed */
 	NODE_ACTIVE,
-	NODE_SUPERSEDED,	/* was active until its renewal: good only for repeating that */
+	NODE_SUPERSEDED,	/* was active until its renewal: good only for repeating that, until the new one is seen at work */
 	NODE_DEAD,		/* for ever */
 };
 const char *node_state_name(enum node_state s);
@@ -57,6 +57,7 @@ struct node_request {
 	struct buf certificate;			/* DER; empty until certified */
 	uint8_t sha256[SHA256_LEN];		/* of it */
 	char cause[32];				/* why dead */
+	char renews[REQUEST_ID_LEN + 1];	/* id of the credential whose place this one takes; "" = none */
 };
 void node_request_free(struct node_request *r);	/* zero it before the first get; each get replaces */
 int store_request_get(struct db *db, const char *id, struct node_request *r, struct err *e);
@@ -64,6 +65,15 @@ int store_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN]
 int store_request_add(struct db *db, const struct node_request *r, int64_t now, struct err *e);
 int store_request_certified(struct db *db, const struct node_request *r, enum node_state state, int64_t now, struct err *e);
 int store_request_state(struct db *db, const char *id, enum node_state state, const char *cause, int64_t now, struct err *e);
+
+/* What the device has superseded is dead. */
+int store_superseded_end(struct db *db, int64_t device, const char *cause, int64_t now, struct err *e);
+
+/* ---- releases: signed documents, one for each certificate that a released device may hold ---- */
+/* A certificate that the device may hold and that has none yet, and the next sequence. */
+int store_release_next(struct db *db, int64_t device, struct release *r, struct err *e);
+int store_release_add(struct db *db, int64_t device, const struct release *r, const struct buf *cms, struct err *e);
+int store_release_get(struct db *db, const uint8_t certificate[SHA256_LEN], struct buf *cms, struct err *e);
 
 /* ---- pending time: counted only while the node runs. That of a plain client never ends: it has no other id. ---- */
 int store_pending_any(struct db *db, struct err *e);			/* 1: something is bound or certified */

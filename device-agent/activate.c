@@ -22,7 +22,7 @@ struct activation {
 	struct store *store;
 	enum link_mode mode;
 	struct node node;
-	struct credential factory, new;
+	struct credential own, new;	/* in force; to come */
 	int64_t give_up_ms, pause_ms;
 	int dead;
 	struct err why;
@@ -124,25 +124,91 @@ static void run(struct activation *a)
 		a->why.code = REASON_OK;
 }
 
+static void transact(struct activation *a, const struct url *url, char *customer)
+{
+	struct agent_conf conf;
+
+	if (store_load(a->store, store_current(a->store), &a->own, &a->why) < 0)
+		return;
+	if (agent_conf_load(&conf, store_dir(a->store), &a->why) == 0 && node_init(&a->node, url, &a->own, &a->why) == 0) {
+		a->node.store = conf.voucher && a->own.slot == SLOT_FACTORY ? a->store : NULL;
+		a->node.give_up_ms = a->give_up_ms;
+		run(a);
+		if (customer)
+			memcpy(customer, a->node.customer, LIMIT_NAME + 1);
+		node_free(&a->node);
+	}
+	credential_free(&a->own);
+	credential_free(&a->new);
+}
+
 int activate(struct store *s, const struct url *url, enum link_mode mode, int64_t give_up_ms, char *customer, struct err *e)
 {
 	struct activation a = { .store = s, .mode = mode, .give_up_ms = give_up_ms };
-	struct agent_conf conf;
 
 	customer[0] = 0;
 	if (store_current(s) != SLOT_FACTORY)
 		return err_set(e, REASON_KEY_STORE, "the device has no factory credential: it has not passed the factory");
-	if (store_load(s, SLOT_FACTORY, &a.factory, e) < 0)
-		return -1;
-	if (agent_conf_load(&conf, store_dir(s), &a.why) == 0 && node_init(&a.node, url, &a.factory, &a.why) == 0) {
-		a.node.store = conf.voucher ? s : NULL;
-		a.node.give_up_ms = give_up_ms;
-		run(&a);
-		memcpy(customer, a.node.customer, LIMIT_NAME + 1);
-		node_free(&a.node);
-	}
-	credential_free(&a.factory);
-	credential_free(&a.new);
+	transact(&a, url, customer);
 	*e = a.why;
 	return e->code == REASON_OK ? 0 : -1;
+}
+
+/* ---- renewal ---- */
+
+/* Under the new credential the same confirm says that the device has switched: from then on the node takes the old one for a
+ * copy's. If it does not get through the next renewal says the same. */
+static void report_switch(struct store *s, const struct url *url, int64_t give_up_ms)
+{
+	struct credential own = {0};
+	struct enrol_answer answer = {0};
+	struct node node;
+	struct err e;
+
+	if (store_load(s, store_current(s), &own, &e) == 0 && node_init(&node, url, &own, &e) == 0) {
+		node.give_up_ms = give_up_ms;
+		enrol_confirm(&node, &own, &answer);
+		node_free(&node);
+		if (answer.result != ENROL_DONE)
+			log_info("%s the switch was not reported: %s", reason_id(answer.why.code), answer.why.text);
+		enrol_answer_free(&answer);
+	} else {
+		log_err(&e, "the switch was not reported");
+	}
+	credential_free(&own);
+}
+
+int renew(struct store *s, const struct url *url, enum link_mode mode, int64_t give_up_ms, struct err *e)
+{
+	struct activation a = { .store = s, .mode = mode, .give_up_ms = give_up_ms };
+
+	if (store_level(s) != STORE_CUSTOMER)
+		return err_set(e, REASON_CONFIG, "there is no customer credential to renew; run activate first");
+	transact(&a, url, NULL);
+	*e = a.why;
+	if (e->code != REASON_OK)
+		return -1;
+	report_switch(s, url, give_up_ms);
+	return 0;
+}
+
+bool renew_is_late(const struct cert *leaf, int64_t now)
+{
+	int64_t life = leaf->not_after - leaf->not_before;
+
+	return now - leaf->not_before > life / 3 * 2;
+}
+
+int renew_is_due(struct store *s, int64_t now, struct err *e)
+{
+	struct credential own = {0};
+	bool late;
+
+	if (store_pending(s) != SLOT_NONE)
+		return 1;
+	if (store_load(s, store_current(s), &own, e) < 0)
+		return -1;
+	late = own.chain.n > 0 && renew_is_late(&own.chain.cert[0], now);
+	credential_free(&own);
+	return late;
 }

@@ -8,6 +8,7 @@ struct store;
 
 enum cli_exit cmd_factory(const struct cli *c);
 enum cli_exit cmd_activate(const struct cli *c);
+enum cli_exit cmd_renew(const struct cli *c);
 enum cli_exit cmd_status(const struct cli *c);
 enum cli_exit cmd_check(const struct cli *c);
 

@@ -6,6 +6,8 @@
 #include "activate.h"
 #include "clock.h"
 #include "cmd.h"
+#include "fallback.h"
+#include "log.h"
 #include "node.h"
 
 #define TIMEOUT_DEFAULT_S 60
@@ -101,23 +103,38 @@ static int read_mode(const struct cli *c, enum link_mode *mode, struct err *e)
 	return 0;
 }
 
-static enum cli_exit run(const struct cli *c, struct store *s, int64_t timeout_s, enum link_mode mode)
+/* What a device with a customer credential has to do at a node: see whether it was released, renew. EXIT_DONE with *released:
+ * it is a new device again. */
+static enum cli_exit stay(const struct cli *c, struct store *s, const struct url *url, enum link_mode mode, int64_t give_up_ms,
+			  bool now, bool *released)
 {
 	const struct identity *id = store_identity(s);
-	const char *address = cli_get(c, "node");
-	char customer[LIMIT_NAME + 1] = "";
-	struct url url;
 	struct err e;
+	int rc = fallback(s, url, give_up_ms, &e);
 
-	if (store_level(s) == STORE_CUSTOMER)
+	*released = rc == 1;
+	if (rc == 1)
+		return EXIT_DONE;
+	if (rc < 0)
+		log_info("%s whether the device was released is not known: %s", reason_id(e.code), e.text);
+	rc = now ? 1 : renew_is_due(s, clock_utc(), &e);
+	if (rc == 0)
 		return passed(c, id, "", "is onboarded already: nothing to do");
-	if (!address) {
-		err_set(&e, REASON_NO_ADDRESS, "no address of the customer node was given");
+	if (rc < 0 || renew(s, url, mode, give_up_ms, &e) < 0) {
+		store_set_outcome(s, e.code, e.text);
 		return failed(c, id, "", &e);
 	}
-	if (node_url(&url, address, &e) < 0)
-		return cli_fail(c, &e);
-	if (activate(s, &url, mode, clock_mono_ms() + timeout_s * 1000, customer, &e) < 0) {
+	store_set_outcome(s, REASON_OK, "");
+	return passed(c, id, "", "renewed");
+}
+
+static enum cli_exit enter(const struct cli *c, struct store *s, const struct url *url, enum link_mode mode, int64_t give_up_ms)
+{
+	const struct identity *id = store_identity(s);
+	char customer[LIMIT_NAME + 1] = "";
+	struct err e;
+
+	if (activate(s, url, mode, give_up_ms, customer, &e) < 0) {
 		store_set_outcome(s, e.code, e.text);
 		return failed(c, id, customer, &e);
 	}
@@ -125,7 +142,37 @@ static enum cli_exit run(const struct cli *c, struct store *s, int64_t timeout_s
 	return passed(c, id, customer, "onboarded");
 }
 
-enum cli_exit cmd_activate(const struct cli *c)
+static enum cli_exit run(const struct cli *c, struct store *s, int64_t timeout_s, enum link_mode mode, bool renewal)
+{
+	const struct identity *id = store_identity(s);
+	const char *address = cli_get(c, "node");
+	int64_t give_up_ms = clock_mono_ms() + timeout_s * 1000;
+	bool onboarded = store_level(s) == STORE_CUSTOMER, released;
+	enum cli_exit rc;
+	struct url url;
+	struct err e;
+
+	if (onboarded && !address && !renewal)
+		return passed(c, id, "", "is onboarded already: nothing to do");
+	if (!address) {
+		err_set(&e, REASON_NO_ADDRESS, "no address of the customer node was given");
+		return failed(c, id, "", &e);
+	}
+	if (node_url(&url, address, &e) < 0)
+		return cli_fail(c, &e);
+	if (!onboarded && renewal) {
+		err_set(&e, REASON_CONFIG, "there is no customer credential to renew; run activate first");
+		return failed(c, id, "", &e);
+	}
+	if (onboarded) {
+		rc = stay(c, s, &url, mode, give_up_ms, renewal, &released);
+		if (!released)
+			return rc;
+	}
+	return enter(c, s, &url, mode, give_up_ms);
+}
+
+static enum cli_exit with_store(const struct cli *c, bool renewal)
 {
 	const char *timeout = cli_get(c, "timeout");
 	int64_t timeout_s = TIMEOUT_DEFAULT_S;
@@ -140,7 +187,17 @@ enum cli_exit cmd_activate(const struct cli *c)
 	if (!s)
 		return cli_fail(c, &e);
 	floor_apply(s);
-	rc = run(c, s, timeout_s, mode);
+	rc = run(c, s, timeout_s, mode, renewal);
 	store_close(s);
 	return rc;
+}
+
+enum cli_exit cmd_activate(const struct cli *c)
+{
+	return with_store(c, false);
+}
+
+enum cli_exit cmd_renew(const struct cli *c)
+{
+	return with_store(c, true);
 }

@@ -18,6 +18,7 @@
 #define EST_ENROL "/.well-known/est/simpleenroll"
 #define EST_KEYGEN "/.well-known/est/serverkeygen"
 #define KEY_TYPE "server-generated-key"
+#define EST_RENEW "/.well-known/est/simplereenroll"
 #define CONFIRM_PATH "/.well-known/handsel/confirm"
 #define CERTS_TYPE "application/pkcs7-mime"
 #define RETRY_DEFAULT_S 5	/* where a node asks for patience without saying how much */
@@ -226,8 +227,10 @@ static void send_csr(struct node *n, const struct credential *c, const struct de
 	if (endorsed_csr(n, c, device, &csr, &e) < 0) {
 		failed(out, n, &e);
 	} else {
+		const char *path = c->transport ? EST_KEYGEN : n->own->slot == SLOT_FACTORY ? EST_ENROL : EST_RENEW;
+
 		text_base64(&body, csr.data, csr.len);
-		if (ask(n, "POST", c->transport ? EST_KEYGEN : EST_ENROL, "application/pkcs10", &body, &a, &e) < 0) {
+		if (ask(n, "POST", path, "application/pkcs10", &body, &a, &e) < 0) {
 			failed(out, n, &e);
 		} else if (FAULT_LOSE("agent.issue.answer")) {
 			err_set(&e, REASON_UNREACHABLE, "the node's answer was lost");
@@ -289,6 +292,15 @@ int enrol_build_chain(struct credential *c, const struct chain *cas, const struc
 	return err_prefix(e, "the node's answer is not usable");
 }
 
+/* A renewal stays under the root that the device knows, whatever else the node's list has. */
+static int check_root(const struct node *n, const struct credential *c, struct err *e)
+{
+	if (n->own->slot == SLOT_FACTORY || buf_same(&n->own->root.cert[0].der, &c->root.cert[0].der))
+		return 0;
+	return err_set(e, REASON_AUTHORITY, "the renewed certificate is under another root (%s) than the one in force",
+		       c->root.cert[0].subject);
+}
+
 void enrol_request(struct node *n, struct credential *c, const struct device_id *device, struct enrol_answer *out)
 {
 	struct enrol_answer cas;
@@ -314,7 +326,8 @@ void enrol_request(struct node *n, struct credential *c, const struct device_id 
 		else if (c->transport && credential_open_key(c, &out->encrypted_key, &out->why) < 0)
 			err_prefix(&out->why, "the node's answer is not usable");
 		else if (chain_add(&c->chain, leaf->der.data, leaf->der.len, &out->why) == 0 &&
-			 enrol_build_chain(c, &cas.chain, device, clock_utc(), &out->why) == 0)
+			 enrol_build_chain(c, &cas.chain, device, clock_utc(), &out->why) == 0 &&
+			 check_root(n, c, &out->why) == 0)
 			out->result = ENROL_DONE;
 		if (out->result == ENROL_DONE) {
 			FAULT("agent.verified");

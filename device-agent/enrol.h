@@ -27,7 +27,8 @@ void enrol_answer_free(struct enrol_answer *a);
 /* What an HTTP answer to an EST request says; never fails: what makes no sense is REFUSED with code REQUEST. */
 void enrol_answer_read(struct enrol_answer *out, const struct http_answer *a);
 
-/* cacerts, then simpleenroll for c (a prepared request); DONE: chain and root of c are filled and verified. */
+/* cacerts, then simpleenroll, or under a customer credential simplereenroll, for c (a prepared request); DONE: chain and root of
+ * c are filled and verified. */
 void enrol_request(struct node *n, struct credential *c, const struct device_id *device, struct enrol_answer *out);
 
 /* POST /.well-known/handsel/confirm. */

@@ -26,6 +26,8 @@ static const struct cli_command commands[] = {
 	{ "factory", "--fd N", "serve the loading station: get the factory credential", factory_options, 0, 0, cmd_factory },
 	{ "activate", "--node URL [--timeout TIME]", "exchange the factory credential for the customer's", activate_options, 0, 0,
 	  cmd_activate },
+	{ "renew", "--node URL [--timeout TIME]", "renew the customer credential now, or see whether it was released",
+	  activate_options, 0, 0, cmd_renew },
 	{ "status", "", "show which credentials there are", NULL, 0, 0, cmd_status },
 	{ "check", "[--node URL]", "find out what is in the way, and whom to ask", check_options, 0, 0, cmd_check },
 	{ 0 },

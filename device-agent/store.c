@@ -110,6 +110,8 @@ static int recover_slot(struct store *s, enum store_slot slot, struct err *e)
 		return slot == SLOT_FACTORY ? 0 : place_set_active(&p, e);
 	if (slot == SLOT_FACTORY && s->current != SLOT_NONE)
 		return 0;	/* closed for ever */
+	if (s->current != SLOT_NONE && place_active(&p))
+		return place_drop_active(&p, e);
 	if (!place_prepared(&p)) {
 		if (!place_empty(&p))
 			log_info("%s: a half-made request is dropped", p.name);
@@ -197,12 +199,13 @@ enum store_slot store_current(const struct store *s)
 	return s->current;
 }
 
+/* Not one that was in force before: a reader may come before that is cleared away. */
 static bool is_prepared(const struct store *s, enum store_slot slot)
 {
 	struct place p;
 	struct err e;
 
-	return place_open(&p, s->dir, slot, &e) == 0 && place_prepared(&p);
+	return place_open(&p, s->dir, slot, &e) == 0 && place_prepared(&p) && !place_active(&p);
 }
 
 bool store_is_stored(const struct store *s, enum store_slot slot)
@@ -325,8 +328,16 @@ int store_put(struct store *s, const struct credential *c, struct err *e)
 	return 0;
 }
 
+static int drop_spent(const struct store *s, enum store_slot slot, struct err *e)
+{
+	struct place p;
+
+	return place_open(&p, s->dir, slot, e) < 0 ? -1 : place_drop_active(&p, e);
+}
+
 int store_switch(struct store *s, enum store_slot slot, struct err *e)
 {
+	enum store_slot before = s->current;
 	struct place p;
 
 	if (place_open(&p, s->dir, slot, e) < 0)
@@ -339,7 +350,22 @@ int store_switch(struct store *s, enum store_slot slot, struct err *e)
 	FAULT("agent.switched");
 	if (place_drop_transport(&p, e) < 0)
 		return -1;
-	return slot == SLOT_FACTORY ? 0 : place_set_active(&p, e);
+	if (slot == SLOT_FACTORY)
+		return 0;
+	if (place_set_active(&p, e) < 0)
+		return -1;
+	return before == SLOT_A || before == SLOT_B ? drop_spent(s, before, e) : 0;
+}
+
+int store_release(struct store *s, struct err *e)
+{
+	if (!store_is_stored(s, SLOT_FACTORY))
+		return err_set(e, REASON_KEY_STORE, "the factory credential is not complete, so the device stays with the customer's");
+	if (write_small(s, "current", store_slot_name(SLOT_FACTORY), e) < 0)
+		return -1;
+	s->current = SLOT_FACTORY;
+	FAULT("agent.released");
+	return drop_spent(s, SLOT_A, e) < 0 || drop_spent(s, SLOT_B, e) < 0 ? -1 : 0;
 }
 
 int store_drop_dead(struct store *s, enum store_slot slot, uint32_t generation, struct err *e)

@@ -13,7 +13,8 @@
  * just before it, and the switch removes transport.pem.
  *
  * A place is half-made until key.pem and request stand there; then it is prepared; with its certificate (in a customer slot:
- * with state "stored", written last) it is stored; `current` makes it the one in force. Every file is replaced as a whole. */
+ * with state "stored", written last) it is stored; `current` makes it the one in force, which its state
+ * "active" remembers: out of force again it is spent, and cleared away. Every file is replaced as a whole. */
 #ifndef HANDSEL_STORE_H
 #define HANDSEL_STORE_H
 
@@ -55,8 +56,11 @@ int store_pin_root(struct store *s, const struct cert *root, struct err *e);
 /* Writes chain and (in a customer slot) root of c; c has been verified. */
 int store_put(struct store *s, const struct credential *c, struct err *e);
 
-/* Makes a stored place the one in force: after its confirm only. */
+/* Makes a stored place the one in force: after its confirm only. The customer slot that was in force is cleared. */
 int store_switch(struct store *s, enum store_slot slot, struct err *e);
+
+/* Back to the factory credential, both customer slots are cleared: after a signed release only. */
+int store_release(struct store *s, struct err *e);
 
 /* Forgets the pending key and request, which are dead, after taking note that a peer knows of `generation`. */
 int store_drop_dead(struct store *s, enum store_slot slot, uint32_t generation, struct err *e);

@@ -92,6 +92,11 @@ bool place_prepared(const struct place *p)
 	return yes;
 }
 
+bool place_active(const struct place *p)
+{
+	return p->slot != SLOT_FACTORY && has_state(p, STATE_ACTIVE);
+}
+
 /* In the factory the certificate is the last file to be written, in a customer slot it is the state. */
 bool place_stored(const struct place *p)
 {
@@ -275,6 +280,14 @@ int place_drop(const struct place *p, struct err *e)
 int place_drop_transport(const struct place *p, struct err *e)
 {
 	return remove_file(p->transport, e);
+}
+
+int place_drop_active(const struct place *p, struct err *e)
+{
+	if (remove_file(p->request, e) < 0)
+		return -1;
+	FAULT("agent.old-dropped");
+	return place_drop(p, e);
 }
 
 int place_remove_temporaries(const char *dir, struct err *e)

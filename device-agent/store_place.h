@@ -19,6 +19,7 @@ int place_open(struct place *p, const char *store, enum store_slot slot, struct 
 bool place_empty(const struct place *p);	/* nothing but, in the factory, a pinned root */
 bool place_prepared(const struct place *p);	/* key (or transport key) and request are there and readable */
 bool place_stored(const struct place *p);	/* and the certificate */
+bool place_active(const struct place *p);	/* a customer slot that is or was in force: never one that waits for its confirm */
 int place_request(const struct place *p, struct request_id *r, struct err *e);	/* 1 there, 0 not or damaged, -1 */
 int place_load(const struct place *p, struct credential *c, struct err *e);
 void place_floor(const struct place *p, int64_t *latest);	/* raises it to notBefore of the CA certificates here */
@@ -32,6 +33,7 @@ int place_put(const struct place *p, const struct credential *c, struct err *e);
 int place_set_active(const struct place *p, struct err *e);
 int place_drop_certificate(const struct place *p, struct err *e);
 int place_drop(const struct place *p, struct err *e);
+int place_drop_active(const struct place *p, struct err *e);	/* likewise; a cut leaves nothing that looks like a request */
 
 /* The first line of a short file; "" if it is not there. */
 int place_read_line(const char *path, char *out, size_t size, struct err *e);

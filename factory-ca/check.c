@@ -113,6 +113,8 @@ static int check_issue(struct desk *d, struct db *db, const struct peer *peer, s
 
 	if (check_key(job, e) < 0)
 		return -1;
+	if (factory && rq->renews[0])
+		return err_set(e, REASON_REQUEST, "protocol-ca 4.1: the attribute 'renews' is for the customer's CA alone");
 	if (factory && check_ticket(d, db, job, audit, e) < 0)
 		return -1;
 	if (!device_valid(&rq->device))
@@ -131,6 +133,7 @@ static int check_issue(struct desk *d, struct db *db, const struct peer *peer, s
 		.ticket = factory ? &job->ticket : NULL,
 		.order = job->order,
 		.endorsement = !factory && rq->endorsement.signature.len ? &rq->endorsement : NULL,
+		.renews = rq->renews,
 		.include_ca = rq->params.include_ca == CHOICE_DEFAULT ? d->profile.include_ca
 								      : rq->params.include_ca == CHOICE_YES,
 	};

@@ -41,6 +41,13 @@ static const char *const migrations[] = {
 	"CREATE TABLE shipped(sequence INTEGER NOT NULL REFERENCES shipment(sequence),"
 	" device INTEGER NOT NULL REFERENCES device(n), certificate_sha256 BLOB NOT NULL, voucher BLOB,"
 	" PRIMARY KEY(sequence, device)) WITHOUT ROWID;",
+	/* a renewal stands beside what it renews until the device has confirmed it: one more, but never two more */
+	"ALTER TABLE request ADD COLUMN renews TEXT NOT NULL DEFAULT '';"
+	"DROP INDEX request_open;"
+	"CREATE UNIQUE INDEX request_open ON request(device)"
+	" WHERE state IN ('reserved', 'pending', 'active') AND renews = '';"
+	"CREATE UNIQUE INDEX request_renewal ON request(device)"
+	" WHERE state IN ('reserved', 'pending', 'active') AND renews != '';",
 };
 
 struct db *ledger_open(const char *path, struct err *e)
@@ -139,8 +146,8 @@ int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 /* ---- requests ---- */
 #define REQUEST_COLUMNS \
 	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
-	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key"
-#define REQUEST_N 15 /* of them */
+	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key, r.renews"
+#define REQUEST_N 16 /* of them */
 #define REQUEST "SELECT " REQUEST_COLUMNS " FROM request r WHERE "
 
 void ledger_request_free(struct ledger_request *r)
@@ -176,6 +183,7 @@ static void request_columns(struct stmt *s, struct ledger_request *r)
 	col_copy(s, 12, r->slot, sizeof r->slot);
 	r->made = col_int(s, 13);
 	col_blob(s, 14, &r->encrypted_key);
+	col_copy(s, 15, r->renews, sizeof r->renews);
 	buf_free(&sha);
 }
 
@@ -220,10 +228,28 @@ int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[
 
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e)
 {
-	struct stmt *s = db_stmt(db, REQUEST "r.device = ?1 AND r.state IN ('reserved', 'pending', 'active')");
+	struct stmt *s = db_stmt(db, REQUEST "r.device = ?1 AND r.state IN ('reserved', 'pending', 'active')"
+				     " ORDER BY r.renews LIMIT 1");
 
 	bind_int(s, 1, device);
 	return request_read(s, r, e);
+}
+
+int ledger_request_renewal(struct db *db, int64_t device, struct ledger_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, REQUEST "r.device = ?1 AND r.state IN ('reserved', 'pending', 'active')"
+				     " AND r.renews != ''");
+
+	bind_int(s, 1, device);
+	return request_read(s, r, e);
+}
+
+int ledger_request_renewed(struct db *db, int64_t n, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET renews = '' WHERE n = ?1");
+
+	bind_int(s, 1, n);
+	return db_run(s, e);
 }
 
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e)
@@ -244,8 +270,8 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	struct stmt *s = db_stmt(
 		db,
 		"INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, ticket,"
-		" lapse_at, created, changed, ca, mode, endorsement, factory_certificate)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16)");
+		" lapse_at, created, changed, ca, mode, endorsement, factory_certificate, renews)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16, ?17)");
 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);
@@ -269,6 +295,7 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	bind_text(s, 14, r->made ? "ca" : "device");
 	bind_optional(s, 15, &r->endorsement);
 	bind_optional(s, 16, &r->factory_certificate);
+	bind_text(s, 17, r->renews);
 	if (db_run(s, e) < 0)
 		return -1;
 	r->n = db_rowid(db);

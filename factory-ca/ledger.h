@@ -46,6 +46,7 @@ struct ledger_request {
 	struct buf ticket, endorsement, factory_certificate;	/* written, not read back */
 	bool made;			/* the CA made the key: spki is the transport key */
 	struct buf encrypted_key;	/* made: what the device gets, the same bytes each time */
+	char renews[REQUEST_ID_LEN + 1];	/* of the same unit: takes its place when this is confirmed; "" = none, or done */
 };
 void ledger_request_free(struct ledger_request *r);	/* zero it before the first get; each get replaces */
 int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e);
@@ -54,8 +55,11 @@ int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN
 /* The certificate that this unit's device may renew: active, or revoked for nothing but its renewal. */
 int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
 			  struct err *e);
-/* The one request of a device that is reserved, pending or active. */
+/* The one request of a device that is reserved, pending or active; beside it there may be one more, its renewal, which is
+ * given when it alone is left. */
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
+int ledger_request_renewal(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
+int ledger_request_renewed(struct db *db, int64_t n, struct err *e);	/* it has taken the other's place */
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
 /* Sets n. */
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);

@@ -153,6 +153,24 @@ static int judge_generation(struct decision *d)
 	return refuse(d, REASON_CLONE, text);
 }
 
+/* What is to be renewed must be this very device's, as the node that asks holds it: active, or handed out, since the node may
+ * tell of the activation later. It stays; open is then an earlier try to renew it. 1: goes on, 0: answered. */
+static int judge_renewed(struct decision *d)
+{
+	struct ledger_request old = {0};
+	int rc = ledger_request_get(d->db, d->unit, d->is->renews, &old, d->e);
+
+	if (rc == 1 && old.device == d->device.n && (old.state == CA_ACTIVE || old.state == CA_PENDING) && !old.renews[0]) {
+		rc = ledger_request_renewal(d->db, d->device.n, &d->open, d->e);
+		d->has_open = rc == 1;
+		rc = rc < 0 ? -1 : 1;
+	} else if (rc >= 0) {
+		rc = refuse(d, REASON_BLOCKED, "renews: this device has no such credential in force; onboard it anew");
+	}
+	ledger_request_free(&old);
+	return rc;
+}
+
 static int judge_open(struct decision *d)
 {
 	bool factory = d->ru->site == SITE_FACTORY;
@@ -207,6 +225,26 @@ static int give_up(struct db *db, const struct ledger_request *r, struct ledger_
 	return ledger_order_give_back(db, r->order, e);
 }
 
+/* A renewal supersedes its earlier tries alone; any other new id all that is open. */
+static int supersede_open(struct decision *d)
+{
+	struct ledger_request more = {0};
+	int rc;
+
+	if (ledger_request_state(d->db, d->open.n, CA_SUPERSEDED, d->is->id.id, d->ru->now, d->e) < 0 ||
+	    audit_request(d->db, d->ru->now, d->unit, "supersede", &d->is->device, &d->open.id, "", d->e) < 0)
+		return -1;
+	if (*d->is->renews)
+		return 0;
+	rc = ledger_request_renewal(d->db, d->device.n, &more, d->e);
+	if (rc == 1 &&
+	    (ledger_request_state(d->db, more.n, CA_SUPERSEDED, d->is->id.id, d->ru->now, d->e) < 0 ||
+	     audit_request(d->db, d->ru->now, d->unit, "supersede", &d->is->device, &more.id, "", d->e) < 0))
+		rc = -1;
+	ledger_request_free(&more);
+	return rc < 0 ? -1 : 0;
+}
+
 /* All is judged: now it is written. */
 static int reserve(struct decision *d, int64_t *row)
 {
@@ -215,12 +253,11 @@ static int reserve(struct decision *d, int64_t *row)
 	int rc = -1;
 
 	snprintf(r.unit, sizeof r.unit, "%s", d->unit);
+	snprintf(r.renews, sizeof r.renews, "%s", d->is->renews);
 	if (d->has_open) {
 		d->device.superseded++;
 		r.took_unit = d->open.took_unit && !d->needs_unit;
-		if (ledger_request_state(d->db, d->open.n, CA_SUPERSEDED, d->is->id.id, d->ru->now, d->e) < 0 ||
-		    (d->needs_unit && give_up(d->db, &d->open, &d->device, d->e) < 0) ||
-		    audit_request(d->db, d->ru->now, d->unit, "supersede", &d->is->device, &d->open.id, "", d->e) < 0)
+		if (supersede_open(d) < 0 || (d->needs_unit && give_up(d->db, &d->open, &d->device, d->e) < 0))
 			return -1;
 	}
 	if (d->is->order) {
@@ -275,6 +312,8 @@ static int decide(struct decision *d, int64_t *row)
 					"another station works on this serial; it must give it up first")
 			       : refuse(d, REASON_OTHER_SITE, "another node has this device; it must release it first");
 	rc = judge_generation(d);
+	if (rc == 1 && *d->is->renews)
+		rc = judge_renewed(d);
 	if (rc == 1)
 		rc = judge_open(d);
 	if (rc == 1 && d->ru->site == SITE_FACTORY)
@@ -319,6 +358,21 @@ out:
 }
 
 /* ---- confirm ---- */
+/* The device has its new certificate: the one that it renews is over, if the node has not revoked it yet. */
+static int take_place(struct db *db, const struct rules *ru, const char *actor, const struct ledger_request *r,
+		      const struct device_id *device, struct err *e)
+{
+	struct ledger_request old = {0};
+	int rc = ledger_request_get(db, r->unit, r->renews, &old, e);
+
+	if (rc == 1 && (old.state == CA_ACTIVE || old.state == CA_PENDING) &&
+	    (ledger_request_state(db, old.n, CA_SUPERSEDED, r->id.id, ru->now, e) < 0 ||
+	     audit_request(db, ru->now, actor, "supersede", device, &old.id, "renewed", e) < 0))
+		rc = -1;
+	ledger_request_free(&old);
+	return rc < 0 ? -1 : ledger_request_renewed(db, r->n, e);
+}
+
 static int confirm_row(struct db *db, const struct rules *ru, const char *actor, struct ledger_request *r,
 		       struct ca_answer *a, struct err *e)
 {
@@ -341,7 +395,8 @@ static int confirm_row(struct db *db, const struct rules *ru, const char *actor,
 	a->state = CA_ACTIVE;
 	if (r->state == CA_ACTIVE)
 		return 0;
-	if (ledger_request_state(db, r->n, CA_ACTIVE, NULL, ru->now, e) < 0)
+	if ((*r->renews && take_place(db, ru, actor, r, &device.id, e) < 0) ||
+	    ledger_request_state(db, r->n, CA_ACTIVE, NULL, ru->now, e) < 0)
 		return -1;
 	FAULT("confirm.done");
 	return audit_request(db, ru->now, actor, "confirm", &device.id, &r->id, "", e);
@@ -462,12 +517,17 @@ int request_revoke_open(struct db *db, int64_t now, const char *actor, struct le
 			struct err *e)
 {
 	struct ledger_request r = {0};
-	int rc = ledger_request_open(db, d->n, &r, e);
+	int rc, done = 0;
 
-	if (rc == 1 && revoke_row(db, now, actor, &r, d, reason, "revoke", e) < 0)
-		rc = -1;
+	while ((rc = ledger_request_open(db, d->n, &r, e)) == 1) {	/* and its renewal */
+		if (revoke_row(db, now, actor, &r, d, reason, "revoke", e) < 0) {
+			rc = -1;
+			break;
+		}
+		done = 1;
+	}
 	ledger_request_free(&r);
-	return rc;
+	return rc < 0 ? -1 : done;
 }
 
 int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e)

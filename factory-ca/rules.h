@@ -27,6 +27,7 @@ struct issue {
 	const struct work_order *order;	/* NULL: there is none of that id */
 	const struct ca_endorsement *endorsement;	/* verified; NULL: none */
 	bool include_ca;
+	const char *renews;		/* customer: the id of the same unit that this one will take the place of; "" = none */
 };
 
 /* 1: *row is reserved, have it signed and call request_signed(); 0: answered. */

@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct handoff h;
 	struct manifest m;
 	struct voucher v;
+	struct release r;
 	struct err e;
 
 	buf_add(&xml, data, size);
@@ -21,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			  work_order_has_station(&o, o.station[0]));
 	if (ticket_parse(&t, &xml, &e) == 0)
 		FUZZ_MUST(device_valid(&t.device) && request_id_valid(&t.request));
+	if (release_parse(&r, &xml, &e) == 0)
+		FUZZ_MUST(device_valid(&r.device) && r.sequence);
 	if (handoff_parse(&h, &xml, &e) == 0)
 		FUZZ_MUST(h.node.n && h.factory.n && h.customer[0]);
 	handoff_free(&h);

@@ -46,6 +46,7 @@ struct ca_request {
 	struct buf ticket;		/* issue in the factory: CMS (ticket.h) */
 	struct ca_params params;	/* issue */
 	struct ca_endorsement endorsement;	/* issue at the customer */
+	char renews[REQUEST_ID_LEN + 1];	/* issue from a node: the active id that this one takes the place of; "" = none */
 	uint8_t certificate[SHA256_LEN];	/* confirm: hash of the certificate */
 	struct buf signature;		/* confirm by a device: see confirm.h; empty from a node */
 	char reason[LIMIT_NAME + 1];	/* revoke: a CRLReason name: "superseded", "cessationOfOperation", ...; also "lapsed" */

@@ -171,8 +171,21 @@ static void endorsement_write(const struct ca_endorsement *d, struct xml_out *w)
 	xml_leaf(w, "renews", hex);
 }
 
+static int renews_read(const struct xml_node *n, const struct ca_request *r, struct err *e)
+{
+	struct request_id old = {0};
+
+	if (!r->renews[0])
+		return 0;
+	memcpy(old.id, r->renews, sizeof old.id);
+	if (!request_id_valid(&old) || strcmp(r->renews, r->request.id) == 0)
+		return xml_error(n, e, "protocol-ca 4.1: the attribute 'renews' is not another request id");
+	return 0;
+}
+
 static int issue_read(const struct xml_node *n, struct ca_request *r, struct err *e)
 {
+	const struct xml_attr renews = { "renews", r->renews, sizeof r->renews, false };
 	const struct xml_node *device, *csr, *ticket, *params, *endorsed[E_COUNT], *transport, *later[1];
 	const struct xml_child children[] = {
 		{ "device", &device, true }, { "csr", &csr, false }, { "ticket", &ticket, false },
@@ -182,7 +195,7 @@ static int issue_read(const struct xml_node *n, struct ca_request *r, struct err
 		{ "voucher", &later[0], false }, { "transport-key", &transport, false },
 	};
 
-	if (request_attrs(n, r, NULL, e) || xml_children(n, children, ARRAY_LEN(children), e))
+	if (request_attrs(n, r, &renews, e) || renews_read(n, r, e) || xml_children(n, children, ARRAY_LEN(children), e))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (later[i])
@@ -201,7 +214,8 @@ static void issue_write(const struct ca_request *r, struct xml_out *w)
 {
 	char generation[FIELD_NUMBER];
 
-	xml_open(w, "issue", "id", r->request.id, "generation", field_number(generation, r->request.generation), NULL);
+	xml_open(w, "issue", "id", r->request.id, "generation", field_number(generation, r->request.generation),
+		 "renews", r->renews, NULL);
 	field_write_device(w, &r->device);
 	xml_leaf_base64(w, "csr", r->csr.data, r->csr.len);
 	xml_leaf_base64(w, "transport-key", r->transport_key.data, r->transport_key.len);

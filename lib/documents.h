@@ -94,4 +94,17 @@ struct voucher {
 int voucher_write(const struct voucher *v, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
 int voucher_read(struct voucher *v, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
 
+/* ---- release (node -> its device): this customer credential is given up, the device may go back to the factory's ---- */
+struct release {
+	struct device_id device;
+	uint8_t certificate[SHA256_LEN];	/* of the customer certificate that is released */
+	uint64_t sequence;			/* of the node, for the record */
+	int64_t time;
+	char node[LIMIT_NAME + 1];		/* read: from the signer's certificate */
+};
+
+int release_write(const struct release *r, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+/* Role node. Whether it is meant for this device and this certificate is the caller's to judge. */
+int release_read(struct release *r, const void *cms, size_t len, struct trust *trust, struct err *e);
+
 #endif

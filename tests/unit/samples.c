@@ -132,6 +132,7 @@ struct ca_message *sample_message(void)
 	r->device = device;
 	buf_str(&r->csr, "the bytes of a CSR");
 	buf_str(&r->ticket, "the bytes of a ticket");
+	snprintf(r->renews, sizeof r->renews, "ffeeddccbbaa99887766554433221100");
 	r->params = (struct ca_params){
 		.profile = "device-customer", .key_type = "rsa", .key_bits = 3072, .validity_days = 36525,
 		.organization = "Hospital & Co", .unit = "Ward <7>", .locality = "\"Here\"", .email = "it'@example.org",
@@ -236,6 +237,12 @@ void sample_ticket(struct ticket *t)
 		.mode = "device", .not_after = MADE_AT + 600,
 	};
 	memset(t->key_sha256, 0x5e, SHA256_LEN);
+}
+
+void sample_release(struct release *r)
+{
+	*r = (struct release){ .device = { "Acme Devices", "gateway-b", "GB-000100" }, .sequence = 7, .time = MADE_AT };
+	memset(r->certificate, 0xc5, SHA256_LEN);
 }
 
 void sample_handoff(struct handoff *h, const struct samples *s)

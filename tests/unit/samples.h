@@ -27,6 +27,7 @@ struct ca_reply *sample_reply(const struct samples *s);	/* each kind of answer; 
 
 void sample_order(struct work_order *o);
 void sample_ticket(struct ticket *t);
+void sample_release(struct release *r);
 void sample_handoff(struct handoff *h, const struct samples *s);	/* handoff_free() */
 void sample_voucher(struct voucher *v);
 void sample_manifest(struct manifest *m, size_t devices);		/* manifest_free() */

@@ -2,10 +2,14 @@
 
 #include <string.h>
 
+#include "activate.h"
 #include "agent_world.h"
 #include "cms.h"
 #include "diagnose.h"
+#include "documents.h"
 #include "enrol.h"
+#include "fallback.h"
+#include "oid.h"
 #include "unit.h"
 
 static struct err e;
@@ -287,6 +291,75 @@ static void test_build_chain(void)
 	chain_free(&only_root);
 }
 
+/* ---- back to the factory credential ---- */
+static int released(const struct agent_ca *ca, const char *role, const char *serial, int flip)
+{
+	struct cert_plan plan = { .digital_signature = true, .client_auth = true, .server_auth = true, .policy = OID_POLICY_UNIT,
+				  .path_len = -1, .not_before = 1000000000, .not_after = X509_NO_EXPIRY };
+	struct credential mine = { .key = own.key };
+	struct release r = { .device = world_device, .sequence = 1, .time = 1900000000 };
+	struct key *key = key_generate(KEY_P256, &e);
+	struct buf spki = {0}, der = {0}, cms = {0};
+	struct chain chain = {0};
+	int rc;
+
+	world_issue(&world_customer, &mine);
+	memcpy(r.certificate, mine.chain.cert[0].sha256, SHA256_LEN);
+	r.certificate[0] ^= (uint8_t)flip;
+	snprintf(r.device.serial, sizeof r.device.serial, "%s", serial);
+	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s site", role);
+	snprintf(plan.uri[0], sizeof plan.uri[0], "handsel:%s:site", role);
+	CU_ASSERT_EQUAL_FATAL(key_spki(key, &spki, &e), 0);
+	plan.spki = &spki;
+	CU_ASSERT_EQUAL_FATAL(cert_build(&plan, ca->root.cert, ca->root_key, &der, &e), 0);
+	add(&chain, &der);
+	CU_ASSERT_EQUAL_FATAL(release_write(&r, key, &chain, &cms, &e), 0);
+	rc = fallback_judge(&mine, &world_device, &cms, &e);
+	mine.key = NULL;
+	credential_free(&mine);
+	chain_free(&chain);
+	key_free(key);
+	buf_free(&spki);
+	buf_free(&der);
+	buf_free(&cms);
+	return rc;
+}
+
+static void test_fallback(void)
+{
+	struct credential mine = { .key = own.key };
+	struct buf nothing = {0};
+
+	CU_ASSERT_EQUAL(released(&world_customer, "node", WORLD_SERIAL, 0), 0);
+	CU_ASSERT_EQUAL(released(&world_customer, "node", "00020018", 0), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "another device"));
+	CU_ASSERT_EQUAL(released(&world_customer, "node", WORLD_SERIAL, 1), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "another certificate"));
+	CU_ASSERT_EQUAL(released(&world_customer, "operator", WORLD_SERIAL, 0), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	CU_ASSERT_EQUAL(released(&world_factory, "node", WORLD_SERIAL, 0), -1);	/* who took it in cannot take it back */
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	world_issue(&world_customer, &mine);
+	CU_ASSERT_EQUAL(fallback_judge(&mine, &world_device, &nothing, &e), -1);
+	buf_str(&nothing, "released");
+	CU_ASSERT_EQUAL(fallback_judge(&mine, &world_device, &nothing, &e), -1);
+	buf_free(&nothing);
+	mine.key = NULL;
+	credential_free(&mine);
+}
+
+static void test_late(void)
+{
+	struct cert leaf = { .not_before = 1000, .not_after = 1000 + 300 };
+
+	CU_ASSERT_FALSE(renew_is_late(&leaf, 500));	/* a clock that was lost is no reason */
+	CU_ASSERT_FALSE(renew_is_late(&leaf, 1200));
+	CU_ASSERT_TRUE(renew_is_late(&leaf, 1201));
+	CU_ASSERT_TRUE(renew_is_late(&leaf, 5000));
+	leaf.not_after = X509_NO_EXPIRY;
+	CU_ASSERT_FALSE(renew_is_late(&leaf, 4000000000));
+}
+
 /* ---- addresses and proxies ---- */
 
 static void test_address(void)
@@ -322,6 +395,8 @@ UNIT_MAIN("agent enrol",
 	{ "key and certificate", test_key_parts },
 	{ "mutations", test_mutations },
 	{ "chain and names", test_build_chain },
+	{ "fall back by a release alone", test_fallback },
+	{ "two thirds of a life", test_late },
 	{ "address of the node", test_address },
 	{ "proxies", test_proxy },
 	{ "the world is cleared away", clear })

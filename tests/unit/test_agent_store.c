@@ -220,6 +220,81 @@ static void test_customer_slots(void)
 	store_close(s);
 }
 
+static void onboard(struct store *s)
+{
+	struct credential c = {0};
+
+	CU_ASSERT_EQUAL_FATAL(store_prepare(s, &c, &e), 0);
+	world_issue(&world_customer, &c);
+	CU_ASSERT_EQUAL_FATAL(store_put(s, &c, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(store_switch(s, c.slot, &e), 0);
+	credential_free(&c);
+}
+
+/* The second slot takes the renewal; what was in force is cleared by the switch, and never taken for one that waits. */
+static void test_renewal_slots(void)
+{
+	const char *dir = world_made_device();
+	struct store *s = open_store(dir);
+	struct credential c = {0};
+
+	onboard(s);
+	onboard(s);
+	CU_ASSERT_EQUAL(store_current(s), SLOT_B);
+	CU_ASSERT_EQUAL(store_pending(s), SLOT_NONE);
+	CU_ASSERT_EQUAL(store_load(s, SLOT_A, &c, &e), -1);
+	onboard(s);
+	CU_ASSERT_EQUAL(store_current(s), SLOT_A);
+	CU_ASSERT_EQUAL(store_generation(s), 4);
+	/* cut between the switch and the clearing: the old one is still whole */
+	CU_ASSERT_EQUAL_FATAL(store_prepare(s, &c, &e), 0);
+	world_issue(&world_customer, &c);
+	CU_ASSERT_EQUAL(store_put(s, &c, &e), 0);
+	world_write(dir, "current", "customer-b\n");
+	store_close(s);
+	s = store_open(dir, false, &e);		/* a reader clears nothing */
+	CU_ASSERT_EQUAL(store_pending(s), SLOT_NONE);
+	store_close(s);
+	s = open_store(dir);
+	CU_ASSERT_EQUAL(store_current(s), SLOT_B);
+	CU_ASSERT_EQUAL(store_pending(s), SLOT_NONE);
+	CU_ASSERT_FALSE(store_is_stored(s, SLOT_A));
+	credential_free(&c);
+	store_close(s);
+}
+
+static void test_release(void)
+{
+	const char *dir = world_made_device();
+	struct store *s = open_store(dir);
+	struct credential c = {0};
+
+	onboard(s);
+	CU_ASSERT_EQUAL(store_prepare(s, &c, &e), 0);	/* a renewal half done */
+	world_issue(&world_customer, &c);
+	CU_ASSERT_EQUAL(store_put(s, &c, &e), 0);
+	credential_free(&c);
+	CU_ASSERT_EQUAL(store_release(s, &e), 0);
+	CU_ASSERT_EQUAL(store_level(s), STORE_FACTORY);
+	CU_ASSERT_EQUAL(store_pending(s), SLOT_NONE);
+	CU_ASSERT_FALSE(store_is_stored(s, SLOT_A));
+	CU_ASSERT_FALSE(store_is_stored(s, SLOT_B));
+	CU_ASSERT_EQUAL(store_generation(s), 3);
+	store_close(s);
+	s = open_store(dir);
+	CU_ASSERT_EQUAL(store_level(s), STORE_FACTORY);
+	onboard(s);				/* onboarded anew, above all ids before */
+	CU_ASSERT_EQUAL(store_generation(s), 4);
+	CU_ASSERT_EQUAL(store_load(s, store_current(s), &c, &e), 0);
+	CU_ASSERT_EQUAL(c.request.generation, 4);
+	credential_free(&c);
+	store_close(s);
+	s = open_store(world_store());		/* nothing to go back to */
+	CU_ASSERT_EQUAL(store_release(s, &e), -1);
+	CU_ASSERT_EQUAL(store_current(s), SLOT_NONE);
+	store_close(s);
+}
+
 static void test_generations(void)
 {
 	struct store *s = open_store(world_made_device());
@@ -502,7 +577,37 @@ static void test_cut_dead(void)
 {
 	cut_everywhere(dead_transaction, world_made_device, &world_customer);
 }
+
+static const char *world_onboarded(void)
+{
+	const char *dir = world_made_device();
+
+	CU_ASSERT_EQUAL_FATAL(transaction(dir, &world_customer), 0);
+	return dir;
+}
+
+static void test_cut_renewal(void)
+{
+	cut_everywhere(transaction, world_onboarded, &world_customer);
+}
+
+/* A release, and the way back: customer, factory or customer, and at the end onboarded. */
+static int released_transaction(const char *dir, const struct agent_ca *ca)
+{
+	struct store *s = store_open(dir, true, &e);
+	int rc = s && store_level(s) == STORE_CUSTOMER ? store_release(s, &e) : 0;
+
+	store_close(s);
+	return rc == 0 ? transaction(dir, ca) : -1;
+}
+
+static void test_cut_release(void)
+{
+	cut_everywhere(released_transaction, world_onboarded, &world_customer);
+}
 #else
+static void test_cut_renewal(void) { }
+static void test_cut_release(void) { }
 static void test_cut_factory(void) { }
 static void test_cut_customer(void) { }
 static void test_cut_dead(void) { }
@@ -515,6 +620,8 @@ UNIT_MAIN("agent store",
 	{ "factory place, write-once", test_factory_place },
 	  { "made key", test_made_key },
 	{ "customer slots", test_customer_slots },
+	{ "renewal's slots", test_renewal_slots },
+	{ "release", test_release },
 	{ "generations", test_generations },
 	{ "damage", test_damage },
 	{ "outcome", test_outcome },
@@ -522,5 +629,7 @@ UNIT_MAIN("agent store",
 	{ "certificates of others", test_certificates_of_others },
 	{ "power cut everywhere in the factory", test_cut_factory },
 	{ "power cut everywhere at the customer's", test_cut_customer },
+	{ "power cut everywhere in a renewal", test_cut_renewal },
+	{ "power cut everywhere in a release", test_cut_release },
 	{ "power cut everywhere around a dead id", test_cut_dead },
 	{ "the world is cleared away", agent_world_free })

@@ -125,6 +125,7 @@ enum op {
 	ISSUE_LATE_TICKET,
 	ISSUE_OTHER_MODEL,
 	ISSUE_NO_ORDER,
+	RENEW,		/* of id a */
 	CONFIRM,
 	CONFIRM_OTHER,
 	REVOKE,
@@ -157,10 +158,13 @@ static int do_issue(struct world *w, const struct step *s, struct ca_answer *a, 
 	bool factory = w->rules.site == SITE_FACTORY;
 	struct work_order order = w->order;
 	struct buf cms = {0}, der = {0}, no_key = {0};
-	struct issue is = { .id = id_of(s), .spki = &spki[s->key], .include_ca = true };
+	struct issue is = { .id = id_of(s), .spki = &spki[s->key], .include_ca = true, .renews = "" };
+	struct request_id old = make_id('a', 1);
 	int64_t row = 0;
 	int rc;
 
+	if (s->op == RENEW)
+		is.renews = old.id;
 	strcpy(is.device.manufacturer, "Acme");
 	strcpy(is.device.model, s->op == ISSUE_OTHER_MODEL ? "router" : "gw");
 	strcpy(is.device.serial, s->serial);
@@ -580,6 +584,81 @@ static void test_keys(void)
 	buf_free(&ca_spki);
 }
 
+/* A renewal leaves the old one active until the new one is confirmed, and takes its place then. */
+static void test_renewal(void)
+{
+	static const struct step steps[] = {
+		{ ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED, 0 },
+		{ RENEW, N1, "002", 'x', 1, 1, CA_REFUSED, REASON_BLOCKED },	/* another device's */
+		{ CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED, 0 },
+		{ ISSUE, N1, "001", 'b', 2, 1, CA_REFUSED, REASON_ONBOARDED },
+		{ RENEW, N1, "001", 'b', 1, 1, CA_DEAD, 1 },			/* the generation grows here, too */
+		{ RENEW, N1, "001", 'b', 2, 1, CA_ISSUED, 0 },
+		{ STATUS, N1, "001", 'a', 1, 0, CA_ACTIVE, 0 },
+		{ STATUS, N1, "001", 'b', 2, 0, CA_PENDING, 0 },
+		{ RENEW, N1, "001", 'b', 2, 1, CA_ISSUED, 1 },			/* the very same */
+		{ RENEW, N1, "001", 'b', 2, 2, CA_REFUSED, REASON_CLONE },
+		{ RENEW, N1, "001", 'c', 3, 2, CA_ISSUED, 0 },			/* its try was lost: one renewal, never two */
+		{ STATUS, N1, "001", 'b', 2, 0, CA_SUPERSEDED, 0 },
+		{ STATUS, N1, "001", 'a', 1, 0, CA_ACTIVE, 0 },
+		{ CONFIRM, N1, "001", 'b', 2, 0, CA_DEAD, 3 },
+		{ CONFIRM, N1, "001", 'c', 3, 0, CA_CONFIRMED, 0 },
+		{ STATUS, N1, "001", 'a', 1, 0, CA_SUPERSEDED, 0 },
+		{ CONFIRM, N1, "001", 'c', 3, 0, CA_CONFIRMED, 0 },
+		{ REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK, 0 },
+		{ RENEW, N1, "001", 'd', 4, 3, CA_REFUSED, REASON_BLOCKED },	/* a is not in force any more */
+		{ ISSUE, N2, "001", 'd', 4, 3, CA_REFUSED, REASON_OTHER_SITE },
+		{ STATUS, N1, "001", 'c', 3, 0, CA_ACTIVE, 0 },
+	};
+	struct world w;
+
+	world_open(&w, SITE_CUSTOMER, 0);
+	play(&w, steps, ARRAY_LEN(steps));
+	world_close(&w);
+}
+
+/* As the node tells it: the old one's revocation before the new one's activation; and both ended in the middle. */
+static void test_renewal_told(void)
+{
+	static const struct step told[] = {
+		{ ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED, 0 },
+		{ RENEW, N1, "001", 'b', 2, 1, CA_ISSUED, 0 },			/* the activation of a is still to be told */
+		{ REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK, 0 },
+		{ CONFIRM, N1, "001", 'a', 1, 0, CA_DEAD, 2 },
+		{ CONFIRM, N1, "001", 'b', 2, 0, CA_CONFIRMED, 0 },
+		{ STATUS, N1, "001", 'a', 1, 0, CA_REVOKED, 0 },
+		{ STATUS, N1, "001", 'b', 2, 0, CA_ACTIVE, 0 },
+	}, ended[] = {
+		{ ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED, 0 },
+		{ CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED, 0 },
+		{ RENEW, N1, "001", 'b', 2, 1, CA_ISSUED, 0 },
+		{ OPERATOR, N1, "001", 0, 0, 0, 0, 0 },
+		{ STATUS, N1, "001", 'a', 1, 0, CA_REVOKED, 0 },
+		{ STATUS, N1, "001", 'b', 2, 0, CA_REVOKED, 0 },
+		{ CONFIRM, N1, "001", 'b', 2, 0, CA_DEAD, 2 },
+		{ ISSUE, N2, "001", 'c', 3, 2, CA_ISSUED, 0 },
+	}, anew[] = {
+		{ ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED, 0 },
+		{ CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED, 0 },
+		{ RENEW, N1, "001", 'b', 2, 1, CA_ISSUED, 0 },
+		{ REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK, 0 },
+		{ ISSUE, N1, "001", 'c', 3, 2, CA_ISSUED, 0 },			/* released: the renewal dies with it */
+		{ STATUS, N1, "001", 'b', 2, 0, CA_SUPERSEDED, 0 },
+		{ CONFIRM, N1, "001", 'c', 3, 0, CA_CONFIRMED, 0 },
+	};
+	struct world w;
+
+	world_open(&w, SITE_CUSTOMER, 0);
+	play(&w, told, ARRAY_LEN(told));
+	world_close(&w);
+	world_open(&w, SITE_CUSTOMER, 0);
+	play(&w, ended, ARRAY_LEN(ended));
+	world_close(&w);
+	world_open(&w, SITE_CUSTOMER, 0);
+	play(&w, anew, ARRAY_LEN(anew));
+	world_close(&w);
+}
+
 static void test_clean(void)
 {
 	for (int i = 0; i < KEYS; i++)
@@ -633,5 +712,5 @@ UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same
 	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse },
 	  { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },
-	  { "interleaved", test_interleaved },
+	  { "interleaved", test_interleaved }, { "renewal", test_renewal }, { "renewal as told", test_renewal_told },
 	  { "clean", test_clean })

@@ -15,7 +15,7 @@ static struct samples samples;
 static bool same_request(const struct ca_request *a, const struct ca_request *b)
 {
 	return a->kind == b->kind && memcmp(&a->request, &b->request, sizeof a->request) == 0 &&
-	       device_same(&a->device, &b->device) && buf_same(&a->csr, &b->csr) && buf_same(&a->transport_key, &b->transport_key) && buf_same(&a->ticket, &b->ticket) &&
+	       device_same(&a->device, &b->device) && strcmp(a->renews, b->renews) == 0 && buf_same(&a->csr, &b->csr) && buf_same(&a->transport_key, &b->transport_key) && buf_same(&a->ticket, &b->ticket) &&
 	       memcmp(&a->params, &b->params, sizeof a->params) == 0 &&
 	       memcmp(a->certificate, b->certificate, SHA256_LEN) == 0 && buf_same(&a->signature, &b->signature) &&
 	       buf_same(&a->endorsement.signature, &b->endorsement.signature) &&

@@ -107,6 +107,78 @@ static void test_ticket(void)
 	buf_free(&cms);
 }
 
+/* ---- release ---- */
+static void write_release(struct buf *cms, const struct sample_unit *by)
+{
+	struct release r;
+	struct err e = {0};
+
+	sample_release(&r);
+	CU_ASSERT_EQUAL_FATAL(release_write(&r, by->key, &by->chain, cms, &e), 0);
+}
+
+static void test_release(void)
+{
+	struct release r, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_release(&r);
+	write_release(&cms, &samples.node);
+	CU_ASSERT_EQUAL_FATAL(release_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_STRING_EQUAL(again.node, "node-1");
+	CU_ASSERT(device_same(&again.device, &r.device));
+	CU_ASSERT_EQUAL(memcmp(again.certificate, r.certificate, SHA256_LEN), 0);
+	CU_ASSERT_EQUAL(again.sequence, r.sequence);
+	CU_ASSERT_EQUAL(again.time, r.time);
+	write_release(&cms, &samples.operator);
+	CU_ASSERT_EQUAL(release_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	write_release(&cms, &foreign.node);
+	CU_ASSERT_EQUAL(release_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	r.sequence = 0;
+	CU_ASSERT_EQUAL(release_write(&r, samples.node.key, &samples.node.chain, &cms, &e), -1);
+	buf_free(&cms);
+}
+
+/* With a trust that has seen no good copy of the embedded unit CA before. */
+static int read_release(struct release *r, const struct buf *cms, size_t len)
+{
+	struct trust *t = trust_new();
+	struct err e = {0};
+	int rc;
+
+	CU_ASSERT_EQUAL_FATAL(trust_add_root(t, &samples.root.cert[0], &e), 0);
+	rc = release_read(r, cms->data, len, t, &e);
+	trust_free(t);
+	return rc;
+}
+
+/* Every changed bit, every cut: refused, or says the same. */
+static void test_release_mutated(void)
+{
+	struct release r, again;
+	struct buf cms = {0};
+	int accepted = 0, tries = 0;
+
+	sample_release(&r);
+	write_release(&cms, &samples.node);
+	for (size_t i = 0; i < cms.len * 8; i += 13, tries++) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (read_release(&again, &cms, cms.len) == 0) {
+			accepted++;
+			CU_ASSERT(device_same(&again.device, &r.device));
+			CU_ASSERT_EQUAL(memcmp(again.certificate, r.certificate, SHA256_LEN), 0);
+		}
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	CU_ASSERT(accepted < tries / 50);
+	for (size_t n = 0; n < cms.len; n += 7)
+		CU_ASSERT_EQUAL(read_release(&again, &cms, n), -1);
+	buf_free(&cms);
+}
+
 /* ---- who may sign what ---- */
 static void test_roles(void)
 {
@@ -381,6 +453,7 @@ int main(void)
 		{ "foreign key", test_foreign_key }, { "other document", test_other_document },
 		{ "handoff", test_handoff }, { "handoff, forged", test_handoff_forged },
 		{ "handoff, nonsense", test_handoff_nonsense }, { "manifest", test_manifest },
+		{ "release", test_release }, { "release, mutated", test_release_mutated },
 		{ "voucher", test_voucher },
 		{ "voucher, mutated", test_voucher_mutated }, { "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
 	};

@@ -560,34 +560,112 @@ static void test_plain(void)
 }
 
 /* ---- renewal ---- */
+static struct rules_peer customer(char c)
+{
+	struct rules_peer p = { .customer = true, .device = dev, .certificate = { (uint8_t)c }, .remote = "192.0.2.8" };
+
+	return p;
+}
+
+static enum node_state state_of(char c)
+{
+	struct node_request r = {0};
+	struct request_id i = id(c, 1);
+	enum node_state state;
+
+	CU_ASSERT_EQUAL(store_request_get(db, i.id, &r, &e), 1);
+	state = r.state;
+	node_request_free(&r);
+	return state;
+}
+
 static void test_renewal(void)
 {
-	struct rules_peer first = { .customer = true, .device = dev, .certificate = { 'a' } };
-	struct rules_peer second = { .customer = true, .device = dev, .certificate = { 'b' } };
+	struct rules_peer first = customer('a'), third = customer('c');
 
 	begin();
 	onboard(&dev, 'a', 1);
 	tell();
 	list("version: 1\ndevices: []\n");		/* no new enrolment */
 	CU_ASSERT_EQUAL(ask(&first, id('b', 2), "b", false), VERDICT_ASK_CA);
-	CU_ASSERT_STRING_EQUAL(outbox(), "ra");		/* makes room at the CA */
+	CU_ASSERT_STRING_EQUAL(last.renews, id('a', 1).id);
+	CU_ASSERT_STRING_EQUAL(outbox(), "");		/* the old one is active until the new one is confirmed */
+	CU_ASSERT_EQUAL(ask(&first, id('b', 2), "b", false), VERDICT_ASK_CA);
+	CU_ASSERT_STRING_EQUAL(last.renews, id('a', 1).id);
 	CU_ASSERT_EQUAL(issued('b', 2), VERDICT_CERTIFICATE);
 	/* its slot is lost before it confirms: the old credential still renews */
 	CU_ASSERT_EQUAL(ask(&first, id('c', 3), "c", false), VERDICT_ASK_CA);
+	CU_ASSERT_STRING_EQUAL(outbox(), "rb");
 	CU_ASSERT_EQUAL(issued('c', 3), VERDICT_CERTIFICATE);
+	CU_ASSERT_STRING_EQUAL(row(&dev).active, id('a', 1).id);
 	CU_ASSERT_EQUAL(confirm_as(&first, 'c', 3), VERDICT_CONFIRMED);
+	CU_ASSERT_STRING_EQUAL(outbox(), "rb ra");	/* before the activation of c */
+	CU_ASSERT_EQUAL(state_of('a'), NODE_SUPERSEDED);
 	CU_ASSERT_EQUAL(confirm_as(&first, 'c', 3), VERDICT_CONFIRMED);	/* the answer was lost */
 	CU_ASSERT_STRING_EQUAL(row(&dev).active, id('c', 3).id);
-	CU_ASSERT_EQUAL(confirm_as(&first, 'a', 1), VERDICT_DEAD);
 	CU_ASSERT_EQUAL(ask(&first, id('c', 3), "c", false), VERDICT_CERTIFICATE);	/* repeats that renewal ... */
-	refused(ask(&first, id('d', 4), "d", false), REASON_ONBOARDED, "superseded");	/* ... and no other */
-	refused(ask(&second, id('d', 4), "d", false), REASON_BLOCKED, "not good any more");	/* b is dead */
+	CU_ASSERT_EQUAL(row(&dev).refused, REASON_OK);
+	tell();
+	/* ... until the device has switched */
+	CU_ASSERT_EQUAL(confirm_as(&third, 'c', 3), VERDICT_CONFIRMED);
+	CU_ASSERT_EQUAL(state_of('a'), NODE_DEAD);
+	refused(ask(&first, id('c', 3), "c", false), REASON_CLONE, "that was renewed is in use");
+	refused(confirm_as(&first, 'c', 3), REASON_CLONE, "that was renewed is in use");
+	CU_ASSERT_EQUAL(row(&dev).refused, REASON_CLONE);
+	CU_ASSERT_STRING_EQUAL(row(&dev).active, id('c', 3).id);	/* the genuine one goes on */
+	CU_ASSERT_EQUAL(ask(&third, id('d', 4), "d", false), VERDICT_ASK_CA);
+	CU_ASSERT_STRING_EQUAL(last.renews, id('c', 3).id);
+	end();
+}
+
+/* The old credential after its renewal: good for that alone, from the very first. */
+static void test_renewal_spent(void)
+{
+	struct rules_peer first = customer('a'), lost = customer('b');
+
+	begin();
+	onboard(&dev, 'a', 1);
+	ask(&first, id('b', 2), "b", false);
+	issued('b', 2);
+	ask(&first, id('c', 3), "c", false);
+	issued('c', 3);
+	confirm_as(&first, 'c', 3);
+	refused(ask(&first, id('d', 4), "d", false), REASON_CLONE, "in use");
+	refused(ask(&first, id('a', 1), "a", false), REASON_CLONE, "in use");
+	refused(ask(&first, id('e', 2), "e", false), REASON_CLONE, "in use");	/* not even told a generation */
+	refused(confirm_as(&first, 'a', 1), REASON_CLONE, "in use");
+	refused(ask(&lost, id('d', 4), "d", false), REASON_CLONE, "that was superseded is in use");
+	CU_ASSERT_EQUAL(row(&dev).highest, 3);
+	CU_ASSERT_EQUAL(row(&dev).refusals, 5);
+	end();
+}
+
+/* A renewal that is not confirmed in time, or dies at the CA, leaves the old credential as it was. */
+static void test_renewal_lapses(void)
+{
+	struct rules_peer first = customer('a');
+	struct request_id r = id('c', 3);
+	struct decision d = {0};
+
+	begin();
+	onboard(&dev, 'a', 1);
+	tell();
+	ask(&first, id('b', 2), "b", false);
+	issued('b', 2);
+	CU_ASSERT_EQUAL(lapse(LIMIT_S), 1);
+	CU_ASSERT_STRING_EQUAL(outbox(), "rb");
+	CU_ASSERT_EQUAL(confirm_as(&first, 'b', 2), VERDICT_DEAD);
+	CU_ASSERT_EQUAL(state_of('a'), NODE_ACTIVE);
+	CU_ASSERT_EQUAL(ask(&first, id('c', 3), "c", false), VERDICT_ASK_CA);
+	CU_ASSERT_EQUAL(keep(&d, rules_ca_dead(db, &r, 5, now, &d, &e)), VERDICT_DEAD);
+	CU_ASSERT_STRING_EQUAL(row(&dev).active, id('a', 1).id);
+	CU_ASSERT_EQUAL(ask(&first, id('d', 6), "d", false), VERDICT_ASK_CA);
 	end();
 }
 
 static void test_renewal_plain(void)
 {
-	struct rules_peer p = factory(&dev), first = { .customer = true, .device = dev, .certificate = { 'a' } };
+	struct rules_peer p = factory(&dev), first = customer('a'), second = customer('b');
 
 	begin();
 	CU_ASSERT_EQUAL(ask(&p, id('a', 0), "a", true), VERDICT_ASK_CA);
@@ -598,6 +676,11 @@ static void test_renewal_plain(void)
 	CU_ASSERT_STRING_EQUAL(row(&dev).active, id('b', 0).id);
 	CU_ASSERT_STRING_EQUAL(outbox(), "ra");
 	CU_ASSERT_EQUAL(ask(&first, id('b', 0), "b", true), VERDICT_CERTIFICATE);	/* the answer was lost */
+	refused(ask(&first, id('c', 0), "c", true), REASON_CLONE, "in use");
+	tell();
+	CU_ASSERT_EQUAL(ask(&second, id('c', 0), "c", true), VERDICT_ASK_CA);
+	CU_ASSERT_STRING_EQUAL(last.renews, id('b', 0).id);
+	refused(ask(&first, id('b', 0), "b", true), REASON_CLONE, "in use");
 	end();
 }
 
@@ -619,10 +702,10 @@ static void test_customer_peers(void)
 	end();
 }
 
-/* A release in the middle of a renewal ends both. */
+/* A release in the middle of a renewal ends both, and one after it what was superseded, too. */
 static void test_release_in_renewal(void)
 {
-	struct rules_peer own = { .customer = true, .device = dev, .certificate = { 'a' } };
+	struct rules_peer own = customer('a'), other = customer('c');
 	struct node_device d;
 
 	begin();
@@ -631,9 +714,54 @@ static void test_release_in_renewal(void)
 	ask(&own, id('b', 2), "b", false);
 	d = row(&dev);
 	CU_ASSERT_EQUAL(rules_release(db, &d, "test", now, &e), 0);
-	CU_ASSERT_STRING_EQUAL(outbox(), "ra rb");
+	CU_ASSERT_STRING_EQUAL(outbox(), "rb ra");
 	CU_ASSERT_EQUAL(issued('b', 2), VERDICT_DEAD);
 	refused(ask(&own, id('c', 3), "c", false), REASON_BLOCKED, "released");
+	onboard(&dev, 'c', 3);
+	refused(ask(&own, id('d', 4), "d", false), REASON_CLONE, "that was released is in use");	/* it has gone back, and is here */
+	ask(&other, id('d', 4), "d", false);
+	issued('d', 4);
+	confirm_as(&other, 'd', 4);
+	d = row(&dev);
+	CU_ASSERT_EQUAL(rules_release(db, &d, "test", now, &e), 0);
+	refused(confirm_as(&other, 'd', 4), REASON_BLOCKED, "released");
+	end();
+}
+
+/* One document for each certificate that the device may hold; none for what it has surely left. */
+static void test_release_documents(void)
+{
+	struct rules_peer before = customer('z'), own = customer('a');
+	struct release r = { .time = now };
+	struct buf cms = {0};
+	struct node_device d;
+	uint8_t hash[SHA256_LEN] = { 'a' };
+
+	begin();
+	onboard(&dev, 'z', 1);
+	onboard(&dev2, 'x', 1);
+	ask(&before, id('a', 2), "a", false);
+	issued('a', 2);
+	confirm_as(&before, 'a', 2);
+	confirm_as(&own, 'a', 2);	/* z is left */
+	ask(&own, id('b', 3), "b", false);
+	issued('b', 3);
+	d = row(&dev);
+	CU_ASSERT_EQUAL(store_release_get(db, hash, &cms, &e), 0);
+	for (char c = 'a'; c <= 'b'; c++) {
+		CU_ASSERT_EQUAL_FATAL(store_release_next(db, d.n, &r, &e), 1);
+		CU_ASSERT_EQUAL(r.certificate[0], (uint8_t)c);
+		CU_ASSERT_EQUAL(r.sequence, (uint64_t)(c - 'a' + 1));
+		buf_clear(&cms);
+		buf_fmt(&cms, "release %c", c);
+		CU_ASSERT_EQUAL(store_release_add(db, d.n, &r, &cms, &e), 0);
+	}
+	CU_ASSERT_EQUAL(store_release_next(db, d.n, &r, &e), 0);
+	CU_ASSERT_EQUAL(store_release_get(db, hash, &cms, &e), 1);
+	CU_ASSERT_EQUAL(memcmp(cms.data, "release a", cms.len), 0);
+	hash[0] = 'x';
+	CU_ASSERT_EQUAL(store_release_get(db, hash, &cms, &e), 0);
+	buf_free(&cms);
 	end();
 }
 
@@ -644,5 +772,7 @@ UNIT_MAIN("node rules", { "listed", test_listed }, { "leaving the list", test_le
 	  { "generations", test_generations }, { "clones", test_clones }, { "lapse", test_lapse }, { "release", test_release },
 	  { "release doubtful", test_release_doubtful }, { "block", test_block }, { "dead at the CA", test_ca_dead },
 	  { "outbox", test_outbox }, { "plain EST", test_plain }, { "renewal", test_renewal },
+	  { "spent by renewal", test_renewal_spent }, { "renewal lapses", test_renewal_lapses },
+	  { "release documents", test_release_documents },
 	  { "plain renewal", test_renewal_plain }, { "customer peers", test_customer_peers },
 	  { "release in a renewal", test_release_in_renewal })

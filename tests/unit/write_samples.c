@@ -90,6 +90,7 @@ static int write_all(const struct samples *s, struct err *e)
 	struct handoff h;
 	struct manifest m;
 	struct voucher v;
+	struct release r;
 	int rc = -1;
 
 	sample_voucher(&v);
@@ -105,6 +106,10 @@ static int write_all(const struct samples *s, struct err *e)
 	put_content("ticket.xml", s, &cms);
 	if (put_der(s, &cms, e))
 		goto out;
+	sample_release(&r);
+	if (release_write(&r, s->node.key, &s->node.chain, &cms, e))
+		goto out;
+	put_content("release.xml", s, &cms);
 	if (handoff_write(&h, s->operator.key, &s->operator.chain, &cms, e))
 		goto out;
 	put_content("handoff.xml", s, &cms);
