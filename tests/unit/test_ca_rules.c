@@ -671,7 +671,7 @@ static void test_clean(void)
 /* The CA makes the key: what the signer returned is handed out again byte for byte, and to nobody who makes his own. */
 static void test_made(void)
 {
-	struct issue is = { .id = make_id('m', 1), .spki = &spki[0], .made = true };
+	struct issue is = { .id = make_id('m', 1), .spki = &spki[0], .made = true, .renews = "" };
 	struct buf der = {0}, wrong = {0}, sealed = {0}, none = {0};
 	struct ca_answer a = {0};
 	struct world w;
