@@ -75,11 +75,11 @@ static int check_renewal(struct db *db, const struct peer *peer, const struct jo
 	int rc = ledger_request_renews(db, peer->unit, rq->endorsement.renews, &before, e);
 
 	if (rc == 0)
-		rc = err_set(e, REASON_ENDORSEMENT, "renews: this unit has no such certificate, or it is not good any more");
+		rc = err_set(e, REASON_ENDORSEMENT, "customer-certificate: this unit has no such certificate, or it is not good any more");
 	else if (rc == 1 && cert_parse(&cert, before.cert.data, before.cert.len, e) < 0)
 		rc = -1;
 	else if (rc == 1 && !device_same(&cert.device, &rq->device))
-		rc = err_set(e, REASON_ENDORSEMENT, "renews: it is another device's certificate");
+		rc = err_set(e, REASON_ENDORSEMENT, "customer-certificate: it is another device's certificate");
 	else if (rc == 1 && !mem_same(peer->sha256, rq->endorsement.node, SHA256_LEN))
 		rc = err_set(e, REASON_ENDORSEMENT, "endorsed-node: the device was at another node than the one that asks");
 	if (rc == 1)

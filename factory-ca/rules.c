@@ -430,7 +430,6 @@ static int revoke_row(struct db *db, int64_t now, const char *actor, struct ledg
 {
 	if (r->state == CA_PENDING && give_up(db, r, device, e) < 0)
 		return -1;
-	device->superseded = 0;
 	if (ledger_request_state(db, r->n, CA_REVOKED, reason, now, e) < 0 ||
 	    (device->n && ledger_device_put(db, device, e) < 0))
 		return -1;
@@ -490,9 +489,13 @@ static int revoke_known(struct db *db, const struct rules *ru, const char *unit,
 	a->result = CA_REVOKED_OK;
 	a->request = r->id;
 	a->state = CA_REVOKED;
-	if (r->state == CA_PENDING || r->state == CA_ACTIVE)
-		return revoke_row(db, ru->now, unit, r, &device, rq->reason, "revoke", e);
-	return 0;
+	if (r->state != CA_PENDING && r->state != CA_ACTIVE)
+		return 0;
+	/* The tries of a serial are counted on after a lapse and after a station's own revocation: else two devices with one
+	 * label would burn the scrap allowance a lapse at a time. A node's release and an operator begin anew. */
+	if (ru->site == SITE_CUSTOMER)
+		device.superseded = 0;
+	return revoke_row(db, ru->now, unit, r, &device, rq->reason, "revoke", e);
 }
 
 int request_revoke(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
@@ -519,6 +522,7 @@ int request_revoke_open(struct db *db, int64_t now, const char *actor, struct le
 	struct ledger_request r = {0};
 	int rc, done = 0;
 
+	d->superseded = 0;
 	while ((rc = ledger_request_open(db, d->n, &r, e)) == 1) {	/* and its renewal */
 		if (revoke_row(db, now, actor, &r, d, reason, "revoke", e) < 0) {
 			rc = -1;

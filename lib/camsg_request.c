@@ -147,10 +147,10 @@ static int endorsement_read(const struct xml_node *n, const struct xml_node *c[E
 
 	if (any && (!c[E_SIGNATURE] || !c[E_NODE] || !c[E_FACTORY] == !c[E_RENEWS]))
 		return xml_error(n, e, "protocol-ca 4.1: 'endorsement' and 'endorsed-node' go together, with either "
-				 "'factory-certificate' or 'renews'");
+				 "'factory-certificate' or 'customer-certificate'");
 	if (field_base64(c[E_SIGNATURE], &d->signature, LIMIT_CERT, e) ||
 	    field_base64(c[E_FACTORY], &d->factory_certificate, LIMIT_CERT, e) ||
-	    read_hash(c[E_NODE], "endorsed-node", d->node, e) || read_hash(c[E_RENEWS], "renews", d->renews, e))
+	    read_hash(c[E_NODE], "endorsed-node", d->node, e) || read_hash(c[E_RENEWS], "customer-certificate", d->renews, e))
 		return -1;
 	return 0;
 }
@@ -168,7 +168,7 @@ static void endorsement_write(const struct ca_endorsement *d, struct xml_out *w)
 	if (d->factory_certificate.len)
 		return;
 	text_hex(hex, d->renews, SHA256_LEN);
-	xml_leaf(w, "renews", hex);
+	xml_leaf(w, "customer-certificate", hex);
 }
 
 static int renews_read(const struct xml_node *n, const struct ca_request *r, struct err *e)
@@ -191,7 +191,7 @@ static int issue_read(const struct xml_node *n, struct ca_request *r, struct err
 		{ "device", &device, true }, { "csr", &csr, false }, { "ticket", &ticket, false },
 		{ "parameters", &params, false },
 		{ "endorsement", &endorsed[E_SIGNATURE], false }, { "endorsed-node", &endorsed[E_NODE], false },
-		{ "factory-certificate", &endorsed[E_FACTORY], false }, { "renews", &endorsed[E_RENEWS], false },
+		{ "factory-certificate", &endorsed[E_FACTORY], false }, { "customer-certificate", &endorsed[E_RENEWS], false },
 		{ "voucher", &later[0], false }, { "transport-key", &transport, false },
 	};
 

@@ -70,11 +70,11 @@ refused "a factory certificate that the node made" E12 "$W/made.xml"
 echo "renewals: only of a certificate that this CA gave to this node's device, by its key"
 slot=$W/$SERIAL/store/$(cat "$W/$SERIAL/store/current")
 openssl x509 -in "$slot/cert.pem" -out "$W/leaf.pem"
-as "$SERIAL" "$(element endorsement)<endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><renews>$(fingerprint "$W/leaf.pem")</renews>"
+as "$SERIAL" "$(element endorsement)<endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><customer-certificate>$(fingerprint "$W/leaf.pem")</customer-certificate>"
 refused "a renewal that the device has not signed" E55 "$W/made.xml"
-as 00029999 "$(element endorsement)<endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><renews>$(fingerprint "$W/leaf.pem")</renews>"
+as 00029999 "$(element endorsement)<endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><customer-certificate>$(fingerprint "$W/leaf.pem")</customer-certificate>"
 refused "a renewal of another device's certificate" E55 "$W/made.xml"
-as "$SERIAL" "$(element endorsement)<endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><renews>$(printf '%064d' 0)</renews>"
+as "$SERIAL" "$(element endorsement)<endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><customer-certificate>$(printf '%064d' 0)</customer-certificate>"
 refused "a renewal of nothing" E55 "$W/made.xml"
 {	# the very text of protocol-est 2.9, by a foreign hand
 	printf 'handsel-endorsement-v1\0%s\0\0\0\11' "$id"
@@ -83,7 +83,7 @@ refused "a renewal of nothing" E55 "$W/made.xml"
 } >"$W/text"
 openssl dgst -sha256 -sign "$slot/key.pem" "$W/text" | openssl base64 -A >"$W/signature"
 post_renewal() {
-	as "$SERIAL" "<endorsement>$(cat "$W/signature")</endorsement><endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><renews>$(fingerprint "$W/leaf.pem")</renews>"
+	as "$SERIAL" "<endorsement>$(cat "$W/signature")</endorsement><endorsed-node>$(fingerprint "$W/node/node.pem")</endorsed-node><customer-certificate>$(fingerprint "$W/leaf.pem")</customer-certificate>"
 }
 post_renewal
 refused "signed by the device, while its certificate is active" E23 "$W/made.xml"

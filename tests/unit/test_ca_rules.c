@@ -350,6 +350,15 @@ static void test_supersede(void)
 	     { ISSUE, L1, "001", 'e', 5, 4, CA_REFUSED, REASON_CLONE }, { ISSUE, L1, "001", 'd', 4, 3, CA_ISSUED },
 	     { ISSUE, L2, "001", 'f', 5, 4, CA_REFUSED, REASON_SERIAL_ISSUED }, { USED, .key = 1 },
 	     { CONFIRM, L1, "001", 'd', 4, 3, CA_CONFIRMED }, { USED, .key = 1 });
+	/* neither a lapse nor the station's revocation sets the count back; the operator's does */
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, L1, "001", 'b', 2, 1, CA_ISSUED },
+	     { ISSUE, L1, "001", 'c', 3, 2, CA_ISSUED }, { ISSUE, L1, "001", 'd', 4, 3, CA_ISSUED },
+	     { PASS, .key = PENDING, .result = 1 }, { ISSUE, L1, "001", 'e', 5, 4, CA_ISSUED },
+	     { ISSUE, L1, "001", 'f', 6, 3, CA_REFUSED, REASON_CLONE }, { REVOKE, L1, "001", 'e', 5, 0, CA_REVOKED_OK },
+	     { ISSUE, L1, "001", 'f', 6, 3, CA_ISSUED }, { ISSUE, L1, "001", 'g', 7, 2, CA_REFUSED, REASON_CLONE },
+	     { OPERATOR, .serial = "001" }, { ISSUE, L1, "001", 'g', 7, 2, CA_ISSUED },
+	     { ISSUE, L1, "001", 'h', 8, 1, CA_ISSUED });
 }
 
 static void test_active(void)
