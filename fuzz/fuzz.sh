@@ -13,12 +13,15 @@ trap 'rm -rf "$build"' EXIT
 cd "$build"
 flags="-g -O1 -Wno-include-next-absolute-path -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all"
 "$top/configure" -q CC=clang CFLAGS="$flags" LDFLAGS="-fsanitize=address,undefined"
-own=
-[ "$name" != allowlist ] || own=libnode.a
+own= libraries="libxml-2.0 gnutls nettle hogweed jansson yaml-0.1"
+case $name in
+allowlist) own=libnode.a libraries="$libraries sqlite3 libmicrohttpd" ;;
+dfu) own=libstation.a libraries="$libraries libusb-1.0" ;;
+esac
 make -s libhandsel.a $own
 # shellcheck disable=SC2086
-clang -std=gnu11 $flags -fsanitize=fuzzer -I. -I"$top/lib" -I"$top/customer-node" -o harness "$top/fuzz/fuzz_$name.c" $own libhandsel.a \
-	$(pkg-config --libs libxml-2.0 gnutls nettle jansson yaml-0.1) $([ -z "$own" ] || pkg-config --libs sqlite3 libmicrohttpd)
+clang -std=gnu11 $flags -fsanitize=fuzzer -I. -I"$top/lib" -I"$top/customer-node" -I"$top/station" -o harness "$top/fuzz/fuzz_$name.c" $own libhandsel.a \
+	$(pkg-config --libs $libraries) -lgmp
 mkdir found
 set -- "$top/fuzz/corpus/$name"
 [ "$name" != xml_small ] || set -- "$top/fuzz/corpus/camsg" "$top/fuzz/corpus/documents"
