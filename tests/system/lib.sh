@@ -157,7 +157,7 @@ public_hex() {
 		public_hex_ec "$1"
 	fi
 }
-private_hex_ec() { openssl pkey -in "$1" -text -noout | sed -n '/^priv:/,/^pub:/p' | grep '^ ' | tr -d ' :\n' | sed 's/^00//'; }
+private_hex_ec() { openssl pkey -in "$1" -text -noout | sed -n '/^priv:/,/^pub:/p' | grep '^ ' | tr -d ' :\n'; }
 public_hex_ec() { openssl pkey -in "$1" -text -noout | sed -n '/^pub:/,/^ASN1/p' | grep '^ ' | tr -d ' :\n'; }
 
 # Base64 of any layout.
