@@ -110,21 +110,31 @@ static void send_base64(struct server *s, struct http_req *r, const char *type, 
 	buf_free(&body);
 }
 
-void answer_certificate(struct server *s, struct http_req *r, const struct buf *der)
+/* The certs-only message that every answer to an enrolment holds; -1: the request has been dealt with already. */
+static int certs_only(struct server *s, struct http_req *r, const struct buf *der, struct buf *cms)
 {
 	struct chain one = {0};
-	struct buf cms = {0};
 	struct err e;
+	int rc = -1;
 
-	if (chain_add(&one, der->data, der->len, &e) < 0 || cms_certs_write(&one, &cms, &e) < 0) {
+	if (chain_add(&one, der->data, der->len, &e) < 0 || cms_certs_write(&one, cms, &e) < 0) {
 		log_err(&e, "%s", http_remote(r));
 		answer_error(s, r, &e);
 	} else if (FAULT_LOSE("node.answer")) {
 		answer_send(s, r, 0, "", "", "", 0);
 	} else {
-		send_base64(s, r, "application/pkcs7-mime; smime-type=certs-only", &cms);
+		rc = 0;
 	}
 	chain_free(&one);
+	return rc;
+}
+
+void answer_certificate(struct server *s, struct http_req *r, const struct buf *der)
+{
+	struct buf cms = {0};
+
+	if (certs_only(s, r, der, &cms) == 0)
+		send_base64(s, r, "application/pkcs7-mime; smime-type=certs-only", &cms);
 	buf_free(&cms);
 }
 
@@ -142,20 +152,12 @@ static void multipart(struct buf *out, const struct buf *encrypted_key, const st
 
 void answer_key(struct server *s, struct http_req *r, const struct buf *encrypted_key, const struct buf *der)
 {
-	struct chain one = {0};
 	struct buf cms = {0}, body = {0};
-	struct err e;
 
-	if (chain_add(&one, der->data, der->len, &e) < 0 || cms_certs_write(&one, &cms, &e) < 0) {
-		log_err(&e, "%s", http_remote(r));
-		answer_error(s, r, &e);
-	} else if (FAULT_LOSE("node.answer")) {
-		answer_send(s, r, 0, "", "", "", 0);
-	} else {
+	if (certs_only(s, r, der, &cms) == 0) {
 		multipart(&body, encrypted_key, &cms);
 		answer_send(s, r, 200, "multipart/mixed; boundary=" BOUNDARY, "", body.data, body.len);
 	}
-	chain_free(&one);
 	buf_free(&cms);
 	buf_free(&body);
 }

@@ -106,6 +106,16 @@ walk_customer() {
 	done
 }
 
+# at_the_gate : $SERIAL has left the factory, is shipped and listed; the customer's CA and node serve.
+at_the_gate() {
+	factory_init >/dev/null && factory_serve && station_init line-1 >/dev/null &&
+		order_create WO-1 00020001 00020009 3 line-1 >/dev/null &&
+		provision WO-1 line-1 "$SERIAL" >"$W/station.log" 2>&1 || die "no device"
+	customer_init >/dev/null && customer_serve && node_init site-1 >/dev/null && node_serve &&
+		ca --dir "$W/factory" ship --customer plant-seven --device "$SERIAL" --out "$W/manifest.p7" >/dev/null &&
+		node --dir "$W/node" import "$W/manifest.p7" >/dev/null && node --dir "$W/node" apply >/dev/null || die "no customer"
+}
+
 # bad CASE TEXT
 bad() {
 	BAD=$((BAD + 1))

@@ -6,12 +6,7 @@ set -u
 
 SERIAL=00020001
 STORE=$W/$SERIAL/store
-factory_init >/dev/null && factory_serve && station_init line-1 >/dev/null &&
-	order_create WO-1 00020001 00020009 3 line-1 >/dev/null &&
-	provision WO-1 line-1 "$SERIAL" >"$W/station.log" 2>&1 || die "no device"
-customer_init >/dev/null && customer_serve && node_init site-1 >/dev/null && node_serve &&
-	ca --dir "$W/factory" ship --customer plant-seven --device "$SERIAL" --out "$W/manifest.p7" >/dev/null &&
-	node --dir "$W/node" import "$W/manifest.p7" >/dev/null && node --dir "$W/node" apply >/dev/null || die "no customer"
+at_the_gate
 activate "$SERIAL" --timeout 20s >"$W/agent.log" 2>&1 && until_true 10 settled || die "not onboarded"
 old_slot=$(cat "$STORE/current")
 old=$(held)
