@@ -158,8 +158,10 @@ static void put_job(struct ca_message *m, const struct ca_job *j)
 {
 	struct ca_request *r = &m->request[m->n++];
 
-	r->kind = CA_ISSUE;
+	r->kind = j->kind;
 	r->request = j->request;
+	if (j->kind == CA_STATUS)
+		return;
 	r->device = j->device;
 	if (j->transport_key)
 		buf_set(&r->transport_key, j->transport_key->data, j->transport_key->len);
@@ -356,7 +358,7 @@ struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
 	return NULL;
 }
 
-void ca_queue_issue(struct ca_queue *q, struct ca_job *job)
+void ca_queue_ask(struct ca_queue *q, struct ca_job *job)
 {
 	job->next = NULL;
 	pthread_mutex_lock(&q->lock);

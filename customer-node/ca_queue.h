@@ -26,6 +26,7 @@ struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
 /* a NULL: nothing came back, see e; the CA may have carried it out. In the queue's thread; *a is borrowed. */
 struct ca_job {
 	struct ca_job *next;		/* the queue's */
+	enum ca_kind kind;		/* CA_ISSUE, or CA_STATUS: of `request` alone */
 	struct device_id device;
 	struct request_id request;
 	char renews[REQUEST_ID_LEN + 1];	/* "" = nothing */
@@ -34,7 +35,7 @@ struct ca_job {
 	const struct ca_endorsement *endorsement;	/* without a signature: a plain client */
 	void (*done)(struct ca_job *job, const struct ca_answer *a, const struct err *e);
 };
-void ca_queue_issue(struct ca_queue *q, struct ca_job *job);
+void ca_queue_ask(struct ca_queue *q, struct ca_job *job);
 void ca_queue_tell(struct ca_queue *q);		/* there is something new in the outbox */
 void ca_queue_stop(struct ca_queue *q);		/* jobs left are done with an error */
 

@@ -21,7 +21,7 @@
 const struct cli_option device_options[] = { DEVICE_OPTIONS, { 0 } };
 const struct cli_option release_options[] = {
 	DEVICE_OPTIONS,
-	{ "force", NULL, "even if the old credential was used after the device last asked as a new one", false },
+	{ "force", NULL, "even if the old credential was used since the device last asked as a new one", false },
 	{ 0 },
 };
 
@@ -71,6 +71,8 @@ static void print_json(const struct store_view *v, const char *type)
 		jsonl_str(j, "onboarded", time_or_dash(t, d->onboarded));
 	if (d->seen)
 		jsonl_str(j, "seen", time_or_dash(t, d->seen));
+	if (d->used)
+		jsonl_str(j, "used", time_or_dash(t, d->used));
 	if (d->remote[0])
 		jsonl_str(j, "remote", d->remote);
 	if (d->active[0])
@@ -163,10 +165,19 @@ static int find(const struct cli *c, struct db *db, struct store_view *out, stru
 }
 
 /* ---- acts ---- */
+/* 1: of what the device may hold something was revoked, by a block or at the CA, and it cannot go back without a release. */
+static int holds_dead(struct db *db, const struct store_view *v, struct err *e)
+{
+	struct release next;
+
+	return v->device.n && !v->device.active[0] ? store_release_next(db, v->device.n, &next, e) : 0;
+}
+
 static int release(struct db *db, const struct cli *c, struct store_view *v, struct err *e)
 {
 	struct node_device *d = &v->device;
 	char used[TEXT_TIME], asked[TEXT_TIME];
+	int rc;
 
 	if (!device_valid(&d->id))
 		return 0;		/* an entry of the list that no device came for */
@@ -175,9 +186,10 @@ static int release(struct db *db, const struct cli *c, struct store_view *v, str
 			       "the customer credential of %s was used last at %s, and the device asked as a new one last at "
 			       "%s: it may not be wiped at all, or be a copy; release it with --force if you are sure",
 			       d->id.serial, time_or_dash(used, d->used), time_or_dash(asked, d->asked_again));
-	if ((d->active[0] || d->pending[0]) && rules_release(db, d, cmd_actor(), clock_utc(), e) < 0)
+	rc = d->active[0] || d->pending[0] ? 1 : holds_dead(db, v, e);
+	if (rc == 1 && rules_release(db, d, cmd_actor(), clock_utc(), e) < 0)
 		return -1;
-	return release_device(db, cli_dir(c), d, clock_utc(), e);
+	return rc < 0 ? -1 : release_device(db, cli_dir(c), d, clock_utc(), e);
 }
 
 static int block(struct db *db, const struct cli *c, struct store_view *v, struct err *e)
@@ -197,6 +209,21 @@ static int unblock(struct db *db, const struct cli *c, struct store_view *v, str
 			       "device %s is blocked by the allowlist; take state: blocked out of it and apply it",
 			       v->device.id.serial);
 	return v->device.blocked ? rules_unblock(db, &v->device, cmd_actor(), clock_utc(), e) : 0;
+}
+
+static int print_result(struct db *db, const struct store_view *v, struct err *e)
+{
+	const char *serial = v->device.id.serial;
+	char t[TEXT_TIME];
+	int dead = holds_dead(db, v, e);
+
+	printf("%s is now: %s\n", serial, state_of(v));
+	if (v->device.used)
+		printf("its customer credential was used last at %s\n", time_or_dash(t, v->device.used));
+	if (dead == 1)
+		printf("a customer credential that it may hold was revoked; `handsel-node devices release %s` lets it come back\n",
+		       serial);
+	return dead < 0 ? -1 : 0;
 }
 
 static enum cli_exit act(const struct cli *c,
@@ -224,7 +251,7 @@ static enum cli_exit act(const struct cli *c,
 		if (rc == 0 && cli_json(c))
 			print_json(&v, "result");
 		else if (rc == 0)
-			printf("%s is now: %s\n", v.device.id.serial, state_of(&v));
+			rc = print_result(db, &v, &e);
 	}
 	db_close(db);
 	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
@@ -265,7 +292,7 @@ static int verdict(struct db *db, const struct store_view *v, struct err *why, s
 	return authz_listed(db, &v->device.id, certificate, clock_utc(), why, e);
 }
 
-static void explain_text(const struct store_view *v, const struct allow_entry *a, bool listed, int let_in,
+static void explain_text(const struct store_view *v, const struct allow_entry *a, bool listed, bool dead, int let_in,
 			 const struct err *why)
 {
 	const struct node_device *d = &v->device;
@@ -286,6 +313,10 @@ static void explain_text(const struct store_view *v, const struct allow_entry *a
 	printf("contact    %s %s\n", time_or_dash(t, d->seen), d->remote);
 	if (d->onboarded)
 		printf("onboarded  %s%s\n", time_or_dash(t, d->onboarded), v->untold ? ", the CA is yet to be told" : "");
+	if (d->used)
+		printf("last use   %s, of its customer credential\n", time_or_dash(t, d->used));
+	if (dead)
+		printf("revoked    a credential that it may hold; `handsel-node devices release %s` lets it come back\n", d->id.serial);
 	if (d->refused)
 		printf("refused    %s %s: %s (%" PRId64 " in all)\n", time_or_dash(t, d->refused_at), reason_id(d->refused),
 		       d->refused_text, d->refusals);
@@ -302,22 +333,24 @@ enum cli_exit cmd_explain(const struct cli *c)
 	struct store_view v;
 	struct err e, why = {0};
 	struct db *db = open_store(c, &e);
-	int listed = 0, let_in = -1;
+	int listed = 0, dead = 0, let_in = -1;
 	bool other;
 
-	if (db && find(c, db, &v, &e) == 0 && (listed = store_allow_get(db, &v.device.id, &a, &other, &e)) >= 0)
+	if (db && find(c, db, &v, &e) == 0 && (listed = store_allow_get(db, &v.device.id, &a, &other, &e)) >= 0 &&
+	    (dead = holds_dead(db, &v, &e)) >= 0)
 		let_in = verdict(db, &v, &why, &e);
 	db_close(db);
 	if (let_in < 0)
 		return cli_fail(c, &e);
 	if (!cli_json(c)) {
-		explain_text(&v, &a, listed == 1, let_in, &why);
+		explain_text(&v, &a, listed == 1, dead == 1, let_in, &why);
 	} else {
 		struct jsonl *j;
 
 		print_json(&v, "device");
 		j = jsonl_new("result");
 		jsonl_bool(j, "let_in", let_in == 1);
+		jsonl_bool(j, "holds_revoked", dead == 1);
 		if (!let_in) {
 			jsonl_str(j, "reason", reason_id(why.code));
 			jsonl_str(j, "reason_text", why.text);

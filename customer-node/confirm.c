@@ -3,6 +3,7 @@
 
 #include "confirm.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 
 struct confirm {
 	struct writer_job job;		/* first: the writer gives it back */
+	struct ca_job ca;		/* of an id that is not known here */
 	struct server *s;
 	struct http_req *r;
 	struct rules_peer peer;
@@ -69,6 +71,30 @@ static void answer(struct confirm *x)
 	ca_reply_free(reply);
 }
 
+/* ---- an id that is not known here: the CA says whose it is ---- */
+static void done(struct writer_job *job, int rc, const struct err *e);
+
+static void ca_done(struct ca_job *job, const struct ca_answer *a, const struct err *error)
+{
+	struct confirm *x = (struct confirm *)(void *)((char *)job - offsetof(struct confirm, ca));
+
+	if (a && a->result == CA_REFUSED && !answer_is_temporary(a->code)) {	/* E24: the admin shall see it */
+		err_set(&x->why, a->code, "the CA: %s", a->text);
+		writer_submit(x->s->writer, &x->job);
+		return;
+	}
+	if (a && a->result == CA_STATUS_IS && (a->state == CA_UNKNOWN || a->state == CA_SUPERSEDED || a->state == CA_REVOKED)) {
+		x->d.verdict = VERDICT_DEAD;
+	} else {
+		x->d.verdict = VERDICT_REFUSED;
+		err_set(&x->d.why, REASON_CA_UNAVAILABLE,
+			"this node does not know the request, and the customer's CA cannot say now whose it is (%.300s); ask again",
+			a ? ca_state_name(a->state) : error->text);
+	}
+	answer(x);
+	confirm_free(x);
+}
+
 static void done(struct writer_job *job, int rc, const struct err *e)
 {
 	struct confirm *x = (struct confirm *)job;
@@ -76,15 +102,22 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 	if (rc < 0) {
 		log_err(e, "device=%s", x->peer.device.serial);
 		answer_error(x->s, x->r, e);
-	} else {
-		if (x->d.verdict == VERDICT_CONFIRMED) {
-			FAULT("node.confirmed");
-			log_info("device=%s req=%s active", x->peer.device.serial, x->id.id);
-		}
-		if (x->d.outbox)
-			ca_queue_tell(x->s->queue);
-		answer(x);
+		confirm_free(x);
+		return;
 	}
+	if (x->d.verdict == VERDICT_ASK_CA) {
+		FAULT("node.confirm.unknown");
+		x->ca = (struct ca_job){ .kind = CA_STATUS, .request = x->id, .done = ca_done };
+		ca_queue_ask(x->s->queue, &x->ca);
+		return;
+	}
+	if (x->d.verdict == VERDICT_CONFIRMED) {
+		FAULT("node.confirmed");
+		log_info("device=%s req=%s active", x->peer.device.serial, x->id.id);
+	}
+	if (x->d.outbox)
+		ca_queue_tell(x->s->queue);
+	answer(x);
 	confirm_free(x);
 }
 
@@ -118,7 +151,7 @@ static int verify(const struct node_request *known, const uint8_t exporter[TLS_E
 	return rc;
 }
 
-/* By the new key, and for this TLS session. What is dead or unknown needs no proof to be called so. */
+/* By the new key, and for this TLS session. What is dead needs no proof to be called so, nor what is another node's. */
 static int check_signature(struct confirm *x, const struct ca_request *q, struct err *e)
 {
 	struct node_request known = {0};
@@ -128,7 +161,7 @@ static int check_signature(struct confirm *x, const struct ca_request *q, struct
 	pthread_mutex_lock(&x->s->lock);
 	rc = store_request_get(x->s->reader, x->id.id, &known, e);
 	pthread_mutex_unlock(&x->s->lock);
-	if (rc == 1 && known.state != NODE_DEAD) {
+	if (rc == 1 && known.state != NODE_DEAD && known.certificate.len) {
 		rc = http_exporter(x->r, exporter, e);
 		if (rc == 0 && verify(&known, exporter, x, &q->signature, e) < 0)
 			rc = err_set(e, REASON_REQUEST,

@@ -87,7 +87,7 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 	case VERDICT_ASK_CA:
 		FAULT("node.bound");
 		memcpy(x->ca.renews, x->d.renews, sizeof x->ca.renews);
-		ca_queue_issue(s->queue, &x->ca);
+		ca_queue_ask(s->queue, &x->ca);
 		return;
 	case VERDICT_CERTIFICATE:
 		FAULT("node.certified");

@@ -30,7 +30,7 @@ static bool is_spent(const struct node_device *dev, const struct node_request *s
 {
 	if (shown->state == NODE_SUPERSEDED)
 		return strcmp(id, dev->active) != 0;	/* the answer to its renewal, or to the confirm of that, may be lost */
-	return shown->state == NODE_DEAD && (dev->active[0] || strcmp(shown->cause, "renewed") == 0 ||
+	return shown->state == NODE_DEAD && (dev->active[0] || dev->pending[0] || strcmp(shown->cause, "renewed") == 0 ||
 					     strcmp(shown->cause, "superseded") == 0 || strcmp(shown->cause, "lapsed") == 0);
 }
 
@@ -275,6 +275,8 @@ static int activate(struct db *db, struct node_device *dev, const struct node_re
 	snprintf(dev->active, sizeof dev->active, "%s", r->id.id);
 	dev->pending[0] = 0;
 	dev->onboarded = dev->seen = now;
+	if (!r->renews[0])
+		dev->used = 0;
 	dev->refused = REASON_OK;	/* the audit keeps it */
 	d->outbox = true;
 	return store_device_put(db, dev, e) < 0 || retire(db, dev, r->renews, now, e) < 0 ||
@@ -358,24 +360,29 @@ out:
 
 /* ---- confirm ---- */
 static int confirm_decide(struct db *db, struct node_device *dev, struct node_request *r, const struct rules_peer *peer,
-			  const uint8_t certificate_sha256[SHA256_LEN], int64_t now, struct decision *d, struct err *e)
+			  const char *id, const uint8_t certificate_sha256[SHA256_LEN], int64_t now, struct decision *d, struct err *e)
 {
 	struct node_request shown = {0};
 	int rc = authz_blocked(db, dev, &d->why, e);	/* asked once more: an admin may have acted meanwhile */
 
 	if (rc == 1)
-		rc = judge_shown(db, peer, dev, &shown, r->id.id, now, &d->why, e);
+		rc = judge_shown(db, peer, dev, &shown, id, now, &d->why, e);
 	node_request_free(&shown);
 	if (rc <= 0) {
 		d->verdict = VERDICT_REFUSED;
 		return rc < 0 ? -1 : rules_write_refusal(db, dev, &d->why, peer->remote, now, e);
+	}
+	if (!r->certificate.len) {	/* another node's, perhaps: "dead" would take from the device what is active there */
+		d->verdict = VERDICT_ASK_CA;
+		d->highest = dev->highest;
+		return 0;
 	}
 	if (r->device != dev->n || r->state == NODE_DEAD || r->state == NODE_SUPERSEDED) {
 		d->verdict = VERDICT_DEAD;
 		d->highest = dev->highest;
 		return 0;
 	}
-	if (!r->certificate.len || memcmp(r->sha256, certificate_sha256, SHA256_LEN) != 0) {
+	if (memcmp(r->sha256, certificate_sha256, SHA256_LEN) != 0) {
 		d->verdict = VERDICT_REFUSED;
 		err_set(&d->why, REASON_REQUEST, "the confirm names another certificate than the one that was handed out");
 		return rules_write_refusal(db, dev, &d->why, peer->remote, now, e);
@@ -400,7 +407,7 @@ int rules_confirm(struct db *db, const struct rules_peer *peer, const struct req
 	if (store_request_get(db, id->id, &r, e) < 0)
 		rc = -1;
 	else
-		rc = confirm_decide(db, &dev, &r, peer, certificate_sha256, now, d, e);
+		rc = confirm_decide(db, &dev, &r, peer, id->id, certificate_sha256, now, d, e);
 	node_request_free(&r);
 	return rc;
 }

@@ -17,7 +17,7 @@ struct rules_peer {
 };
 
 enum verdict {
-	VERDICT_ASK_CA,		/* bound: the CA may be asked */
+	VERDICT_ASK_CA,		/* bound: the CA may be asked; of a confirm: not handed out here, the CA is asked whose it is */
 	VERDICT_CERTIFICATE,	/* here it is, also a repeated time */
 	VERDICT_CONFIRMED,
 	VERDICT_DEAD,		/* go on with a generation above `highest` */
@@ -61,7 +61,7 @@ int rules_ca_dead(struct db *db, const struct request_id *id, uint32_t highest, 
 /* The CA, or a check before the first commit, refuses: kept for the admin. */
 int rules_refused(struct db *db, const struct rules_peer *peer, const struct err *why, int64_t now, struct err *e);
 
-/* The device has the certificate on stable storage; its signature was verified by the caller. */
+/* The device has the certificate on stable storage; its signature was verified by the caller, unless there is none here. */
 int rules_confirm(struct db *db, const struct rules_peer *peer, const struct request_id *id,
 		  const uint8_t certificate[SHA256_LEN], int64_t now, struct decision *d, struct err *e);
 
@@ -69,7 +69,7 @@ int rules_confirm(struct db *db, const struct rules_peer *peer, const struct req
 int rules_lapse(struct db *db, int64_t seconds, int64_t limit, int64_t now, int *count, struct err *e);
 
 /* ---- the admin ---- */
-/* The credential that a release would revoke was used after the device last asked as a new one: it may not be wiped at all. */
+/* The credential that a release would revoke was used since the device last asked as a new one: it may not be wiped at all. */
 bool rules_release_doubtful(const struct node_device *d);
 int rules_release(struct db *db, struct node_device *d, const char *actor, int64_t now, struct err *e);
 int rules_block(struct db *db, struct node_device *d, const char *actor, int64_t now, struct err *e);

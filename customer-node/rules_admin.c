@@ -129,7 +129,7 @@ int rules_lapse(struct db *db, int64_t seconds, int64_t limit, int64_t now, int 
 /* ---- the admin ---- */
 bool rules_release_doubtful(const struct node_device *d)
 {
-	return d->active[0] && d->used > d->asked_again;
+	return d->active[0] && d->used && d->used >= d->asked_again;
 }
 
 int rules_release(struct db *db, struct node_device *d, const char *actor, int64_t now, struct err *e)

@@ -213,7 +213,7 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 	case CA_REVOKE:
 		return 1;
 	case CA_STATUS:
-		return request_status(db, job->unit, job->rq, job->a, e);
+		return request_status(db, &job->rules, job->unit, job->rq, job->a, e);
 	case CA_CERTIFICATES:
 		return read_certificates(d, job, e);
 	case CA_WORK_ORDER:

@@ -252,6 +252,22 @@ int ledger_request_renewed(struct db *db, int64_t n, struct err *e)
 	return db_run(s, e);
 }
 
+int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e)
+{
+	/* by way of the nodes, which are few: the ledger has no index of ids alone */
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM (SELECT DISTINCT 'node:' || name AS name FROM unit WHERE role = 'node') u"
+				     " CROSS JOIN request r ON r.unit = u.name AND r.id = ?2"
+				     " JOIN request o ON o.device = r.device AND o.state IN ('reserved', 'pending', 'active')"
+				     " WHERE u.name != ?1 AND o.unit != ?1 LIMIT 1");
+	int rc;
+
+	bind_text(s, 1, unit);
+	bind_text(s, 2, id);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e)
 {
 	struct stmt *s = db_stmt(db, REQUEST "r.certificate_serial = ?1");

@@ -60,6 +60,8 @@ int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
 int ledger_request_renewal(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
 int ledger_request_renewed(struct db *db, int64_t n, struct err *e);	/* it has taken the other's place */
+/* 1: another node knows this id, and holds its device. */
+int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e);
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
 /* Sets n. */
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);

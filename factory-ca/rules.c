@@ -555,15 +555,20 @@ int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struc
 }
 
 /* ---- reading ---- */
-int request_status(struct db *db, const char *unit, const struct ca_request *rq, struct ca_answer *a, struct err *e)
+/* A node asks before it calls an id dead that it does not know: the device may have it from another node. */
+int request_status(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq, struct ca_answer *a,
+		   struct err *e)
 {
 	struct ledger_request r = {0};
 	int rc = ledger_request_get(db, unit, rq->request.id, &r, e);
+	bool open = r.state == CA_RESERVED || r.state == CA_PENDING || r.state == CA_ACTIVE;
 
 	a->result = CA_STATUS_IS;
 	a->request = rc == 1 ? r.id : rq->request;
-	a->state = rc == 1 ? r.state : CA_UNKNOWN;
+	a->state = r.state;
 	ledger_request_free(&r);
+	if (rc >= 0 && !open && ru->site == SITE_CUSTOMER && (rc = ledger_request_elsewhere(db, unit, rq->request.id, e)) == 1)
+		ca_refuse(a, REASON_OTHER_SITE, "another node has this device; it must release it first");
 	return rc < 0 ? -1 : 0;
 }
 

@@ -41,7 +41,8 @@ int request_confirm(struct db *db, const struct rules *ru, const char *unit, con
 		    struct ca_answer *a, struct err *e);
 int request_revoke(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
 		   struct ca_answer *a, struct err *e);
-int request_status(struct db *db, const char *unit, const struct ca_request *rq, struct ca_answer *a, struct err *e);
+int request_status(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq, struct ca_answer *a,
+		   struct err *e);
 
 /* The order's CMS for a station that it names. */
 int request_work_order(struct db *db, const char *unit, const struct ca_request *rq, const struct work_order *order,

@@ -92,9 +92,10 @@ customer_serve() {
 	CUSTOMER_PORT=$PORT CUSTOMER_PID=$PID
 }
 
-# node_init NAME : $W/node, a unit of the customer, introduced to the manufacturer by the handoff.
+# node_init NAME : $W/$NODE, a unit of the customer, introduced to the manufacturer by the handoff.
+NODE=node
 node_init() {
-	local n=$W/node root
+	local n=$W/$NODE root
 	node --dir "$n" init --name "$1" --ca "https://127.0.0.1:$CUSTOMER_PORT" --ca-root "$W/customer/root.pem" \
 		--listen 127.0.0.1:0 --host 127.0.0.1 &&
 		ca --dir "$W/customer" unit issue "$n/node.csr" --role node --name "$1" --host 127.0.0.1 --host localhost \
@@ -106,7 +107,7 @@ node_init() {
 		ca --dir "$W/customer" handoff accept "$W/handoff.p7" --root-fingerprint "$root"
 }
 node_serve() {
-	start_daemon node "$BUILD/handsel-node" --dir "$W/node" serve --listen "127.0.0.1:${NODE_PORT:-0}" "$@" || return 1
+	start_daemon "$NODE" "$BUILD/handsel-node" --dir "$W/$NODE" serve --listen "127.0.0.1:${NODE_PORT:-0}" "$@" || return 1
 	NODE_PORT=$PORT NODE_PID=$PID
 }
 

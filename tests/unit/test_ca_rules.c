@@ -51,6 +51,18 @@ static void order_add(struct world *w, const char *id, uint32_t quota)
 	buf_free(&cms);
 }
 
+static void unit_add(struct world *w, const char *unit)
+{
+	struct cert c = { .role = "node" };
+	struct err e;
+
+	snprintf(c.name, sizeof c.name, "%s", strchr(unit, ':') + 1);
+	snprintf(c.serial, sizeof c.serial, "%.10s", c.name);
+	buf_str(&c.der, "certificate");
+	CU_ASSERT_EQUAL(ledger_unit_add(w->db, &c, START, &e), 0);
+	buf_free(&c.der);
+}
+
 static void world_open(struct world *w, enum site site, uint32_t quota)
 {
 	static int number;
@@ -66,6 +78,9 @@ static void world_open(struct world *w, enum site site, uint32_t quota)
 	if (site == SITE_FACTORY) {
 		order_add(w, "WO-2", 1);
 		order_add(w, "WO-1", quota);
+	} else {
+		unit_add(w, N1);
+		unit_add(w, N2);
 	}
 }
 
@@ -240,8 +255,9 @@ static int run_step(struct world *w, const struct step *s, struct ca_answer *a, 
 	case REVOKE:
 		return do_revoke(w, s, a, e);
 	case STATUS:
-		rc = request_status(w->db, s->unit, &rq, a, e);
-		CU_ASSERT_EQUAL(a->state, s->result);
+		rc = request_status(w->db, &w->rules, s->unit, &rq, a, e);
+		CU_ASSERT_EQUAL(a->result == CA_REFUSED ? CA_REFUSED : a->state, s->result);
+		CU_ASSERT_EQUAL((int)a->code, s->detail);
 		return rc;
 	case PASS:
 		w->rules.now += s->key;
@@ -384,12 +400,15 @@ static void test_other_node(void)
 {
 	PLAY(SITE_CUSTOMER, 0,
 	     { ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, N2, "001", 'b', 2, 1, CA_REFUSED, REASON_OTHER_SITE },
-	     { CONFIRM, N2, "001", 'a', 1, 0, CA_REFUSED, REASON_REQUEST }, { STATUS, N2, NULL, 'a', 1, 0, CA_UNKNOWN },
+	     { CONFIRM, N2, "001", 'a', 1, 0, CA_REFUSED, REASON_REQUEST },
+	     { STATUS, N2, NULL, 'a', 1, 0, CA_REFUSED, REASON_OTHER_SITE }, { STATUS, N2, NULL, 'z', 1, 0, CA_UNKNOWN },
 	     /* its revocation leaves a tombstone in its own scope alone */
-	     { REVOKE, N2, "001", 'a', 1, 0, CA_REVOKED_OK }, { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED },
+	     { REVOKE, N2, "001", 'a', 1, 0, CA_REVOKED_OK }, { STATUS, N2, NULL, 'a', 1, 0, CA_REFUSED, REASON_OTHER_SITE },
+	     { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED }, { STATUS, N1, NULL, 'a', 1, 0, CA_ACTIVE },
 	     { ISSUE, N2, "001", 'b', 2, 1, CA_REFUSED, REASON_OTHER_SITE },
-	     { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK },
-	     { ISSUE, N2, "001", 'b', 2, 1, CA_ISSUED },
+	     { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK }, { STATUS, N2, NULL, 'a', 1, 0, CA_REVOKED },
+	     { STATUS, N1, NULL, 'a', 1, 0, CA_REVOKED },
+	     { ISSUE, N2, "001", 'b', 2, 1, CA_ISSUED }, { STATUS, N1, NULL, 'a', 1, 0, CA_REFUSED, REASON_OTHER_SITE },
 	     { ISSUE, N1, "001", 'c', 3, 2, CA_REFUSED, REASON_OTHER_SITE });
 }
 

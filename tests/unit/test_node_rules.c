@@ -308,10 +308,11 @@ static void test_confirm_refused(void)
 
 	begin();
 	bind(&dev, 'a', 1);
-	refused(confirm(&dev, 'a', 1), REASON_REQUEST, "another certificate");	/* none was handed out */
+	CU_ASSERT_EQUAL(confirm(&dev, 'a', 1), VERDICT_ASK_CA);		/* none was handed out: another node's, perhaps */
 	issued('a', 1);
 	refused(keep(&d, rules_confirm(db, &p, &r, other, now, &d, &e)), REASON_REQUEST, "another certificate");
-	CU_ASSERT_EQUAL(confirm(&dev, 'z', 1), VERDICT_DEAD);			/* an id that was never bound */
+	CU_ASSERT_EQUAL(confirm(&dev, 'z', 1), VERDICT_ASK_CA);		/* an id that was never bound */
+	CU_ASSERT_EQUAL(last.highest, 1);
 	onboard(&dev2, 'b', 1);
 	CU_ASSERT_EQUAL(confirm(&dev2, 'a', 1), VERDICT_DEAD);			/* another device's */
 	CU_ASSERT_STRING_EQUAL(row(&dev).active, "");
@@ -341,7 +342,7 @@ static void test_superseded_is_dead(void)
 	CU_ASSERT_EQUAL(issued('a', 1), VERDICT_DEAD);		/* its certificate comes late */
 	CU_ASSERT_EQUAL(last.highest, 2);
 	CU_ASSERT_EQUAL(bind(&dev, 'a', 1), VERDICT_DEAD);
-	CU_ASSERT_EQUAL(confirm(&dev, 'a', 1), VERDICT_DEAD);
+	CU_ASSERT_EQUAL(confirm(&dev, 'a', 1), VERDICT_ASK_CA);	/* a certificate of it can only be another node's */
 	CU_ASSERT_EQUAL(last.highest, 2);
 	CU_ASSERT_EQUAL(issued('b', 2), VERDICT_CERTIFICATE);
 	CU_ASSERT_EQUAL(bind(&dev, 'c', 3), VERDICT_ASK_CA);	/* the slot was lost after the certificate came */
@@ -448,6 +449,9 @@ static void test_release_doubtful(void)
 	CU_ASSERT_EQUAL(ask(&customer, id('a', 1), "a", false), VERDICT_CERTIFICATE); /* ... and the old one is still at work */
 	d = row(&dev);
 	CU_ASSERT_EQUAL(d.used, now);
+	d.asked_again = now;			/* in the same second */
+	CU_ASSERT(rules_release_doubtful(&d));
+	d = row(&dev);
 	CU_ASSERT(rules_release_doubtful(&d));
 	now += 60;
 	bind(&dev, 'b', 2);
@@ -459,6 +463,7 @@ static void test_release_doubtful(void)
 static void test_block(void)
 {
 	struct node_device d;
+	struct release r;
 
 	begin();
 	onboard(&dev, 'a', 1);
@@ -469,6 +474,8 @@ static void test_block(void)
 	refused(confirm(&dev, 'a', 1), REASON_BLOCKED, "blocked at this node");
 	d = row(&dev);
 	CU_ASSERT_EQUAL(rules_unblock(db, &d, "operator:maria", now, &e), 0);
+	CU_ASSERT_EQUAL(store_release_next(db, d.n, &r, &e), 1);	/* a release may name what is dead already */
+	CU_ASSERT_EQUAL(r.certificate[0], 'a');
 	CU_ASSERT_EQUAL(bind(&dev, 'b', 2), VERDICT_ASK_CA);
 	/* between certificate and confirm: blocked is asked again */
 	CU_ASSERT_EQUAL(issued('b', 2), VERDICT_CERTIFICATE);
@@ -717,7 +724,10 @@ static void test_release_in_renewal(void)
 	CU_ASSERT_STRING_EQUAL(outbox(), "rb ra");
 	CU_ASSERT_EQUAL(issued('b', 2), VERDICT_DEAD);
 	refused(ask(&own, id('c', 3), "c", false), REASON_BLOCKED, "released");
+	CU_ASSERT_EQUAL(bind(&dev, 'c', 3), VERDICT_ASK_CA);
+	refused(ask(&own, id('d', 4), "d", false), REASON_CLONE, "that was released is in use");	/* it goes on, and is here */
 	onboard(&dev, 'c', 3);
+	CU_ASSERT_EQUAL(row(&dev).used, 0);		/* of this one */
 	refused(ask(&own, id('d', 4), "d", false), REASON_CLONE, "that was released is in use");	/* it has gone back, and is here */
 	ask(&other, id('d', 4), "d", false);
 	issued('d', 4);
