@@ -4,20 +4,71 @@ W=$(mktemp -d "${TMPDIR:-/tmp}/handsel attack XXXXXX") || exit 1
 trap 'stop_all; rm -rf "$W"' EXIT
 ATTACKS=0 THROUGH=0
 
-# world SERIALS : all of them provisioned under WO-1 (whose quota they use up), the first shipped, listed, not yet onboarded.
-world() {
-	local first=${1%% *} last=${1##* }
-	{
-		factory_init && mkdir "$W/record" && factory_serve --record "$W/record" && station_init line-1 &&
-			order_create WO-1 "$first" "$(printf %08d $((10#$last + 50)))" "$(wc -w <<<"$1")" line-1 && provision WO-1 line-1 "$1" &&
-			customer_init && customer_serve && node_init site-1 && node_serve &&
-			ca --dir "$W/factory" ship --customer plant-seven --device "$first" --out "$W/manifest.p7" &&
-			node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply
-	} >"$W/world.log" 2>&1 || {
+# quietly COMMAND... : the setting of an attack; what it says is shown only if it fails.
+quietly() {
+	"$@" >>"$W/world.log" 2>&1 || {
 		tail -n 20 "$W/world.log"
-		die "no world to attack"
+		die "no world to attack: $*"
 	}
+}
+
+# factory_world SERIALS : all of them provisioned by line-1 under WO-1, whose quota they use up and whose range has 50 more.
+factory_world() {
+	local first=${1%% *} last=${1##* }
+	factory_init && mkdir "$W/record" && factory_serve --record "$W/record" && station_init line-1 &&
+		order_create WO-1 "$first" "$(printf %08d $((10#$last + 50)))" "$(wc -w <<<"$1")" line-1 && provision WO-1 line-1 "$1"
+}
+
+# world SERIALS : factory_world, and a customer; the first is shipped, listed, not yet onboarded.
+world() {
+	quietly factory_world "$1"
+	quietly customer_init
+	quietly customer_serve
+	quietly node_init site-1
+	quietly node_serve
+	quietly ca --dir "$W/factory" ship --customer plant-seven --device "${1%% *}" --out "$W/manifest.p7"
+	quietly node --dir "$W/node" import "$W/manifest.p7"
+	quietly node --dir "$W/node" apply
 	kill -HUP "$NODE_PID"
+}
+
+# ---- the hands of an attacker: openssl and curl with whatever he got hold of ----
+new_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
+new_id() { openssl rand -hex 16; }
+key_hash() { openssl pkey -in "$1" -pubout -outform DER | openssl dgst -sha256 -r | cut -d ' ' -f 1; }
+csr_of() { openssl req -new -key "$1" -subj /CN=x -outform DER | openssl base64 -A; }
+
+GENERATION=1		# of the requests that are made here
+# ticket STATION-FOLDER ORDER SERIAL ID KEY [MODEL] : signed by that station's key, in base64.
+ticket() {
+	printf '<ticket xmlns="urn:handsel:ca:1" order="%s" slot="1-1" mode="device" id="%s" generation="%s" key-sha256="%s" not-after="%s"><device manufacturer="%s" model="%s" serial="%s"/></ticket>' \
+		"$2" "$4" "$GENERATION" "$(key_hash "$5")" "$(date -u -d '+5 minutes' +%FT%TZ)" "$MANUFACTURER" "${6:-$MODEL}" "$3" >"$W/ticket.xml"
+	openssl cms -sign -binary -nodetach -outform DER -in "$W/ticket.xml" -signer "$1/station.pem" -inkey "$1/station.key" \
+		-certfile "$W/factory/unit.pem" | openssl base64 -A
+}
+
+# issue_request SERIAL ID KEY TICKET [MODEL] : the message of a device that has this ticket.
+issue_request() {
+	printf '<request xmlns="urn:handsel:ca:1"><issue id="%s" generation="%s"><device manufacturer="%s" model="%s" serial="%s"/><csr>%s</csr><ticket>%s</ticket></issue></request>' \
+		"$2" "$GENERATION" "$MANUFACTURER" "${5:-$MODEL}" "$1" "$(csr_of "$3")" "$4"
+}
+
+# post SIDE FILE [CURL-OPTION...] : a message to the CA of "factory" or "customer"; prints its answer; fails if that is a refusal.
+post() {
+	local side=$1 file=$2 port=$FACTORY_PORT out
+	shift 2
+	[ "$side" = factory ] || port=$CUSTOMER_PORT
+	out=$(curl -sS -i -m 20 --cacert "$W/$side/root.pem" -H 'Content-Type: application/xml' --data-binary "@$file" "$@" \
+		"https://127.0.0.1:$port/ca" 2>&1)
+	printf '%s\n' "$out"
+	grep -q '<reply' <<<"$out" && ! grep -q '<refused\|<dead' <<<"$out"
+}
+
+# issued_count SIDE [OPTION...] : credentials in that ledger.
+issued_count() {
+	local side=$1
+	shift
+	ca --dir "$W/$side" issued list "$@" --json | grep -c '"type":"issued"'
 }
 
 # refused CODE NAME COMMAND... : the attack fails and the answer names the code.
