@@ -222,6 +222,16 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 	return err_set(e, REASON_REQUEST, "no such request");
 }
 
+static bool allows(struct desk *d, enum role role, enum ca_kind kind)
+{
+	bool yes;
+
+	pthread_rwlock_rdlock(&d->lock);
+	yes = policy_allows(role, kind, d->settings.site, d->profile.kind);
+	pthread_rwlock_unlock(&d->lock);
+	return yes;
+}
+
 int check_request(struct desk *d, const struct peer *peer, struct http_req *r, struct job *job, bool *audit,
 		  struct err *e)
 {
@@ -229,8 +239,8 @@ int check_request(struct desk *d, const struct peer *peer, struct http_req *r, s
 	int rc;
 
 	*audit = peer->role != ROLE_DEVICE;	/* else anybody on the wire could fill the disk */
-	if (!policy_allows(d->settings.site, peer->role, job->rq->kind))
-		return err_set(e, REASON_ROLE, "a %s may not ask a %s CA for this", policy_role_name(peer->role),
+	if (!allows(d, peer->role, job->rq->kind))
+		return err_set(e, REASON_ROLE, "role %s may not ask a %s CA for this", policy_role_name(peer->role),
 			       site_name(d->settings.site));
 	db = readers_take(d->readers, e);
 	if (!db)

@@ -4,47 +4,69 @@
 
 #include <string.h>
 
-#define BIT(kind) (1u << (kind))
+#include "mem.h"
 
+/* ---- who there is ---- */
 static const struct {
 	const char *name;
+	bool unit;		/* stands in certificates of units */
+	bool server;
 	size_t max_body;
-	unsigned allowed[2];	/* by enum site */
-} table[ROLE_COUNT] = {
-	[ROLE_DEVICE] = { "device",
-			  LIMIT_FRAME_DEVICE,
-			  { [SITE_FACTORY] = BIT(CA_ISSUE) | BIT(CA_CONFIRM) | BIT(CA_CERTIFICATES) } },
-	[ROLE_STATION] = { "station",
-			   LIMIT_FRAME_UNIT,
-			   { [SITE_FACTORY] = BIT(CA_WORK_ORDER) | BIT(CA_STATUS) | BIT(CA_REVOKE) |
-					      BIT(CA_CERTIFICATES) } },
-	[ROLE_NODE] = { "node",
-			LIMIT_FRAME_UNIT,
-			{ [SITE_CUSTOMER] = BIT(CA_ISSUE) | BIT(CA_CONFIRM) | BIT(CA_REVOKE) | BIT(CA_STATUS) |
-					    BIT(CA_CERTIFICATES) } },
-	[ROLE_OTHER] = { "other", LIMIT_FRAME_DEVICE, { 0 } },
+} roles[ROLE_COUNT] = {
+	[ROLE_DEVICE] = { "device", false, false, LIMIT_FRAME_DEVICE },
+	[ROLE_STATION] = { "station", true, false, LIMIT_FRAME_UNIT },
+	[ROLE_NODE] = { "node", true, true, LIMIT_FRAME_UNIT },
+	[ROLE_CA] = { "ca", true, true, LIMIT_FRAME_DEVICE },
+	[ROLE_OPERATOR] = { "operator", true, false, LIMIT_FRAME_DEVICE },
+	[ROLE_RA] = { "ra", true, false, LIMIT_FRAME_DEVICE },
+	[ROLE_KMC] = { "kmc", true, false, LIMIT_FRAME_DEVICE },
+	[ROLE_OTHER] = { "other", false, false, LIMIT_FRAME_DEVICE },
+};
+
+/* ---- who may ask for what ---- */
+#define BIT(request) (1u << (request))
+
+static const struct {
+	enum role role;
+	enum site site;
+	enum profile_kind profile;
+	unsigned requests;
+} table[] = {
+	{ ROLE_DEVICE, SITE_FACTORY, PROFILE_DEVICE_FACTORY, BIT(CA_ISSUE) | BIT(CA_CONFIRM) | BIT(CA_CERTIFICATES) },
+	{ ROLE_STATION, SITE_FACTORY, PROFILE_DEVICE_FACTORY,
+	  BIT(CA_WORK_ORDER) | BIT(CA_STATUS) | BIT(CA_REVOKE) | BIT(CA_CERTIFICATES) },
+	{ ROLE_NODE, SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER,
+	  BIT(CA_ISSUE) | BIT(CA_CONFIRM) | BIT(CA_REVOKE) | BIT(CA_STATUS) | BIT(CA_CERTIFICATES) },
 };
 
 enum role policy_role(const char *name)
 {
-	if (strcmp(name, table[ROLE_STATION].name) == 0)
-		return ROLE_STATION;
-	if (strcmp(name, table[ROLE_NODE].name) == 0)
-		return ROLE_NODE;
-	return ROLE_OTHER;	/* "device" is no role of a certificate */
+	for (enum role r = 0; r < ROLE_COUNT; r++)
+		if (roles[r].unit && strcmp(name, roles[r].name) == 0)
+			return r;
+	return ROLE_OTHER;
 }
 
 const char *policy_role_name(enum role r)
 {
-	return table[r].name;
+	return roles[r].name;
 }
 
-bool policy_allows(enum site site, enum role role, enum ca_kind kind)
+bool policy_is_server(enum role r)
 {
-	return table[role].allowed[site] & BIT(kind);
+	return roles[r].server;
 }
 
 size_t policy_max_body(enum role role)
 {
-	return table[role].max_body;
+	return roles[role].max_body;
+}
+
+bool policy_allows(enum role role, enum ca_kind request, enum site site, enum profile_kind profile)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].role == role && table[i].site == site && table[i].profile == profile &&
+		    (table[i].requests & BIT(request)))
+			return true;
+	return false;
 }

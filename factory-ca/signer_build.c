@@ -10,6 +10,7 @@
 #include "limits.h"
 #include "mem.h"
 #include "oid.h"
+#include "policy.h"
 
 /* ---- what is loaded once ---- */
 static struct key *load_key(const char *dir, const char *name, const struct cert *cert, struct err *e)
@@ -130,12 +131,6 @@ int build_device(struct builder *b, const struct work_order *order, const struct
 }
 
 /* ---- units ---- */
-static const struct {
-	const char *role;
-	bool server;
-} roles[] = { { "ca", true },	     { "node", true }, { "station", false },
-	      { "operator", false }, { "ra", false },  { "kmc", false } };
-
 static int add_hosts(struct cert_plan *plan, const struct unit_plan *u, struct err *e)
 {
 	unsigned char address[16];
@@ -164,21 +159,19 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 	struct ca_params none = {0};
 	struct cert_plan plan = { .spki = spki, .path_len = -1, .digital_signature = true, .client_auth = true,
 		.not_before = now - BACKDATE_S, .not_after = not_after(&b->unit, 0, now), .policy = OID_POLICY_UNIT };
-	size_t i;
+	enum role role = policy_role(u->role);
 
-	for (i = 0; i < ARRAY_LEN(roles) && strcmp(roles[i].role, u->role) != 0; i++)
-		;
-	if (i == ARRAY_LEN(roles))
+	if (role == ROLE_OTHER)
 		return err_set(e, REASON_REQUEST, "role \"%s\": must be ca, station, node, operator, ra or kmc",
 			       u->role);
 	if (!text_is_token(u->name, LIMIT_NAME))
 		return err_set(e, REASON_REQUEST, "name \"%s\": letters, digits, \".\", \"_\" and \"-\", at most %d",
 			       u->name, LIMIT_NAME);
-	if (*u->customer && (!text_is_token(u->customer, LIMIT_NAME) || strcmp(u->role, "node") != 0))
+	if (*u->customer && (!text_is_token(u->customer, LIMIT_NAME) || role != ROLE_NODE))
 		return err_set(e, REASON_REQUEST, "customer \"%s\": a token, and only for a node", u->customer);
 	if (profile_check(&b->unit, &none, spki_type(spki), e) < 0 || add_hosts(&plan, u, e) < 0)
 		return -1;
-	plan.server_auth = roles[i].server;
+	plan.server_auth = policy_is_server(role);
 	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s %s", u->role, u->name);
 	pick(plan.organization, sizeof plan.organization, "", b->unit.organization, "");
 	pick(plan.unit, sizeof plan.unit, "", b->unit.unit, "");

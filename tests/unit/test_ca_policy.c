@@ -1,4 +1,4 @@
-/* Each cell of the table of doc/protocol-ca.md: who may ask for what. */
+/* Each cell of the table role x request x CA x profile of doc/protocol-ca.md 4.8, against a second writing of it. */
 #include <config.h>
 
 #include <string.h>
@@ -7,42 +7,94 @@
 #include "policy.h"
 #include "unit.h"
 
-/* i issue, c confirm, r revoke, s status, a ca-certificates, w work-order */
-static const struct {
-	enum site site;
-	enum role role;
-	const char *allowed;
-} rows[] = {
-	{ SITE_FACTORY, ROLE_DEVICE, "ica" },	{ SITE_FACTORY, ROLE_STATION, "wsra" },
-	{ SITE_FACTORY, ROLE_NODE, "" },	{ SITE_FACTORY, ROLE_OTHER, "" },
-	{ SITE_CUSTOMER, ROLE_DEVICE, "" },	{ SITE_CUSTOMER, ROLE_STATION, "" },
-	{ SITE_CUSTOMER, ROLE_NODE, "icrsa" },	{ SITE_CUSTOMER, ROLE_OTHER, "" },
+#define PROFILES (PROFILE_DEVICE_CUSTOMER + 1)
+
+/* a word a request */
+static const char *const words[] = {
+	[CA_ISSUE] = "issue",	[CA_CONFIRM] = "confirm",	    [CA_REVOKE] = "revoke",
+	[CA_STATUS] = "status", [CA_CERTIFICATES] = "certificates", [CA_WORK_ORDER] = "work-order",
 };
+
+/* Row by row who may what; every other combination is nobody's. */
+static const struct {
+	const char *role;
+	enum site site;
+	enum profile_kind profile;
+	const char *may;
+} rows[] = {
+	{ "device", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "issue confirm certificates" },
+	{ "station", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "work-order status revoke certificates" },
+	{ "node", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "issue confirm revoke status certificates" },
+};
+static const char *const nobodies[] = { "ca", "operator", "ra", "kmc", "other" };
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += n)
+		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+			return true;
+	return false;
+}
+
+static bool expected(const char *role, enum ca_kind request, enum site site, enum profile_kind profile)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(rows[i].role, role) == 0 && rows[i].site == site && rows[i].profile == profile)
+			return has_word(rows[i].may, words[request]);
+	return false;
+}
 
 static void test_cells(void)
 {
-	static const struct {
-		char letter;
-		enum ca_kind kind;
-	} kinds[] = { { 'i', CA_ISSUE },  { 'c', CA_CONFIRM },	    { 'r', CA_REVOKE },
-		      { 's', CA_STATUS }, { 'a', CA_CERTIFICATES }, { 'w', CA_WORK_ORDER } };
+	int cells = 0, allowed = 0;
 
-	CU_ASSERT_EQUAL(ARRAY_LEN(rows), 2 * ROLE_COUNT);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
-			CU_ASSERT_EQUAL(policy_allows(rows[i].site, rows[i].role, kinds[k].kind),
-					strchr(rows[i].allowed, kinds[k].letter) != NULL);
+	for (enum role r = 0; r < ROLE_COUNT; r++)
+		for (enum ca_kind k = 0; k < ARRAY_LEN(words); k++)
+			for (enum site s = SITE_FACTORY; s <= SITE_CUSTOMER; s++)
+				for (enum profile_kind p = 0; p < PROFILES; p++) {
+					bool may = policy_allows(r, k, s, p);
+
+					if (may != expected(policy_role_name(r), k, s, p))
+						fprintf(stderr, "%s %s %s profile %d\n", policy_role_name(r), words[k],
+							site_name(s), (int)p);
+					CU_ASSERT_EQUAL(may, expected(policy_role_name(r), k, s, p));
+					allowed += may;
+					cells++;
+				}
+	CU_ASSERT_EQUAL(cells, ROLE_COUNT * (int)ARRAY_LEN(words) * 2 * PROFILES);
+	CU_ASSERT_EQUAL(allowed, 12);
 }
 
+/* Every role stands in one of the two lists above, so a new one cannot be forgotten. */
 static void test_roles(void)
 {
-	CU_ASSERT_EQUAL(policy_role("station"), ROLE_STATION);
-	CU_ASSERT_EQUAL(policy_role("node"), ROLE_NODE);
-	CU_ASSERT_EQUAL(policy_role("device"), ROLE_OTHER);	/* no certificate says so */
-	CU_ASSERT_EQUAL(policy_role("operator"), ROLE_OTHER);
+	size_t known = 0;
+
+	for (enum role r = 0; r < ROLE_COUNT; r++) {
+		const char *name = policy_role_name(r);
+		bool unit = r != ROLE_DEVICE && r != ROLE_OTHER;
+
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			known += strcmp(rows[i].role, name) == 0;
+		for (size_t i = 0; i < ARRAY_LEN(nobodies); i++)
+			known += strcmp(nobodies[i], name) == 0;
+		CU_ASSERT_EQUAL(policy_role(name), unit ? r : ROLE_OTHER);	/* no certificate says "device" */
+		CU_ASSERT_EQUAL(policy_is_server(r), r == ROLE_CA || r == ROLE_NODE);
+		CU_ASSERT_EQUAL(policy_max_body(r), r == ROLE_STATION || r == ROLE_NODE ? LIMIT_FRAME_UNIT : LIMIT_FRAME_DEVICE);
+	}
+	CU_ASSERT_EQUAL(known, ROLE_COUNT);
 	CU_ASSERT_EQUAL(policy_role(""), ROLE_OTHER);
-	CU_ASSERT_EQUAL(policy_max_body(ROLE_DEVICE), LIMIT_FRAME_DEVICE);
-	CU_ASSERT_EQUAL(policy_max_body(ROLE_NODE), LIMIT_FRAME_UNIT);
+	CU_ASSERT_EQUAL(policy_role("Node"), ROLE_OTHER);
+	CU_ASSERT_EQUAL(policy_role("node "), ROLE_OTHER);
 }
 
-UNIT_MAIN("ca policy", { "cells", test_cells }, { "roles", test_roles })
+/* What is asked for by number comes from the wire's names alone; a number beyond them is nobody's. */
+static void test_beyond(void)
+{
+	for (enum role r = 0; r < ROLE_COUNT; r++)
+		CU_ASSERT_FALSE(policy_allows(r, (enum ca_kind)ARRAY_LEN(words), SITE_FACTORY, PROFILE_DEVICE_FACTORY));
+}
+
+UNIT_MAIN("ca policy", { "cells", test_cells }, { "roles", test_roles }, { "beyond", test_beyond })
