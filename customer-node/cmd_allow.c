@@ -1,6 +1,7 @@
 /* lint, plan, apply. */
 #include <config.h>
 
+#include <assert.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,7 @@ static void print_change(void *arg, const struct change *ch)
 	const struct allow_entry *a = ch->after ? ch->after : ch->before;
 	char before[200] = "", after[200] = "";
 
+	assert(a);	/* a change has at least one side */
 	p->changes++;
 	if (ch->before)
 		rule_text(ch->before, before, sizeof before);

@@ -312,7 +312,7 @@ int rules_issued(struct db *db, const struct request_id *id, const struct cert *
 		 struct decision *d, struct err *e)
 {
 	struct node_request r = {0};
-	struct node_device dev;
+	struct node_device dev = {0};
 	int rc = request_and_device(db, id->id, &r, &dev, e);
 
 	d->verdict = VERDICT_DEAD;
@@ -335,7 +335,7 @@ out:
 int rules_ca_dead(struct db *db, const struct request_id *id, uint32_t highest, int64_t now, struct decision *d, struct err *e)
 {
 	struct node_request r = {0};
-	struct node_device dev;
+	struct node_device dev = {0};
 	int rc = request_and_device(db, id->id, &r, &dev, e);
 
 	d->verdict = VERDICT_DEAD;

@@ -54,7 +54,7 @@ int place_read_line(const char *path, char *out, size_t size, struct err *e)
 /* "HEX32:GENERATION", as in the CSR. */
 int place_request(const struct place *p, struct request_id *r, struct err *e)
 {
-	char line[64];
+	char line[64] = "";
 	uint64_t generation;
 
 	memset(r, 0, sizeof *r);

@@ -445,7 +445,7 @@ static int tombstone(struct db *db, const struct rules *ru, const char *unit, co
 	int rc = 0;
 
 	snprintf(r.unit, sizeof r.unit, "%s", unit);
-	if (device_valid(&rq->device) && (rc = ledger_device_get(db, &rq->device, &d, e)) < 0)
+	if (device_valid(&rq->device) && ledger_device_get(db, &rq->device, &d, e) < 0)
 		return -1;
 	if (d.n) {
 		uint32_t g = rq->request.generation;

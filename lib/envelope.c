@@ -37,7 +37,7 @@ void envelope_derive(gnutls_digest_algorithm_t digest, const uint8_t z[P256_LEN]
 {
 	static const uint8_t bits[4] = { 0, 0, 1, 0 };		/* 256 */
 	size_t n = gnutls_hash_get_len(digest), all, supp;
-	uint8_t okm[64];
+	uint8_t okm[64] = {0};
 	struct buf info = {0}, in = {0};
 
 	all = der_begin(&info, DER_SEQUENCE);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *e, enum reason code, const char *fmt, ...)
+int (err_set)(struct err *e, enum reason code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -18,7 +18,7 @@ int err_set(struct err *e, enum reason code, const char *fmt, ...)
 	return -1;
 }
 
-int err_errno(struct err *e, enum reason code, const char *fmt, ...)
+int (err_errno)(struct err *e, enum reason code, const char *fmt, ...)
 {
 	int saved = errno;
 	va_list ap;
@@ -34,7 +34,7 @@ int err_errno(struct err *e, enum reason code, const char *fmt, ...)
 	return -1;
 }
 
-int err_prefix(struct err *e, const char *fmt, ...)
+int (err_prefix)(struct err *e, const char *fmt, ...)
 {
 	char old[sizeof e->text];
 	va_list ap;

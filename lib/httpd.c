@@ -253,7 +253,11 @@ static void raise_fd_limit(void)
 static int listen_on(struct httpd *d, struct err *e)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM }, *ai = NULL;
-	struct sockaddr_storage sa;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa = {0};
 	socklen_t len = sizeof sa;
 	char port[8];
 	int one = 1, rc;
@@ -269,14 +273,13 @@ static int listen_on(struct httpd *d, struct err *e)
 		err_errno(e, REASON_CONFIG, "listen address %s", d->conf.address);
 	else if (setsockopt(d->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
 		 bind(d->listen_fd, ai->ai_addr, ai->ai_addrlen) || listen(d->listen_fd, SOMAXCONN) ||
-		 getsockname(d->listen_fd, (struct sockaddr *)&sa, &len))
+		 getsockname(d->listen_fd, &sa.any, &len))
 		err_errno(e, REASON_CONFIG, "cannot listen on %s port %s", d->conf.address, port);
 	else
 		rc = 0;
 	freeaddrinfo(ai);
 	if (rc == 0)
-		d->port = ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
-							 : ((struct sockaddr_in *)&sa)->sin_port);
+		d->port = ntohs(sa.any.sa_family == AF_INET6 ? sa.v6.sin6_port : sa.v4.sin_port);
 	return rc;
 }
 

@@ -150,14 +150,14 @@ static int range_read(struct work_order *o, const struct xml_node *n, struct err
 
 static int station_read(struct work_order *o, const struct xml_node *n, struct err *e)
 {
-	char *name = o->station[o->n_stations];
-	const struct xml_attr attrs[] = { { "name", name, sizeof o->station[0], true } };
+	char name[sizeof o->station[0]];
+	const struct xml_attr attrs[] = { { "name", name, sizeof name, true } };
 
 	if (o->n_stations == ORDER_STATIONS_MAX)
 		return xml_error(n, e, "protocol-documents 2.4: more than %d stations", ORDER_STATIONS_MAX);
 	if (xml_attrs(n, attrs, 1, e) || xml_children(n, NULL, 0, e) || field_token(n, "name", name, e))
 		return -1;
-	o->n_stations++;
+	strcpy(o->station[o->n_stations++], name);
 	return 0;
 }
 

@@ -19,15 +19,17 @@ void text_hex(char *out, const void *data, size_t len)
 	*out = 0;
 }
 
-static int nibble(char c)
+#define NO_NIBBLE 16u
+
+static unsigned nibble(char c)
 {
 	if (c >= '0' && c <= '9')
-		return c - '0';
+		return (unsigned)(c - '0');
 	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
+		return (unsigned)(c - 'a' + 10);
 	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+		return (unsigned)(c - 'A' + 10);
+	return NO_NIBBLE;
 }
 
 int text_unhex(void *out, size_t len, const char *hex)
@@ -37,7 +39,7 @@ int text_unhex(void *out, size_t len, const char *hex)
 	if (strlen(hex) != 2 * len)
 		return -1;
 	for (size_t i = 0; i < 2 * len; i++)
-		if (nibble(hex[i]) < 0)
+		if (nibble(hex[i]) == NO_NIBBLE)
 			return -1;
 	for (size_t i = 0; i < len; i++)
 		p[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));

@@ -17,7 +17,7 @@ const char *xml_shown(char out[XML_SHOWN_MAX], const char *text)
 {
 	size_t i;
 
-	for (i = 0; text[i] && i < XML_SHOWN_MAX - 1; i++)
+	for (i = 0; i < XML_SHOWN_MAX - 1 && text[i]; i++)
 		out[i] = text[i] >= 0x20 && text[i] <= 0x7e ? text[i] : '?';
 	out[i] = 0;
 	return out;
@@ -139,6 +139,7 @@ static int take_attr(const struct xml_node *n, const char *given, const char *va
 		i++;
 	if (i == count)
 		return xml_error(n, e, "protocol-ca 2.7: the attribute '%s' is not known here; remove it", xml_shown(name, given));
+	/* cppcheck-suppress nullPointer ; where attrs is NULL count is 0 */
 	if (len < attrs[i].size)
 		memcpy(attrs[i].out, value, len + 1);
 	if (len == 0 || len >= attrs[i].size)

@@ -104,6 +104,7 @@ static int get_status(const struct dfu_transport *t, struct answer *a, int64_t d
 	uint8_t s[6];
 	int n = request(t, REQUEST_GETSTATUS, 0, s, sizeof s, deadline);
 
+	*a = (struct answer){0};
 	if (n < 0)
 		return transfer_failed(e, "DFU GETSTATUS", n);
 	if (n != (int)sizeof s)

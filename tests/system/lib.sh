@@ -7,6 +7,7 @@ MANUFACTURER="Acme Devices"
 MODEL=gateway-b
 STARTED=()		# pids of our daemons
 SUPERVISOR=""		# a command that starts and watches a daemon: see tests/fault/lib.sh
+RUNNER=${HANDSEL_RUNNER:-}	# a command that runs what a device has received: see tests/analysis/valgrind.sh
 
 ca() { "$BUILD/handsel-ca" "$@"; }
 station() { "$BUILD/handsel-station" "$@"; }
@@ -136,7 +137,7 @@ provision() {
 activate() {
 	local serial=$1
 	shift
-	"$W/$serial/agent" --dir "$W/$serial/store" activate --node "https://127.0.0.1:$NODE_PORT" "$@"
+	$RUNNER "$W/$serial/agent" --dir "$W/$serial/store" activate --node "https://127.0.0.1:$NODE_PORT" "$@"
 }
 
 serials() { seq -f "%08.0f" "$1" "$2" | tr '\n' ' ' | sed 's/ $//'; }

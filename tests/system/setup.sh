@@ -7,7 +7,8 @@ PACKAGES_BUILD="build-essential autoconf automake pkg-config libgnutls28-dev net
 PACKAGES_DEMO="libumockdev-dev umockdev openssl"
 # What the tests need besides: foreign clients and judges, the model checker.
 PACKAGES_CHECK="dfu-util spin curl libxml2-utils sqlite3 mandoc xz-utils
-	gnutls-bin strongswan-pki libstrongswan-standard-plugins libwolfssl-dev libmbedtls-dev sslscan"
+	gnutls-bin strongswan-pki libstrongswan-standard-plugins libwolfssl-dev libmbedtls-dev sslscan
+	cppcheck clang-tidy valgrind gcovr"
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
