@@ -18,6 +18,8 @@ enum cli_exit cmd_order_close(const struct cli *c);
 enum cli_exit cmd_issued_list(const struct cli *c);
 enum cli_exit cmd_issued_show(const struct cli *c);
 enum cli_exit cmd_revoke(const struct cli *c);
+enum cli_exit cmd_takeover(const struct cli *c);
+enum cli_exit cmd_rework(const struct cli *c);
 enum cli_exit cmd_handoff_grant(const struct cli *c);
 enum cli_exit cmd_handoff_accept(const struct cli *c);
 enum cli_exit cmd_ship(const struct cli *c);
@@ -48,6 +50,9 @@ int unit_certify(struct office *o, struct signer *s, const struct unit_plan *pla
 int unit_hosts(struct unit_plan *plan, const struct cli *c, struct err *e);	/* every --host */
 int csr_load(struct csr *csr, const char *path, struct err *e);			/* PEM or DER, signature verified */
 int chain_save(const struct chain *ch, const char *path, struct err *e);
+
+/* Asked for what is not there: an answer, no error. */
+enum cli_exit cli_nothing(const struct cli *c, const struct err *e);
 
 /* The value of an option that must be there: never NULL with 0. */
 int option_needed(const struct cli *c, const char *name, const char **value, struct err *e);

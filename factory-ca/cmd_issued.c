@@ -92,22 +92,6 @@ static int print_row(void *arg, const struct ledger_row *row)
 	return 0;
 }
 
-/* Asked for what is not there: an answer, no error. */
-static enum cli_exit nothing(const struct cli *c, const struct err *e)
-{
-	struct jsonl *j;
-
-	if (cli_json(c)) {
-		j = jsonl_new("result");
-		jsonl_int(j, "found", 0);
-		jsonl_str(j, "text", e->text);
-		jsonl_print(j);
-	} else {
-		fprintf(stderr, "%s\n", e->text);
-	}
-	return EXIT_NO;
-}
-
 enum cli_exit cmd_issued_list(const struct cli *c)
 {
 	const struct ledger_filter f = { .order = cli_get(c, "order"),
@@ -144,7 +128,7 @@ enum cli_exit cmd_issued_show(const struct cli *c)
 	err_set(&e, REASON_REQUEST,
 		"nothing was issued under \"%s\": give a request id, a device serial or a certificate serial",
 		cli_arg(c, 0));
-	return nothing(c, &e);
+	return cli_nothing(c, &e);
 }
 
 /* ---- revoke ---- */
@@ -234,7 +218,7 @@ enum cli_exit cmd_revoke(const struct cli *c)
 	rc = revoke(&o, c, reason, &e);
 	office_close(&o);
 	if (rc != 1)
-		return rc == 0 ? nothing(c, &e) : cli_fail(c, &e);
+		return rc == 0 ? cli_nothing(c, &e) : cli_fail(c, &e);
 	if (cli_json(c)) {
 		j = jsonl_new("result");
 		jsonl_str(j, "revoked", cli_get(c, "device") ? cli_get(c, "device") : cli_get(c, "certificate"));

@@ -135,3 +135,18 @@ int option_needed(const struct cli *c, const char *name, const char **value, str
 	*value = cli_get(c, name);
 	return *value && **value ? 0 : err_set(e, REASON_CONFIG, "--%s is missing", name);
 }
+
+enum cli_exit cli_nothing(const struct cli *c, const struct err *e)
+{
+	struct jsonl *j;
+
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_int(j, "found", 0);
+		jsonl_str(j, "text", e->text);
+		jsonl_print(j);
+	} else {
+		fprintf(stderr, "%s\n", e->text);
+	}
+	return EXIT_NO;
+}

@@ -48,6 +48,12 @@ static const char *const migrations[] = {
 	" WHERE state IN ('reserved', 'pending', 'active') AND renews = '';"
 	"CREATE UNIQUE INDEX request_renewal ON request(device)"
 	" WHERE state IN ('reserved', 'pending', 'active') AND renews != '';",
+	/* A device that holds a unit without anything open had an active credential that was revoked since. */
+	"ALTER TABLE device ADD COLUMN passed INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE device SET passed = 1 WHERE order_id != '' AND NOT EXISTS (SELECT 1 FROM request r WHERE r.device = device.n"
+	" AND r.state IN ('reserved', 'pending'));"
+	"CREATE TABLE takeover(request INTEGER PRIMARY KEY REFERENCES request(n), station TEXT NOT NULL,"
+	" created INTEGER NOT NULL, taken INTEGER UNIQUE REFERENCES request(n));",
 };
 
 struct db *ledger_open(const char *path, struct err *e)
@@ -56,7 +62,7 @@ struct db *ledger_open(const char *path, struct err *e)
 }
 
 /* ---- devices ---- */
-#define DEVICE "SELECT n, manufacturer, model, serial, generation, superseded, order_id FROM device WHERE "
+#define DEVICE "SELECT n, manufacturer, model, serial, generation, superseded, order_id, passed FROM device WHERE "
 
 static int device_read(struct stmt *s, struct ledger_device *d, struct err *e)
 {
@@ -70,6 +76,7 @@ static int device_read(struct stmt *s, struct ledger_device *d, struct err *e)
 	col_copy(s, 2, d->id.model, sizeof d->id.model);
 	col_copy(s, 3, d->id.serial, sizeof d->id.serial);
 	col_copy(s, 6, d->order, sizeof d->order);
+	d->passed = col_int(s, 7);
 	return 1;
 }
 
@@ -122,9 +129,9 @@ int ledger_device_find(struct db *db, const struct device_id *id, struct ledger_
 int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 {
 	struct stmt *s = db_stmt(db,
-				 "INSERT INTO device(n, manufacturer, model, serial, generation, superseded, order_id)"
-				 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(n) DO UPDATE SET"
-				 " generation = ?5, superseded = ?6, order_id = ?7");
+				 "INSERT INTO device(n, manufacturer, model, serial, generation, superseded, order_id, passed)"
+				 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(n) DO UPDATE SET"
+				 " generation = ?5, superseded = ?6, order_id = ?7, passed = ?8");
 
 	if (d->n)
 		bind_int(s, 1, d->n);
@@ -136,6 +143,7 @@ int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 	bind_int(s, 5, d->generation);
 	bind_int(s, 6, d->superseded);
 	bind_text(s, 7, d->order);
+	bind_int(s, 8, d->passed);
 	if (db_run(s, e) < 0)
 		return -1;
 	if (!d->n)
@@ -504,6 +512,64 @@ int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_
 	return rc < 0 ? -1 : 0;
 }
 
+/* ---- takeover ---- */
+int ledger_takeover_put(struct db *db, int64_t request, const char *station, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR REPLACE INTO takeover(request, station, created) VALUES(?1, ?2, ?3)");
+
+	bind_int(s, 1, request);
+	bind_text(s, 2, station);
+	bind_int(s, 3, now);
+	return db_run(s, e);
+}
+
+int ledger_takeover_get(struct db *db, int64_t request, char station[LIMIT_NAME + 1], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT station FROM takeover WHERE request = ?1 AND taken IS NULL");
+	int rc;
+
+	bind_int(s, 1, request);
+	rc = db_step(s, e);
+	if (rc == 1)
+		col_copy(s, 0, station, LIMIT_NAME + 1);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_takeover_move(struct db *db, int64_t from, int64_t to, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE takeover SET request = ?2 WHERE request = ?1 AND taken IS NULL");
+
+	bind_int(s, 1, from);
+	bind_int(s, 2, to);
+	return db_run(s, e);
+}
+
+int ledger_takeover_use(struct db *db, int64_t request, int64_t by, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE takeover SET taken = ?2 WHERE request = ?1 AND taken IS NULL");
+
+	bind_int(s, 1, request);
+	bind_int(s, 2, by);
+	return db_run(s, e);
+}
+
+int ledger_takeover_told(struct db *db, int64_t request, char by[UNIT_MAX], char from[UNIT_MAX], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT (SELECT r.unit FROM takeover t JOIN request r ON r.n = t.taken WHERE t.request = ?1),"
+				     " (SELECT r.unit FROM takeover t JOIN request r ON r.n = t.request WHERE t.taken = ?1)");
+	int rc;
+
+	bind_int(s, 1, request);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		col_copy(s, 0, by, UNIT_MAX);
+		col_copy(s, 1, from, UNIT_MAX);
+	}
+	db_reset(s);
+	return rc < 0 ? -1 : 0;
+}
+
 /* ---- lists ---- */
 static const char *or_empty(const char *text)
 {
@@ -584,6 +650,18 @@ int ledger_unit_out(struct db *db, const char *role, const char *name, struct er
 {
 	struct stmt *s = db_stmt(db, "SELECT 1 FROM unit WHERE role = ?1 AND name = ?2 GROUP BY role, name"
 				     " HAVING count(*) = count(revoked)");
+	int rc;
+
+	bind_text(s, 1, role);
+	bind_text(s, 2, name);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_unit_in(struct db *db, const char *role, const char *name, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM unit WHERE role = ?1 AND name = ?2 AND revoked IS NULL LIMIT 1");
 	int rc;
 
 	bind_text(s, 1, role);

@@ -22,6 +22,7 @@ struct ledger_device {
 	uint32_t generation;		/* the highest that was accepted */
 	uint32_t superseded;		/* new ids since the last one that was revoked */
 	char order[CA_ID_MAX + 1];	/* whose unit this serial holds; "" = none */
+	bool passed;			/* in the factory: it had an active credential, and no rework since */
 };
 int ledger_device_get(struct db *db, const struct device_id *id, struct ledger_device *d, struct err *e);
 int ledger_device_by_n(struct db *db, int64_t n, struct ledger_device *d, struct err *e);
@@ -95,6 +96,15 @@ int ledger_order_pending(struct db *db, const char *id, const char *unit, struct
 int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_order *o, const struct buf *cms),
 		      void *arg, struct err *e);
 
+/* ---- an operator's takeover of a pending request by another station ---- */
+int ledger_takeover_put(struct db *db, int64_t request, const char *station, int64_t now, struct err *e);
+/* The station that may supersede this request. */
+int ledger_takeover_get(struct db *db, int64_t request, char station[LIMIT_NAME + 1], struct err *e);
+int ledger_takeover_move(struct db *db, int64_t from, int64_t to, struct err *e);	/* a newer id of the same station */
+int ledger_takeover_use(struct db *db, int64_t request, int64_t by, struct err *e);
+/* The unit that took this request over, and the one that it was taken from; "" = none. */
+int ledger_takeover_told(struct db *db, int64_t request, char by[UNIT_MAX], char from[UNIT_MAX], struct err *e);
+
 /* ---- lists ---- */
 struct ledger_filter {
 	const char *order, *state, *serial, *id;	/* "" = any */
@@ -115,6 +125,7 @@ int ledger_unit_revoke(struct db *db, const char *serial, const char *reason, in
 int ledger_unit_revoked(struct db *db, const char *serial, struct err *e);	/* 1: this certificate is */
 /* 1: all certificates of that unit are revoked. */
 int ledger_unit_out(struct db *db, const char *role, const char *name, struct err *e);
+int ledger_unit_in(struct db *db, const char *role, const char *name, struct err *e);	/* 1: it has one that is not */
 int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e);
 int ledger_shipment_add(struct db *db, const struct manifest *m, const struct buf *cms, struct err *e);
 

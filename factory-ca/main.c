@@ -56,6 +56,20 @@ static const struct cli_option revoke_options[] = {
 	{ "reason", "REASON", "superseded, keyCompromise, cessationOfOperation, ...", false },
 	{ NULL },
 };
+#define WHICH \
+	{ "serial", "SERIAL", "of the device", false }, \
+	{ "manufacturer", "M", "if several use that serial", false }, \
+	{ "model", "MODEL", "likewise", false }, \
+	{ "reason", "TEXT", "why, for the audit", false }
+static const struct cli_option takeover_options[] = {
+	WHICH,
+	{ "to", "STATION", "that may supersede what another station has pending", false },
+	{ NULL },
+};
+static const struct cli_option rework_options[] = {
+	WHICH,
+	{ NULL },
+};
 static const struct cli_option grant_options[] = {
 	{ "customer", "ID", "of the customer, as in the manifests", false },
 	{ "name", "NODE", "name of the node", false },
@@ -91,6 +105,10 @@ static const struct cli_command commands[] = {
 	{ "issued show", "REQUEST-ID-OR-SERIAL", "one of them whole", NULL, 1, 1, cmd_issued_show },
 	{ "revoke", "(--device SERIAL | --certificate HEXSERIAL) --reason REASON", "end a credential", revoke_options,
 	  0, 0, cmd_revoke },
+	{ "takeover", "--serial SERIAL --to STATION --reason TEXT", "give a pending serial to another station (factory)",
+	  takeover_options, 0, 0, cmd_takeover },
+	{ "rework", "--serial SERIAL --reason TEXT", "have a serial that has passed issued once more (factory)", rework_options,
+	  0, 0, cmd_rework },
 	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
 	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,

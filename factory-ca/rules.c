@@ -46,6 +46,7 @@ struct decision {
 	struct ledger_device device;
 	struct ledger_order order;
 	bool has_open, needs_unit;
+	bool takeover;			/* an operator lets this station supersede what another one has pending */
 	struct err *e;
 };
 
@@ -171,20 +172,59 @@ static int judge_renewed(struct decision *d)
 	return rc;
 }
 
+static const char *station_of(const char *unit)
+{
+	const char *name = strchr(unit, ':');
+
+	return name ? name + 1 : unit;
+}
+
+static int refuse_passed(struct decision *d, const char *what)
+{
+	char text[300];
+
+	snprintf(text, sizeof text, "this serial %s; only an operator has it issued again: handsel-ca rework --serial %s --reason TEXT",
+		 what, d->is->device.serial);
+	return refuse(d, REASON_SERIAL_ISSUED, text);
+}
+
+/* In the factory one that was active is issued again by a rework alone, also after it was revoked. */
 static int judge_open(struct decision *d)
 {
 	bool factory = d->ru->site == SITE_FACTORY;
 
 	if (!d->has_open)
-		return 1;
+		return factory && d->device.passed ? refuse_passed(d, "had an active credential, which was revoked") : 1;
 	if (d->open.state == CA_ACTIVE)
-		return factory ? refuse(d, REASON_SERIAL_ISSUED,
-					"this serial has an active credential; a rework begins with its revocation")
+		return factory ? refuse_passed(d, "has an active credential")
 			       : refuse(d, REASON_ONBOARDED, "this device has an active credential; release it first");
 	if (d->device.superseded >= LIMIT_SUPERSEDE)
 		return refuse(d, REASON_CLONE,
 			      "too many new request ids for one pending serial; two devices may have one label");
 	return 1;
+}
+
+/* What is open is another unit's: it must give it up, or in the factory an operator gives it to this station. */
+static int judge_unit(struct decision *d)
+{
+	char to[LIMIT_NAME + 1], text[380];
+	int rc;
+
+	if (!d->has_open || strcmp(d->open.unit, d->unit) == 0)
+		return 1;
+	if (d->ru->site == SITE_CUSTOMER)
+		return refuse(d, REASON_OTHER_SITE, "another node has this device; it must release it first");
+	if (d->open.state == CA_ACTIVE)
+		return judge_open(d);
+	rc = ledger_takeover_get(d->db, d->open.n, to, d->e);
+	if (rc < 0)
+		return -1;
+	d->takeover = rc == 1 && strcmp(to, station_of(d->unit)) == 0;
+	if (d->takeover)
+		return 1;
+	snprintf(text, sizeof text, "station %s works on this serial; an operator gives it to this one: handsel-ca takeover --serial %s"
+		 " --to %s --reason TEXT", station_of(d->open.unit), d->is->device.serial, station_of(d->unit));
+	return refuse(d, REASON_SERIAL_ISSUED, text);
 }
 
 /* Checked when a unit is reserved and not later: repeat and confirm pass. */
@@ -232,7 +272,8 @@ static int supersede_open(struct decision *d)
 	int rc;
 
 	if (ledger_request_state(d->db, d->open.n, CA_SUPERSEDED, d->is->id.id, d->ru->now, d->e) < 0 ||
-	    audit_request(d->db, d->ru->now, d->unit, "supersede", &d->is->device, &d->open.id, "", d->e) < 0)
+	    audit_request(d->db, d->ru->now, d->unit, "supersede", &d->is->device, &d->open.id,
+			  d->takeover ? "takeover" : "", d->e) < 0)
 		return -1;
 	if (*d->is->renews)
 		return 0;
@@ -243,6 +284,19 @@ static int supersede_open(struct decision *d)
 		rc = -1;
 	ledger_request_free(&more);
 	return rc < 0 ? -1 : 0;
+}
+
+/* An operator's takeover is used up by the station that it names, and follows the newer ids of the other one until then. */
+static int hand_on(struct decision *d, int64_t row)
+{
+	if (!d->has_open || d->ru->site == SITE_CUSTOMER)
+		return 0;
+	if (!d->takeover)
+		return ledger_takeover_move(d->db, d->open.n, row, d->e);
+	if (ledger_takeover_use(d->db, d->open.n, row, d->e) < 0)
+		return -1;
+	FAULT("takeover.used");
+	return 0;
 }
 
 /* All is judged: now it is written. */
@@ -284,7 +338,7 @@ static int reserve(struct decision *d, int64_t *row)
 	r.device = d->device.n;
 	r.lapse_at = d->ru->pending_s ? uptime + d->ru->pending_s : 0;
 	buf_set(&r.spki, d->is->spki->data, d->is->spki->len);
-	if (ledger_request_add(d->db, d->ru->ca, &r, d->ru->now, d->e) < 0)
+	if (ledger_request_add(d->db, d->ru->ca, &r, d->ru->now, d->e) < 0 || hand_on(d, r.n) < 0)
 		goto out;
 	*row = r.n;
 	FAULT("reserve.done");
@@ -306,12 +360,9 @@ static int decide(struct decision *d, int64_t *row)
 	if (rc < 0)
 		return -1;
 	d->has_open = rc == 1;
-	if (d->has_open && strcmp(d->open.unit, d->unit) != 0)
-		return d->ru->site == SITE_FACTORY
-			       ? refuse(d, REASON_SERIAL_ISSUED,
-					"another station works on this serial; it must give it up first")
-			       : refuse(d, REASON_OTHER_SITE, "another node has this device; it must release it first");
-	rc = judge_generation(d);
+	rc = judge_unit(d);
+	if (rc == 1)
+		rc = judge_generation(d);
 	if (rc == 1 && *d->is->renews)
 		rc = judge_renewed(d);
 	if (rc == 1)
@@ -398,6 +449,11 @@ static int confirm_row(struct db *db, const struct rules *ru, const char *actor,
 	if ((*r->renews && take_place(db, ru, actor, r, &device.id, e) < 0) ||
 	    ledger_request_state(db, r->n, CA_ACTIVE, NULL, ru->now, e) < 0)
 		return -1;
+	if (ru->site == SITE_FACTORY) {
+		device.passed = true;
+		if (ledger_device_put(db, &device, e) < 0)
+			return -1;
+	}
 	FAULT("confirm.done");
 	return audit_request(db, ru->now, actor, "confirm", &device.id, &r->id, "", e);
 }
@@ -498,6 +554,19 @@ static int revoke_known(struct db *db, const struct rules *ru, const char *unit,
 	return revoke_row(db, ru->now, unit, r, &device, rq->reason, "revoke", e);
 }
 
+/* Both stations of a takeover hear of it when they ask. */
+static int tell_takeover(struct db *db, const struct ledger_request *r, struct ca_answer *a, struct err *e)
+{
+	char by[UNIT_MAX] = "", from[UNIT_MAX] = "";
+
+	if (ledger_takeover_told(db, r->n, by, from, e) < 0)
+		return -1;
+	text_copy(a->taken_by, sizeof a->taken_by, station_of(by));
+	text_copy(a->taken_by, sizeof a->taken_by, station_of(by));	/* "" stays "" */
+	text_copy(a->taken_from, sizeof a->taken_from, station_of(from));
+	return 0;
+}
+
 int request_revoke(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq,
 		   struct ca_answer *a, struct err *e)
 {
@@ -506,6 +575,8 @@ int request_revoke(struct db *db, const struct rules *ru, const char *unit, cons
 
 	if (rc == 1) {
 		rc = revoke_known(db, ru, unit, rq, &r, a, e);
+		if (rc == 0 && a->result == CA_REVOKED_OK)
+			rc = tell_takeover(db, &r, a, e);
 	} else if (rc == 0) {
 		rc = tombstone(db, ru, unit, rq, e);
 		a->result = CA_REVOKED_OK;
@@ -532,6 +603,52 @@ int request_revoke_open(struct db *db, int64_t now, const char *actor, struct le
 	}
 	ledger_request_free(&r);
 	return rc < 0 ? -1 : done;
+}
+
+int request_takeover(struct db *db, int64_t now, const char *actor, const struct ledger_device *d, const char *station,
+		     const char *reason, char from[UNIT_MAX], struct err *e)
+{
+	struct ledger_request r = {0};
+	char detail[2 * LIMIT_NAME + LIMIT_OPERATOR_TEXT + 32];
+	int rc = ledger_request_open(db, d->n, &r, e);
+
+	snprintf(from, UNIT_MAX, "%s", station_of(r.unit));
+	snprintf(detail, sizeof detail, "from=%s to=%s %s", from, station, reason);
+	if (rc == 0) {
+		err_set(e, REASON_REQUEST, "no station has serial %s pending: nothing is to be taken over", d->id.serial);
+	} else if (rc == 1 && r.state == CA_ACTIVE) {
+		rc = 0;
+		err_set(e, REASON_SERIAL_ISSUED, "serial %s is active since station %s; only a rework has it issued again",
+			d->id.serial, from);
+	} else if (rc == 1 && strcmp(from, station) == 0) {
+		rc = 0;
+		err_set(e, REASON_REQUEST, "station %s has serial %s already", station, d->id.serial);
+	} else if (rc == 1 && (ledger_takeover_put(db, r.n, station, now, e) < 0 ||
+			       audit_request(db, now, actor, "takeover", &d->id, &r.id, detail, e) < 0)) {
+		rc = -1;
+	}
+	ledger_request_free(&r);
+	FAULT("takeover.given");
+	return rc;
+}
+
+int request_rework(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
+		   struct err *e)
+{
+	char subject[3 * LIMIT_NAME + 3];
+
+	if (!d->passed) {
+		err_set(e, REASON_REQUEST, "serial %s had no active credential since its last rework; its station just goes on with it",
+			d->id.serial);
+		return 0;
+	}
+	d->passed = false;
+	subject_of(subject, &d->id);
+	if (request_revoke_open(db, now, actor, d, "superseded", e) < 0 || ledger_device_put(db, d, e) < 0 ||
+	    audit_add(db, now, actor, "rework", subject, reason, e) < 0)
+		return -1;
+	FAULT("rework.done");
+	return 1;
 }
 
 int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e)
@@ -566,6 +683,8 @@ int request_status(struct db *db, const struct rules *ru, const char *unit, cons
 	a->result = CA_STATUS_IS;
 	a->request = rc == 1 ? r.id : rq->request;
 	a->state = r.state;
+	if (rc == 1 && tell_takeover(db, &r, a, e) < 0)
+		rc = -1;
 	ledger_request_free(&r);
 	if (rc >= 0 && !open && ru->site == SITE_CUSTOMER && (rc = ledger_request_elsewhere(db, unit, rq->request.id, e)) == 1)
 		ca_refuse(a, REASON_OTHER_SITE, "another node has this device; it must release it first");

@@ -55,6 +55,15 @@ int request_refused(struct db *db, int64_t now, const char *unit, const struct c
 /* Revokes what stayed pending too long after `seconds` more of uptime; *count of them. */
 int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e);
 
+/* The operator gives a serial that another station has pending to `station`: the next new id of that one supersedes it.
+ * 1 done, or done before; *from: the station that has it; 0: nothing is pending, or it has it already, see e. */
+int request_takeover(struct db *db, int64_t now, const char *actor, const struct ledger_device *d, const char *station,
+		     const char *reason, char from[UNIT_MAX], struct err *e);
+
+/* The operator has a serial that was active issued again, once: revokes first. 1 done, 0: there was nothing active, see e. */
+int request_rework(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
+		   struct err *e);
+
 /* The operator's revocation of what a device has now; a pending one gives its unit back. 1 done, 0 nothing was open. */
 int request_revoke_open(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
 			struct err *e);

@@ -63,6 +63,8 @@ struct ca_answer {
 	struct buf encrypted_key;	/* issued with a key made by the CA: CMS to the transport key (envelope.h) over PKCS#8 */
 	struct buf order;		/* CMS of the work order */
 	uint32_t ordered, done;		/* work-order: units ordered, units reserved or issued */
+	/* status, revoked: by an operator's takeover, the station that has the serial now, or that had it before; "" = none */
+	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];
 	enum reason code;		/* refused */
 	char text[400];			/* refused: sentence for a person */
 };

@@ -10,6 +10,8 @@
 #include "mem.h"
 #include "xml.h"
 
+static const char not_a_state[] = "protocol-ca 5.2: the attribute 'state' is none of the states";
+
 static int attrs_read(const struct xml_node *n, struct ca_answer *a, bool with_state, struct err *e)
 {
 	char id[REQUEST_ID_LEN + 1], generation[FIELD_NUMBER], state[16];
@@ -22,7 +24,7 @@ static int attrs_read(const struct xml_node *n, struct ca_answer *a, bool with_s
 	if (xml_attrs(n, attrs, with_state ? 3 : 2, e) || field_request(n, id, generation, &a->request, e))
 		return -1;
 	if (with_state && ca_state_parse(state, &a->state))
-		return xml_error(n, e, "protocol-ca 5.2: the attribute 'state' is none of the states");
+		return xml_error(n, e, not_a_state);
 	return 0;
 }
 
@@ -60,6 +62,34 @@ static void state_write(const struct ca_answer *a, const char *name, struct xml_
 
 	xml_empty(w, name, "id", a->request.id, "generation", field_number(generation, a->request.generation),
 		  "state", ca_state_name(a->state), NULL);
+}
+
+/* protocol-ca 5.4: whom a takeover concerns is told with the state. */
+static int told_read(const struct xml_node *n, struct ca_answer *a, struct err *e)
+{
+	char id[REQUEST_ID_LEN + 1], generation[FIELD_NUMBER], state[16];
+	const struct xml_attr attrs[] = {
+		{ "id", id, sizeof id, true },
+		{ "generation", generation, sizeof generation, true },
+		{ "state", state, sizeof state, true },
+		{ "taken-by", a->taken_by, sizeof a->taken_by, false },
+		{ "taken-from", a->taken_from, sizeof a->taken_from, false },
+	};
+
+	if (xml_attrs(n, attrs, ARRAY_LEN(attrs), e) || xml_children(n, NULL, 0, e) ||
+	    field_request(n, id, generation, &a->request, e) ||
+	    (a->taken_by[0] && field_token(n, "taken-by", a->taken_by, e)) ||
+	    (a->taken_from[0] && field_token(n, "taken-from", a->taken_from, e)))
+		return -1;
+	return ca_state_parse(state, &a->state) ? xml_error(n, e, not_a_state) : 0;
+}
+
+static void told_write(const struct ca_answer *a, const char *name, struct xml_out *w)
+{
+	char generation[FIELD_NUMBER];
+
+	xml_empty(w, name, "id", a->request.id, "generation", field_number(generation, a->request.generation),
+		  "state", ca_state_name(a->state), "taken-by", a->taken_by, "taken-from", a->taken_from, NULL);
 }
 
 static int certificates_read(const struct xml_node *n, struct ca_answer *a, struct err *e)
@@ -154,8 +184,8 @@ static const struct {
 } results[] = {
 	[CA_ISSUED] = { "issued", issued_read, issued_write },
 	[CA_CONFIRMED] = { "confirmed", state_read, state_write },
-	[CA_REVOKED_OK] = { "revoked", state_read, state_write },
-	[CA_STATUS_IS] = { "status", state_read, state_write },
+	[CA_REVOKED_OK] = { "revoked", told_read, told_write },
+	[CA_STATUS_IS] = { "status", told_read, told_write },
 	[CA_CERTIFICATES_ARE] = { "ca-certificates", certificates_read, certificates_write },
 	[CA_ORDER_IS] = { "work-order", order_read, order_write },
 	[CA_DEAD] = { "dead", dead_read, dead_write },

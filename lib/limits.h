@@ -52,6 +52,7 @@
 
 /* ---- the transactions (design: both transactions) ---- */
 #define LIMIT_SUPERSEDE		3		/* new ids for one pending serial: more is a broken or copied device */
+#define LIMIT_OPERATOR_TEXT	200		/* an operator's reason for a takeover or a rework: a sentence, kept in the audit */
 #define LIMIT_GENERATION_JUMP	16		/* above the highest known generation: more is a clone */
 #define LIMIT_GENERATION_RISE	1000		/* by one answer "dead": no peer may use up a device's 2^32 generations */
 #define TIMEOUT_PENDING_S	900		/* a device stores and confirms in seconds; a power cut with repair in minutes */

@@ -319,7 +319,9 @@ enum cli_exit cmd_run(const struct cli *c)
 		rc = cli_fail(c, &e);
 	} else {
 		console_order(r->console, &r->source, r->station.name);
+		standing_init(&r->standing, &r->station);
 		rc = serve(r, wanted);
+		standing_close(&r->standing);
 	}
 	if (r->wake >= 0)
 		close(r->wake);

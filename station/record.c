@@ -178,6 +178,10 @@ char *record_json(const struct record *r)
 		put_hex(o, "key_sha256", r->ready.key_sha256, SHA256_LEN);
 		put_text(o, "mode", link_mode_name(r->ready.mode));
 	}
+	if (r->taken_by[0])
+		put_text(o, "taken_by", r->taken_by);
+	if (r->taken_from[0])
+		put_text(o, "taken_from", r->taken_from);
 	if (r->proof.certificate.len) {
 		put_hex(o, "certificate_sha256", r->certificate, SHA256_LEN);
 		put(o, "proof", proof_json(r));

@@ -36,6 +36,7 @@ struct record {
 	char scanned[LIMIT_SERIAL + 1];		/* the label; "" without labels */
 	struct link_hello hello;		/* device serial "" as long as it has not said it */
 	struct link_ready ready;
+	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];	/* by an operator's takeover: the other station */
 	uint8_t certificate[SHA256_LEN];
 	struct link_challenge challenge;
 	struct link_proof proof;		/* certificate empty as long as there is none */

@@ -9,6 +9,7 @@
 #include "labels.h"
 #include "order_source.h"
 #include "profile.h"
+#include "standing.h"
 #include "station.h"
 
 struct unit;
@@ -19,6 +20,7 @@ struct run {
 	struct model model;
 	struct buf agent;		/* the image */
 	struct labels *labels;		/* NULL: no labels to compare */
+	struct standing standing;
 	struct bus *bus;
 	struct console *console;
 	int64_t timeout_ms;		/* of one unit */

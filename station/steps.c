@@ -215,8 +215,44 @@ static int send_go(struct unit *u, struct err *e)
 	return rc;
 }
 
+/* What the CA says of the request: a device tells no tales here. A unit that a takeover brought or took is noted. */
+static int ask_standing(struct unit *u, struct standing_of *s, struct err *e)
+{
+	struct record *r = &u->record;
+	char note[LIMIT_NAME + 64];
+
+	if (standing_ask(&u->run->standing, &r->ready.request, s, e) < 0)
+		return err_prefix(e, "asking the CA for the state of the request");
+	if (s->taken_from[0] && !r->taken_from[0]) {
+		snprintf(note, sizeof note, "taken over from station %s", s->taken_from);
+		console_note(u->run->console, r, note);
+		text_copy(r->taken_from, sizeof r->taken_from, s->taken_from);
+	}
+	if (s->taken_by[0]) {
+		snprintf(note, sizeof note, "taken over by station %s; put the unit aside", s->taken_by);
+		console_note(u->run->console, r, note);
+		text_copy(r->taken_by, sizeof r->taken_by, s->taken_by);
+	}
+	return 0;
+}
+
+/* Another station's id is unknown to this one: then the proof alone counts. */
+static int check_standing(struct unit *u, struct err *e)
+{
+	struct standing_of s = {0};
+
+	if (ask_standing(u, &s, e) < 0)
+		return -1;
+	if (s.state == CA_ACTIVE || s.state == CA_UNKNOWN)
+		return 0;
+	return err_set(e, REASON_SERIAL_ISSUED, "the CA says that the credential of this device is %s; for a rework its store must be wiped",
+		       ca_state_name(s.state));
+}
+
 static int step_issue(struct unit *u, struct err *e)
 {
+	struct standing_of s;
+	struct err ignored;
 	struct link_frame f = {0};
 	int rc = -1;
 
@@ -232,6 +268,10 @@ static int step_issue(struct unit *u, struct err *e)
 	if (rc < 0 && (e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE) && u->tunnel.error.text[0])
 		*e = u->tunnel.error;
 	FAULT("station.result");
+	if (rc == 0)
+		rc = check_standing(u, e);
+	else if (e->code == REASON_TICKET || e->code == REASON_SERIAL_ISSUED)
+		ask_standing(u, &s, &ignored);
 	return rc;
 }
 

@@ -3,7 +3,7 @@
  *
  * A message is a bit that stays: what was sent once may arrive at once, late, never or often. Each atomic block is one
  * committed step. Budgets: CRASHES of front or signer at any point between steps, LAPSES of a healthy device that is
- * slow (a dead one always lapses), MOVES (also: a slot that is lost), DEATHS of a device for good. The order may end
+ * slow (a dead one always lapses), TAKEOVERS by an operator, MOVES (also: a slot that is lost), DEATHS of a device for good. The order may end
  * at any time.
  *
  * SCRAP covers what the faults may cost in signatures: LIMIT supersedes, and one for each crash, lapse, move and
@@ -14,7 +14,8 @@
  * nothing moves any more, no unit is lost, and a living device has passed, or has a reason not to.
  *
  *   WITHOUT_ACTIVE       after active a new id is refused (else two devices pass with one serial);
- *   WITHOUT_STATION      another station's pending unit is not superseded;
+ *   WITHOUT_STATION      another station's pending unit is not superseded, but by an operator's takeover;
+ *   WITHOUT_USED         a takeover is used up by the next reservation of the station that it names;
  *   WITHOUT_LIMIT        a serial is superseded only so often (else two devices with one label burn the scrap
  *                        allowance);
  *   WITHOUT_LIMIT_KEPT   a lapse does not reset that count (same end, only slower). The design does not say this: Spin
@@ -31,7 +32,9 @@
 #ifndef QUOTA
 #define QUOTA 2
 #endif
+#ifndef LIMIT
 #define LIMIT 1
+#endif
 #ifndef CRASHES
 #define CRASHES 1
 #endif
@@ -40,6 +43,9 @@
 #endif
 #ifndef MOVES
 #define MOVES 0
+#endif
+#ifndef TAKEOVERS
+#define TAKEOVERS 0
 #endif
 #ifndef DEATHS
 #define DEATHS 0
@@ -61,6 +67,8 @@ byte station[IDS + 1], gen[IDS + 1];    /* what the ticket of an id says */
 /* the ledger */
 mtype L[IDS + 1] = none;
 byte L_open[3], L_gen[3], L_superseded[3], L_used = 0;
+byte L_takeover[3];                     /* the station that may supersede what another one has pending */
+byte granted = 0, taken = 0;            /* takeovers */
 bool L_closed = false;
 /* the signer */
 bool S_counted[IDS + 1], S_made[IDS + 1];
@@ -83,7 +91,7 @@ byte crashes = CRASHES, lapses = LAPSES, moves = MOVES, deaths = DEATHS;
 #ifdef WITHOUT_STATION
 #define ELSEWHERE(i, s) false
 #else
-#define ELSEWHERE(i, s) (L_open[s] != 0 && station[L_open[s]] != station[i])
+#define ELSEWHERE(i, s) (L_open[s] != 0 && station[L_open[s]] != station[i] && L_takeover[s] != station[i])
 #endif
 #ifdef WITHOUT_LIMIT
 #define TOO_OFTEN(s) false
@@ -141,7 +149,13 @@ inline sign(i) { S_made[i] = true; assert(MADE <= QUOTA + SCRAP) }
 inline reserve(i, s) {
 	if
 	:: L_open[s] != 0 ->
-		assert(station[L_open[s]] == station[i]);      /* nobody is thrown out by another station */
+		if                                             /* nobody is thrown out by another station */
+		:: station[L_open[s]] == station[i]
+		:: else -> assert(L_takeover[s] == station[i]); taken++; assert(taken <= granted)
+#ifndef WITHOUT_USED
+			; L_takeover[s] = 0
+#endif
+		fi;
 		L[L_open[s]] = superseded; L_superseded[s]++
 #ifdef WITHOUT_UNIT
 		; L_used++
@@ -178,6 +192,8 @@ end:	do
 #endif
 		fi
 #ifndef HOSTILE
+	:: atomic { granted < TAKEOVERS && SER(i) == 1 && L[i] == pending && L_takeover[1] == 0 ->
+		granted++; L_takeover[1] = 3 - station[i] }
 	:: atomic { busy == 0 && OPEN(i) && !cert[i] && GOES_ON -> cert[i] = true }      /* answer, also to a repetition */
 	:: atomic { busy == 0 && issue[i] && !dead[i] && !OPEN(i) && STALE(i) -> dead[i] = true }
 #ifdef WITHOUT_DEAD
@@ -201,9 +217,12 @@ end:	do
 #else
 		if :: L[i] == pending ->
 #endif
-			L[i] = lapsed; L_used--; L_open[SER(i)] = 0; assert(L_used == UNITS)
+			L[i] = lapsed; L_used--; L_open[SER(i)] = 0; assert(L_used == UNITS);
+#ifndef WITHOUT_USED
+			L_takeover[SER(i)] = 0         /* it was for this request */
+#endif
 #ifdef WITHOUT_LIMIT_KEPT
-			; L_superseded[SER(i)] = 0
+			L_superseded[SER(i)] = 0
 #endif
 		:: else fi }
 #endif

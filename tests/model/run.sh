@@ -25,9 +25,11 @@ table() {
 		factory        -            -DMOVES=1
 		factory        -            -DLAPSES=1 -DDEATHS=1 -DCRASHES=0
 		factory        -            -DLAPSES=1 -DQUOTA=1
+		factory        -            -DTAKEOVERS=1
 		factory        -            -DHOSTILE
 		factory        ACTIVE
 		factory        STATION
+		factory        USED         -DTAKEOVERS=1 -DLIMIT=2 -DLAPSES=1 -DCRASHES=0
 		factory        LIMIT        -DCRASHES=0
 		factory        LIMIT_KEPT   -DCRASHES=0 -DLAPSES=1
 		factory        UNIT

@@ -200,7 +200,10 @@ struct ca_reply *sample_reply(const struct samples *s)
 	buf_str(&a->encrypted_key, "the bytes of an envelope");
 	answer(r, CA_CONFIRMED, CA_ACTIVE);
 	answer(r, CA_REVOKED_OK, CA_REVOKED);
-	answer(r, CA_STATUS_IS, CA_SUPERSEDED);
+	a = answer(r, CA_STATUS_IS, CA_SUPERSEDED);
+	snprintf(a->taken_by, sizeof a->taken_by, "line-3");
+	a = answer(r, CA_STATUS_IS, CA_ACTIVE);
+	snprintf(a->taken_from, sizeof a->taken_from, "line-2");
 	a = answer(r, CA_CERTIFICATES_ARE, CA_UNKNOWN);
 	a->request = (struct request_id){0};
 	add(&a->chain, &s->factory.cert[0]);

@@ -101,7 +101,8 @@ static void snapshot(struct world *w, struct buf *out)
 		"SELECT group_concat(n || unit || id || generation || coalesce(device, '') || state || order_id || "
 		"took_unit ||"
 		" coalesce(reason, '')) FROM request",
-		"SELECT group_concat(n || serial || generation || superseded || order_id) FROM device",
+		"SELECT group_concat(n || serial || generation || superseded || order_id || passed) FROM device",
+		"SELECT group_concat(request || station || coalesce(taken, '')) FROM takeover",
 		"SELECT group_concat(id || state || used) FROM work_order",
 	};
 	struct err e;
@@ -149,6 +150,9 @@ enum op {
 	CLOSE,
 	COMPROMISE,
 	OPERATOR,
+	REWORK,		/* result: done */
+	TAKEOVER,	/* for unit; result: done */
+	TOLD,		/* unit and id: taken by the unit of `from` */
 	USED
 };
 
@@ -160,6 +164,7 @@ struct step {
 	int key;		/* PASS: seconds; USED: units */
 	int result;		/* enum ca_result; STATUS: enum ca_state; PASS: lapsed */
 	int detail;		/* refused: reason; dead: highest generation */
+	const char *by, *from;	/* TOLD */
 };
 
 static struct request_id id_of(const struct step *s)
@@ -233,13 +238,30 @@ static int do_revoke(struct world *w, const struct step *s, struct ca_answer *a,
 static int do_operator(struct world *w, const struct step *s, struct err *e)
 {
 	struct device_id id = { .manufacturer = "Acme", .model = "gw" };
+	char from[UNIT_MAX];
 	struct ledger_device d;
+	int rc;
 
 	strcpy(id.serial, s->serial);
-	return ledger_device_get(w->db, &id, &d, e) == 1 &&
-			       request_revoke_open(w->db, w->rules.now, "operator:x", &d, "superseded", e) == 1
-		       ? 0
-		       : -1;
+	if (ledger_device_get(w->db, &id, &d, e) != 1)
+		return -1;
+	if (s->op == OPERATOR)
+		return request_revoke_open(w->db, w->rules.now, "operator:x", &d, "superseded", e) == 1 ? 0 : -1;
+	rc = s->op == REWORK ? request_rework(w->db, w->rules.now, "operator:x", &d, "a new board", e)
+			     : request_takeover(w->db, w->rules.now, "operator:x", &d, strchr(s->unit, ':') + 1, "line down", from, e);
+	CU_ASSERT_EQUAL(rc, s->result);
+	return rc < 0 ? -1 : 0;
+}
+
+static int do_told(struct world *w, const struct step *s, struct err *e)
+{
+	struct ca_request rq = { .kind = CA_STATUS, .request = id_of(s) };
+	struct ca_answer a = {0};
+	int rc = request_status(w->db, &w->rules, s->unit, &rq, &a, e);
+
+	CU_ASSERT_STRING_EQUAL(a.taken_by, s->by);
+	CU_ASSERT_STRING_EQUAL(a.taken_from, s->from);
+	return rc;
 }
 
 static int run_step(struct world *w, const struct step *s, struct ca_answer *a, struct err *e)
@@ -269,7 +291,11 @@ static int run_step(struct world *w, const struct step *s, struct ca_answer *a, 
 	case COMPROMISE:
 		return ledger_order_close(w->db, "WO-1", ORDER_COMPROMISED, w->rules.now, e);
 	case OPERATOR:
+	case REWORK:
+	case TAKEOVER:
 		return do_operator(w, s, e);
+	case TOLD:
+		return do_told(w, s, e);
 	case USED:
 		rc = ledger_order_get(w->db, s->serial ? s->serial : "WO-1", &o, NULL, e);
 		CU_ASSERT_EQUAL(o.used, (uint32_t)s->key);
@@ -384,16 +410,45 @@ static void test_active(void)
 	     { ISSUE, L1, "001", 'b', 2, 1, CA_REFUSED, REASON_SERIAL_ISSUED },
 	     { ISSUE, L2, "001", 'c', 2, 1, CA_REFUSED, REASON_SERIAL_ISSUED },
 	     { REVOKE, L1, "001", 'a', 1, 0, CA_REFUSED, REASON_ROLE },
-	     /* rework: the operator revokes first; the serial keeps its unit; the refused id was not burnt */
-	     { OPERATOR, .serial = "001" }, { USED, .key = 1 }, { ISSUE, L1, "001", 'b', 2, 1, CA_ISSUED },
+	     /* a revocation is no rework; neither is asked for twice */
+	     { OPERATOR, .serial = "001" }, { ISSUE, L1, "001", 'b', 2, 1, CA_REFUSED, REASON_SERIAL_ISSUED },
+	     { REWORK, .serial = "001", .result = 1 }, { REWORK, .serial = "001", .result = 0 },
+	     /* the serial keeps its unit; the refused id was not burnt; a try that lapses does not use the rework up */
+	     { USED, .key = 1 }, { ISSUE, L1, "001", 'b', 2, 1, CA_ISSUED },
 	     { USED, .key = 1 },
-	     { PASS, .key = PENDING, .result = 1 }, { USED, .key = 1 });
+	     { PASS, .key = PENDING, .result = 1 }, { USED, .key = 1 }, { ISSUE, L2, "001", 'c', 3, 2, CA_ISSUED },
+	     { CONFIRM, L2, "001", 'c', 3, 2, CA_CONFIRMED }, { ISSUE, L2, "001", 'd', 4, 3, CA_REFUSED, REASON_SERIAL_ISSUED },
+	     /* it revokes by itself; in another order the serial takes a unit of that one */
+	     { REWORK, .serial = "001", .result = 1 }, { STATUS, L2, NULL, 'c', 3, 0, CA_REVOKED },
+	     { ISSUE_WO2, L2, "001", 'd', 4, 3, CA_ISSUED }, { USED, .serial = "WO-2", .key = 1 }, { USED, .key = 1 });
 	PLAY(SITE_CUSTOMER, 0,
 	     { ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED }, { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED },
 	     { ISSUE, N1, "001", 'b', 2, 1, CA_REFUSED, REASON_ONBOARDED },
 	     { REVOKE, N1, "001", 'a', 1, 0, CA_REVOKED_OK },
 	     { ISSUE, N1, "001", 'b', 2, 1, CA_ISSUED }, { ISSUE, N1, "001", 'a', 1, 0, CA_DEAD, 2 },
 	     { CONFIRM, N1, "001", 'b', 2, 1, CA_CONFIRMED });
+}
+
+static void test_takeover(void)
+{
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { ISSUE, L2, "001", 'b', 2, 1, CA_REFUSED, REASON_SERIAL_ISSUED },
+	     { TAKEOVER, L1, "001", .result = 0 }, { TAKEOVER, L2, "001", .result = 1 }, { TAKEOVER, L2, "001", .result = 1 },
+	     /* it follows the other station's newer ids, and is for a new id alone */
+	     { ISSUE, L1, "001", 'c', 2, 2, CA_ISSUED }, { ISSUE, L2, "001", 'a', 1, 0, CA_DEAD, 2 },
+	     { ISSUE, L2, "001", 'b', 3, 1, CA_ISSUED }, { USED, .key = 1 },
+	     { TOLD, L1, NULL, 'c', 2, .by = "line-2", .from = "" }, { TOLD, L2, NULL, 'b', 3, .by = "", .from = "line-1" },
+	     { TOLD, L1, NULL, 'a', 1, .by = "", .from = "" },
+	     { CONFIRM, L1, "001", 'c', 2, 0, CA_DEAD, 3 },
+	     /* it is used up, and there is no way back without another one */
+	     { ISSUE, L1, "001", 'd', 4, 3, CA_REFUSED, REASON_SERIAL_ISSUED }, { TAKEOVER, L1, "001", .result = 1 },
+	     { ISSUE, L1, "001", 'd', 4, 3, CA_ISSUED }, { ISSUE, L2, "001", 'e', 5, 4, CA_REFUSED, REASON_SERIAL_ISSUED },
+	     /* each counts as one of the three */
+	     { TAKEOVER, L2, "001", .result = 1 }, { ISSUE, L2, "001", 'e', 5, 4, CA_REFUSED, REASON_CLONE },
+	     { CONFIRM, L1, "001", 'd', 4, 3, CA_CONFIRMED }, { TAKEOVER, L2, "001", .result = 0 },
+	     /* what was left over dies with the request that it was for */
+	     { REWORK, .serial = "001", .result = 1 }, { ISSUE, L1, "001", 'f', 5, 5, CA_ISSUED },
+	     { ISSUE, L2, "001", 'g', 6, 6, CA_REFUSED, REASON_SERIAL_ISSUED }, { USED, .key = 1 });
 }
 
 static void test_other_node(void)
@@ -736,7 +791,7 @@ static void test_made(void)
 }
 
 UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone }, { "made", test_made },
-	  { "supersede", test_supersede }, { "active", test_active }, { "other node", test_other_node },
+	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node },
 	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse },
 	  { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },
