@@ -158,18 +158,32 @@ int place_load(const struct place *p, struct credential *c, struct err *e)
 	return 0;
 }
 
+static void raise_floor(int64_t *latest, const struct cert *ca)
+{
+	if (ca->not_before > *latest)
+		*latest = ca->not_before;
+}
+
+/* The root is pinned before anything was verified under it, and whoever hands out a chain can put more into it than its way up. */
 void place_floor(const struct place *p, int64_t *latest)
 {
-	struct chain ch = {0};
+	const struct trust_rule rule = { .purpose = PURPOSE_ANY, .ignore_expiry = true };
+	struct chain root = {0}, ch = {0};
+	struct trust *t = trust_new();
 	struct err e;
 
-	if (file_exists(p->root))
-		chain_load(&ch, p->root, &e);
-	if (place_stored(p))
-		chain_load(&ch, p->cert, &e);
-	for (size_t i = 0; i < ch.n; i++)
-		if (ch.cert[i].ca && ch.cert[i].not_before > *latest)
-			*latest = ch.cert[i].not_before;
+	if (place_stored(p) && chain_load(&root, p->root, &e) == 0 && trust_add_root(t, root.cert, &e) == 0 &&
+	    chain_load(&ch, p->cert, &e) == 0) {
+		raise_floor(latest, root.cert);
+		for (size_t i = 1; i < ch.n; i++) {
+			const struct chain above = { .cert = ch.cert + i, .n = ch.n - i };
+
+			if (ch.cert[i].ca && trust_verify(t, &above, &rule, &e) == 0)
+				raise_floor(latest, &ch.cert[i]);
+		}
+	}
+	trust_free(t);
+	chain_free(&root);
 	chain_free(&ch);
 }
 

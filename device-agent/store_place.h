@@ -22,7 +22,7 @@ bool place_stored(const struct place *p);	/* and the certificate */
 bool place_active(const struct place *p);	/* a customer slot that is or was in force: never one that waits for its confirm */
 int place_request(const struct place *p, struct request_id *r, struct err *e);	/* 1 there, 0 not or damaged, -1 */
 int place_load(const struct place *p, struct credential *c, struct err *e);
-void place_floor(const struct place *p, int64_t *latest);	/* raises it to notBefore of the CA certificates here */
+void place_floor(const struct place *p, int64_t *latest);	/* raises it to notBefore of the verified CA certificates */
 
 int place_clean(const struct place *p, struct err *e);	/* makes the folder, removes temporaries */
 /* transport: key is the one that the CA's will be encrypted to. */

@@ -614,6 +614,63 @@ static void test_cut_dead(void) { }
 #endif
 
 
+/* ---- the clock ---- */
+
+static void add_future(const char *dir, const struct agent_ca *signer)
+{
+	struct cert_plan plan = { .not_before = signer->root.cert->not_before + 86400 * 3650, .not_after = X509_NO_EXPIRY,
+				  .path_len = -1, .ca = true, .key_cert_sign = true };
+	struct buf pem = {0}, spki = {0}, der = {0};
+	struct chain ch = {0};
+	char path[FILE_PATH];
+
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, dir, "factory/cert.pem"), 0);
+	CU_ASSERT_EQUAL_FATAL(file_read(&pem, path, 0, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(key_spki(signer->key, &spki, &e), 0);
+	plan.spki = &spki;
+	snprintf(plan.subject_cn, sizeof plan.subject_cn, "CA of tomorrow");
+	CU_ASSERT_EQUAL_FATAL(cert_build(&plan, signer->root.cert, signer->root_key, &der, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(chain_add(&ch, der.data, der.len, &e), 0);
+	chain_to_pem(&ch, &pem);
+	CU_ASSERT_EQUAL_FATAL(file_replace(path, pem.data, pem.len, 0600, &e), 0);
+	chain_free(&ch);
+	buf_free(&pem);
+	buf_free(&spki);
+	buf_free(&der);
+}
+
+static int64_t floor_of(const char *dir)
+{
+	struct store *s = store_open(dir, false, &e);
+	int64_t at;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	at = store_floor(s);
+	store_close(s);
+	return at;
+}
+
+/* Verified CA certificates move the clock; what somebody else puts beside them, or pins without more, does not. */
+static void test_floor(void)
+{
+	const char *dir = world_store();
+	struct credential c = {0};
+	struct store *s = store_open(dir, true, &e);
+	int64_t since = world_factory.root.cert->not_before;
+
+	CU_ASSERT_EQUAL(store_prepare(s, &c, &e), 0);
+	CU_ASSERT_EQUAL(store_pin_root(s, world_factory.root.cert, &e), 0);
+	CU_ASSERT_EQUAL(store_floor(s), 0);
+	credential_free(&c);
+	store_close(s);
+	dir = world_made_device();
+	CU_ASSERT_EQUAL(floor_of(dir), since);
+	add_future(dir, &world_customer);
+	CU_ASSERT_EQUAL(floor_of(dir), since);
+	add_future(dir, &world_factory);	/* the true factory may say so */
+	CU_ASSERT_EQUAL(floor_of(dir), since + 86400 * 3650);
+}
+
 UNIT_MAIN("agent store",
 	{ "the world is made", agent_world_init },
 	{ "identity.yaml", test_identity },
@@ -627,6 +684,7 @@ UNIT_MAIN("agent store",
 	{ "outcome", test_outcome },
 	{ "one writer", test_one_writer },
 	{ "certificates of others", test_certificates_of_others },
+	{ "the clock's floor", test_floor },
 	{ "power cut everywhere in the factory", test_cut_factory },
 	{ "power cut everywhere at the customer's", test_cut_customer },
 	{ "power cut everywhere in a renewal", test_cut_renewal },

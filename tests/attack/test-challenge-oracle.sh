@@ -1,0 +1,44 @@
+# Who has the device's cable chooses what a challenge says: the factory key signs nothing but the challenge's own text, until
+# the device has passed, and what it signed is of no other use.
+set -u
+. "$TOP/tests/attack/lib.sh"
+world "00020001 00020002"
+SERIAL=00020001
+
+loader() { "$BUILD/tests/attack/loader" "$W/$SERIAL/agent" "$W/$SERIAL/store" "$@" 2>>"$W/agent.log"; }
+challenged() { printf 'the answer: '; loader challenge; return 1; }
+# at LEVEL : the device as it was, or will be
+store() {
+	rm -rf "${W:?}/$SERIAL/store"
+	cp -a "$W/kept" "$W/$SERIAL/store"
+}
+cp -a "$W/$SERIAL/store" "$W/kept"
+
+# Before it has passed, and after that until it is switched off: an interrupted station may prove the unit again.
+rm -f "$W/kept/factory/passed"
+store
+loader oracle "$W/signature"
+[ $? = 0 ] || THROUGH=$((THROUGH + 1))
+holds "a signature was had" [ -s "$W/signature" ]
+
+# As an endorsement: the CA of the customer asks what the device has signed.
+printf '<request xmlns="urn:handsel:ca:1"><issue id="%s" generation="1"><device manufacturer="%s" model="%s" serial="%s"/><csr>%s</csr><endorsement>%s</endorsement><endorsed-node>%s</endorsed-node><factory-certificate>%s</factory-certificate></issue></request>' \
+	"$(new_id)" "$MANUFACTURER" "$MODEL" "$SERIAL" "$(new_key "$W/new.key" && csr_of "$W/new.key")" "$(openssl base64 -A -in "$W/signature")" \
+	"$(fingerprint "$W/node/onboard.pem")" "$(openssl x509 -in "$W/$SERIAL/store/factory/cert.pem" -outform DER | openssl base64 -A)" >"$W/made.xml"
+at_customer() { post customer "$W/made.xml" --cert "$W/node/node.pem" --key "$W/node/node.key"; }
+refused E55 "the signature as an endorsement" at_customer
+# As a confirm of the factory's request.
+id=$(sed 's/[ :].*//' "$W/$SERIAL/store/factory/request")
+printf '<request xmlns="urn:handsel:ca:1"><confirm id="%s" generation="1"><certificate>%s</certificate><signature>%s</signature></confirm></request>' \
+	"$id" "$(fingerprint "$W/$SERIAL/store/factory/cert.pem")" "$(openssl base64 -A -in "$W/signature")" >"$W/made.xml"
+refused E53 "the signature as a confirm" post factory "$W/made.xml"
+
+# No longer when it has passed and been switched off since, nor when it has left, nor before it has anything to prove.
+printf 'another-start\n' >"$W/kept/factory/passed"
+store
+refused E43 "a device that has passed" challenged
+quietly activate "$SERIAL" --timeout 10s
+refused E43 "a device that is onboarded" challenged
+rm -rf "$W/$SERIAL/store/factory" "$W/$SERIAL/store/customer-a" "$W/$SERIAL/store/current"
+refused E43 "a device that has nothing yet" challenged
+summary
