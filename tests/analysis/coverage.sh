@@ -15,7 +15,7 @@ make -C "$DIR" check >"$DIR/unit.log" 2>&1 || { tail -n 20 "$DIR/unit.log"; exit
 for key in device ca; do
 	HANDSEL_BUILD=$DIR bash "$TOP/demo" --devices 2 --key $key --json >"$DIR/demo.log" 2>&1 || { tail "$DIR/demo.log"; exit 1; }
 done
-for story in system/test-badinput system/test-install interop/test-est-curl interop/test-est-serverkeygen attack/test-renewal; do
+for story in system/test-badinput system/test-install interop/test-est-curl interop/test-est-serverkeygen attack/test-cloned-renewal; do
 	TOP=$TOP BUILD=$DIR bash "$TOP/tests/$story.sh" >"$DIR/story.log" 2>&1 || { tail -n 20 "$DIR/story.log"; exit 1; }
 done
 
