@@ -14,6 +14,7 @@ struct place {
 	size_t cut;		/* bytes there that they replace */
 	int indent;		/* of "- " */
 	bool head;		/* "devices:" is not there yet */
+	bool several;		/* manufacturers: each entry names its own */
 };
 
 /* Byte offset where a line (from 1) begins. */
@@ -69,18 +70,25 @@ static int find_place(const struct buf *text, const struct conf_node *version, c
 	return 0;
 }
 
+static void new_name(struct buf *out, const struct place *p, const char *key, const char *name)
+{
+	buf_fmt(out, "%*s%s: \"", p->indent + 2, "", key);
+	for (; *name; name++) {
+		if (*name == '"' || *name == '\\')
+			buf_byte(out, '\\');
+		buf_byte(out, (uint8_t)*name);
+	}
+	buf_str(out, "\"\n");
+}
+
 static void new_lines(struct buf *out, const struct place *p, const struct device_id *devices, size_t n, const char *comment)
 {
 	buf_fmt(out, "%*s# %s\n", p->indent, "", comment);
 	for (size_t i = 0; i < n; i++) {
 		buf_fmt(out, "%*s- serial: \"%s\"\n", p->indent, "", devices[i].serial);
-		buf_fmt(out, "%*smodel: \"", p->indent + 2, "");
-		for (const char *s = devices[i].model; *s; s++) {
-			if (*s == '"' || *s == '\\')
-				buf_byte(out, '\\');
-			buf_byte(out, (uint8_t)*s);
-		}
-		buf_str(out, "\"\n");
+		if (p->several)
+			new_name(out, p, "manufacturer", devices[i].manufacturer);
+		new_name(out, p, "model", devices[i].model);
 	}
 }
 
@@ -121,8 +129,8 @@ static bool is_as_meant(const struct allowlist *before, const struct allowlist *
 	return true;
 }
 
-static int find_and_splice(struct buf *text, const char *file, const struct device_id *devices, size_t n, const char *comment,
-			   struct err *e)
+static int find_and_splice(struct buf *text, const char *file, bool several, const struct device_id *devices, size_t n,
+			   const char *comment, struct err *e)
 {
 	static const struct conf_field fields[] = { { "version", CONF_SCALAR, true }, { "devices", CONF_LIST, false } };
 	const struct conf_node *f[2];
@@ -131,6 +139,7 @@ static int find_and_splice(struct buf *text, const char *file, const struct devi
 	int rc = -1;
 
 	if (c && conf_fields(conf_root(c), fields, 2, f, e) == 0 && find_place(text, f[0], f[1], &p, e) == 0) {
+		p.several = several;
 		splice(text, &p, devices, n, comment);
 		rc = 0;
 	}
@@ -138,22 +147,22 @@ static int find_and_splice(struct buf *text, const char *file, const struct devi
 	return rc;
 }
 
-int allowlist_append(struct buf *text, const char *file, const struct device_id *devices, size_t n, const char *comment,
-		     struct err *e)
+int allowlist_append(struct buf *text, const char *file, const struct makers *makers, const struct device_id *devices, size_t n,
+		     const char *comment, struct err *e)
 {
 	struct allowlist before = {0}, after = {0};
 	int rc = -1;
 
 	if (n == 0)
 		return 0;
-	allowlist_parse(&before, file, text, 0);
+	allowlist_parse(&before, file, text, makers, 0);
 	if (before.errors) {
 		allowlist_refuse(&before, e);
 		goto out;
 	}
-	if (find_and_splice(text, file, devices, n, comment, e) < 0)
+	if (find_and_splice(text, file, makers->n > 1, devices, n, comment, e) < 0)
 		goto out;
-	allowlist_parse(&after, file, text, 0);
+	allowlist_parse(&after, file, text, makers, 0);
 	if (is_as_meant(&before, &after, devices, n))
 		rc = 0;
 	else

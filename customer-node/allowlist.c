@@ -159,7 +159,30 @@ static void read_expires(struct allowlist *al, const struct conf_node *n, struct
 		     conf_text(n));
 }
 
-static void read_entry(struct allowlist *al, const struct conf_node *item, int64_t now)
+static void read_maker(struct allowlist *al, const struct conf_node *n, const struct conf_node *serial, const struct makers *makers,
+		       struct allow_entry *a)
+{
+	char names[200] = "";
+
+	read_name(al, n, "manufacturer", a->device.manufacturer);
+	if (!n && makers->n == 1)
+		memcpy(a->device.manufacturer, makers->name[0], sizeof makers->name[0]);
+	for (size_t i = 0; i < makers->n; i++) {
+		size_t len = strlen(names);
+
+		if (strcmp(a->device.manufacturer, makers->name[i]) == 0)
+			return;
+		snprintf(names + len, sizeof names - len, "%s\"%s\"", i ? ", " : "", makers->name[i]);
+	}
+	if (!n && makers->n > 1)
+		find(al, serial, true, "A-MANUFACTURER", "the manufacturer of \"%.64s\" is missing, and this node accepts several: %s",
+		     conf_text(serial), names);
+	else if (a->device.manufacturer[0] && makers->n)
+		find(al, n, false, "A-UNKNOWN", "there is no handoff with this manufacturer, so its devices are refused; accepted: %s",
+		     names);
+}
+
+static void read_entry(struct allowlist *al, const struct conf_node *item, const struct makers *makers, int64_t now)
 {
 	static const struct conf_field fields[ENTRY_FIELDS] = {
 		[SERIAL] = { "serial", CONF_SCALAR, true },
@@ -179,7 +202,7 @@ static void read_entry(struct allowlist *al, const struct conf_node *item, int64
 	}
 	a->line = conf_line(f[SERIAL]);
 	read_serial(al, f[SERIAL], a);
-	read_name(al, f[MANUFACTURER], "manufacturer", a->device.manufacturer);
+	read_maker(al, f[MANUFACTURER], f[SERIAL], makers, a);
 	read_name(al, f[MODEL], "model", a->device.model);
 	read_state(al, f[STATE], a);
 	read_expires(al, f[EXPIRES], a, now);
@@ -203,21 +226,18 @@ static int by_device(const void *x, const void *y)
 	int c = strcmp(a->device.serial, b->device.serial);
 
 	if (c == 0)
-		c = strcmp(a->device.model, b->device.model);
-	if (c == 0)
 		c = strcmp(a->device.manufacturer, b->device.manufacturer);
+	if (c == 0)
+		c = strcmp(a->device.model, b->device.model);
 	return c ? c : (a > b) - (a < b);
 }
 
 /* Neighbours in that order, where an absent name, which means any, comes first. */
 static bool overlap(const struct allow_entry *a, const struct allow_entry *b)
 {
-	if (strcmp(a->device.serial, b->device.serial) != 0)
-		return false;
-	if (!a->device.model[0])
-		return true;
-	return strcmp(a->device.model, b->device.model) == 0 &&
-	       (!a->device.manufacturer[0] || strcmp(a->device.manufacturer, b->device.manufacturer) == 0);
+	return strcmp(a->device.serial, b->device.serial) == 0 &&
+	       (!a->device.manufacturer[0] || strcmp(a->device.manufacturer, b->device.manufacturer) == 0) &&
+	       (!a->device.model[0] || strcmp(a->device.model, b->device.model) == 0);
 }
 
 static void find_duplicates(struct allowlist *al, struct place *places, size_t n)
@@ -242,7 +262,7 @@ static void find_duplicates(struct allowlist *al, struct place *places, size_t n
 }
 
 /* ---- the file ---- */
-static void read_devices(struct allowlist *al, const struct conf_node *list, int64_t now)
+static void read_devices(struct allowlist *al, const struct conf_node *list, const struct makers *makers, int64_t now)
 {
 	size_t n = conf_count(list);
 	struct place *places = mem_new(n + 1, sizeof *places);
@@ -251,7 +271,7 @@ static void read_devices(struct allowlist *al, const struct conf_node *list, int
 	for (size_t i = 0; i < n; i++) {
 		size_t at = al->n;
 
-		read_entry(al, conf_item(list, i), now);
+		read_entry(al, conf_item(list, i), makers, now);
 		if (al->n > at)
 			places[at] = (struct place){ &al->entry[at], conf_item(list, i) };
 	}
@@ -259,7 +279,7 @@ static void read_devices(struct allowlist *al, const struct conf_node *list, int
 	free(places);
 }
 
-static void read_root(struct allowlist *al, const struct conf_node *root, int64_t now)
+static void read_root(struct allowlist *al, const struct conf_node *root, const struct makers *makers, int64_t now)
 {
 	enum { AT_VERSION, DEVICES, ROOT_FIELDS };
 	static const struct conf_field fields[ROOT_FIELDS] = {
@@ -274,10 +294,10 @@ static void read_root(struct allowlist *al, const struct conf_node *root, int64_
 	else if (conf_version(f[AT_VERSION], root, &e) < 0)
 		find_conf(al, "Y-VERSION", &e);
 	else if (f[DEVICES])
-		read_devices(al, f[DEVICES], now);
+		read_devices(al, f[DEVICES], makers, now);
 }
 
-void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, int64_t now)
+void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, const struct makers *makers, int64_t now)
 {
 	struct conf *c;
 	struct err e;
@@ -287,7 +307,7 @@ void allowlist_parse(struct allowlist *al, const char *file, const struct buf *t
 	digest_sha256_hex(al->sha256, text->data, text->len);
 	c = conf_parse(file, text, &e);
 	if (c)
-		read_root(al, conf_root(c), now);
+		read_root(al, conf_root(c), makers, now);
 	else
 		find_conf(al, "Y-SYNTAX", &e);
 	conf_free(c);
@@ -295,13 +315,13 @@ void allowlist_parse(struct allowlist *al, const char *file, const struct buf *t
 		qsort(al->finding, al->n_findings, sizeof *al->finding, by_place);
 }
 
-int allowlist_load(struct allowlist *al, const char *path, int64_t now, struct err *e)
+int allowlist_load(struct allowlist *al, const char *path, const struct makers *makers, int64_t now, struct err *e)
 {
 	struct buf text = {0};
 	int rc = file_read(&text, path, 0, e);
 
 	if (rc == 0)
-		allowlist_parse(al, path, &text, now);
+		allowlist_parse(al, path, &text, makers, now);
 	buf_free(&text);
 	return rc;
 }

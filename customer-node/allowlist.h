@@ -2,6 +2,7 @@
 #ifndef HANDSEL_NODE_ALLOWLIST_H
 #define HANDSEL_NODE_ALLOWLIST_H
 
+#include "makers.h"
 #include "store.h"
 
 struct finding {
@@ -21,9 +22,11 @@ struct allowlist {		/* zero it; free with allowlist_free() */
 	int errors, warnings;
 };
 
-/* 0 also if there are findings: look at errors. Expired entries are warned of. */
-void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, int64_t now);
-int allowlist_load(struct allowlist *al, const char *path, int64_t now, struct err *e);	/* -1: the file cannot be read */
+/* 0 also if there are findings: look at errors. Expired entries are warned of. makers: whose devices the node accepts; an entry
+ * may leave its manufacturer out only while that is one, and is then that one's. */
+void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, const struct makers *makers, int64_t now);
+/* -1: the file cannot be read. */
+int allowlist_load(struct allowlist *al, const char *path, const struct makers *makers, int64_t now, struct err *e);
 void allowlist_free(struct allowlist *al);
 
 /* "file:line:col: error[CODE]: text". Replaces *out. */
@@ -33,8 +36,8 @@ void finding_text(const struct allowlist *al, const struct finding *f, struct bu
 int allowlist_refuse(const struct allowlist *al, struct err *e);
 
 /* Appends entries of these devices to the text, comments and all the rest kept byte for byte. */
-int allowlist_append(struct buf *text, const char *file, const struct device_id *devices, size_t n, const char *comment,
-		     struct err *e);
+int allowlist_append(struct buf *text, const char *file, const struct makers *makers, const struct device_id *devices, size_t n,
+		     const char *comment, struct err *e);
 
 /* ---- against what is in force ---- */
 enum change_kind { CHANGE_NEW, CHANGE_GONE, CHANGE_OTHER };

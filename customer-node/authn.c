@@ -11,7 +11,9 @@
 #include "oid.h"
 
 struct authn {
-	struct trust *factory, *customer;
+	const struct maker_set *makers;
+	struct trust *factory[LIMIT_MAKERS];	/* one each: a factory speaks for no other */
+	struct trust *customer;
 	struct cert root;			/* the customer's */
 	pthread_rwlock_t lock;			/* of customer */
 };
@@ -50,13 +52,29 @@ static struct trust *pinned_trust(const struct cert *root, const struct chain *c
 	return NULL;
 }
 
-struct authn *authn_new(const struct chain *factory, const struct cert *root, struct err *e)
+static struct trust *factory_trust(const struct chain *factory, struct err *e)
+{
+	return pinned_trust(&factory->cert[factory->n - 1], factory, OID_POLICY_FACTORY, "the handoff", e);
+}
+
+int authn_check_factory(const struct chain *factory, struct err *e)
+{
+	struct trust *t = factory_trust(factory, e);
+
+	trust_free(t);
+	return t ? 0 : -1;
+}
+
+struct authn *authn_new(const struct maker_set *makers, const struct cert *root, struct err *e)
 {
 	struct authn *a = mem_new(1, sizeof *a);
+	int rc = cert_parse(&a->root, root->der.data, root->der.len, e);
 
 	pthread_rwlock_init(&a->lock, NULL);
-	a->factory = pinned_trust(&factory->cert[factory->n - 1], factory, OID_POLICY_FACTORY, "the handoff", e);
-	if (a->factory && cert_parse(&a->root, root->der.data, root->der.len, e) == 0)
+	a->makers = makers;
+	for (size_t i = 0; i < makers->n && rc == 0; i++)
+		rc = (a->factory[i] = factory_trust(&makers->one[i].factory, e)) ? 0 : -1;
+	if (rc == 0)
 		return a;
 	authn_free(a);
 	return NULL;
@@ -66,7 +84,8 @@ void authn_free(struct authn *a)
 {
 	if (!a)
 		return;
-	trust_free(a->factory);
+	for (size_t i = 0; i < LIMIT_MAKERS; i++)
+		trust_free(a->factory[i]);
 	trust_free(a->customer);
 	cert_free(&a->root);
 	pthread_rwlock_destroy(&a->lock);
@@ -101,14 +120,11 @@ static int judge_names(const struct cert *leaf, struct err *e)
 	return 0;
 }
 
-static int judge_chain(struct authn *a, const struct chain *chain, bool customer, int64_t now, struct err *e)
+static int judge_customer(struct authn *a, const struct chain *chain, int64_t now, struct err *e)
 {
-	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .pinned = true, .now = now,
-				   .policy = customer ? OID_POLICY_CUSTOMER : OID_POLICY_FACTORY };
+	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .pinned = true, .now = now, .policy = OID_POLICY_CUSTOMER };
 	int rc;
 
-	if (!customer)
-		return trust_verify(a->factory, chain, &rule, e);
 	pthread_rwlock_rdlock(&a->lock);
 	if (a->customer)
 		rc = trust_verify(a->customer, chain, &rule, e);
@@ -118,6 +134,27 @@ static int judge_chain(struct authn *a, const struct chain *chain, bool customer
 			     "certificates cannot be judged yet");
 	pthread_rwlock_unlock(&a->lock);
 	return rc;
+}
+
+/* Of several factories the one that knows the issuer speaks; and it speaks for devices of its own name alone. */
+static int judge_factory(struct authn *a, const struct chain *chain, int64_t now, struct peer *out)
+{
+	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .pinned = true, .now = now, .policy = OID_POLICY_FACTORY };
+	const char *name = chain->cert->device.manufacturer;
+	struct err why;
+
+	for (size_t i = 0; i < a->makers->n; i++) {
+		if (trust_verify(a->factory[i], chain, &rule, &why) == 0) {
+			out->maker = &a->makers->one[i];
+			if (strcmp(name, out->maker->name) == 0)
+				return 0;
+			return err_set(&out->why, REASON_AUTHORITY, "a factory of \"%s\" has certified a device of \"%s\"",
+				       out->maker->name, name);
+		}
+		if (i == 0 || why.code != REASON_AUTHORITY)
+			out->why = why;
+	}
+	return -1;
 }
 
 void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct peer *out)
@@ -131,7 +168,8 @@ void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct
 		return;
 	}
 	out->id.customer = cert_has_policy(leaf, OID_POLICY_CUSTOMER);
-	if (judge_chain(a, chain, out->id.customer, now, &out->why) < 0 || judge_names(leaf, &out->why) < 0)
+	if ((out->id.customer ? judge_customer(a, chain, now, &out->why) : judge_factory(a, chain, now, out)) < 0 ||
+	    judge_names(leaf, &out->why) < 0)
 		return;
 	out->why.code = REASON_OK;
 	out->id.device = leaf->device;

@@ -2,13 +2,16 @@
 #ifndef HANDSEL_NODE_AUTHN_H
 #define HANDSEL_NODE_AUTHN_H
 
+#include "makers.h"
 #include "rules.h"
 #include "x509.h"
 
 struct authn;
 
-/* factory: chain of the handoff, root last. root: the customer's. */
-struct authn *authn_new(const struct chain *factory, const struct cert *root, struct err *e);
+/* The makers must outlive it. root: the customer's. */
+struct authn *authn_new(const struct maker_set *makers, const struct cert *root, struct err *e);
+/* Does a factory of this chain, root last, have CAs that may issue to devices? */
+int authn_check_factory(const struct chain *factory, struct err *e);
 void authn_free(struct authn *a);
 
 /* The customer's issuing CAs, when they are known; until then its devices cannot be judged. May be called again. */
@@ -18,6 +21,7 @@ struct peer {
 	bool anonymous;			/* showed no certificate */
 	struct err why;			/* code OK: it is `id` */
 	struct rules_peer id;		/* all but remote */
+	const struct maker *maker;	/* of a new device */
 	struct buf factory_certificate;	/* DER, as it was shown; empty from our own devices; free with buf_free() */
 };
 /* Once a connection. */

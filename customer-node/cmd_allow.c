@@ -26,11 +26,14 @@ const char *cmd_actor(void)
 
 static int load(const struct cli *c, struct allowlist *al, struct err *e)
 {
+	struct makers makers;
 	char path[FILE_PATH];
 
+	if (makers_load(&makers, cli_dir(c), e) < 0)
+		return -1;
 	if (cli_args(c))
-		return allowlist_load(al, cli_arg(c, 0), clock_utc(), e);
-	return file_join(path, e, cli_dir(c), NODE_ALLOWLIST) < 0 ? -1 : allowlist_load(al, path, clock_utc(), e);
+		return allowlist_load(al, cli_arg(c, 0), &makers, clock_utc(), e);
+	return file_join(path, e, cli_dir(c), NODE_ALLOWLIST) < 0 ? -1 : allowlist_load(al, path, &makers, clock_utc(), e);
 }
 
 static struct db *open_store(const struct cli *c, struct err *e)
@@ -122,6 +125,7 @@ static void print_change(void *arg, const struct change *ch)
 
 		jsonl_str(j, "kind", names[ch->kind]);
 		jsonl_str(j, "serial", a->device.serial);
+		jsonl_str(j, "manufacturer", a->device.manufacturer);
 		jsonl_str(j, "model", a->device.model);
 		jsonl_str(j, "before", before);
 		jsonl_str(j, "after", after);
@@ -140,7 +144,7 @@ static void print_change(void *arg, const struct change *ch)
 static int print_unshipped(const struct cli *c, struct db *db, const struct allowlist *al, struct err *e)
 {
 	for (size_t i = 0; i < al->n; i++) {
-		int shipped = al->entry[i].blocked ? 1 : store_shipped_any(db, al->entry[i].device.serial, e);
+		int shipped = al->entry[i].blocked ? 1 : store_shipped_any(db, al->entry[i].device.serial, al->entry[i].device.manufacturer, e);
 
 		if (shipped < 0)
 			return -1;

@@ -104,9 +104,10 @@ static int print_row(void *arg, const struct store_view *v)
 		return 0;
 	}
 	if (list->n++ == 0)
-		printf("%-18s %-18s %-10s %-20s %s\n", "SERIAL", "MODEL", "STATE", "LAST CONTACT", "LAST REFUSAL");
-	printf("%-18s %-18s %-10s %-20s", d->id.serial, d->id.model[0] ? d->id.model : "-", state_of(v),
-	       time_or_dash(t, d->seen));
+		printf("%-18s %-18s %-18s %-10s %-20s %s\n", "SERIAL", "MODEL", "MANUFACTURER", "STATE", "LAST CONTACT",
+		       "LAST REFUSAL");
+	printf("%-18s %-18s %-18s %-10s %-20s", d->id.serial, d->id.model[0] ? d->id.model : "-",
+	       d->id.manufacturer[0] ? d->id.manufacturer : "-", state_of(v), time_or_dash(t, d->seen));
 	if (d->refused)
 		printf(" %s %s", reason_id(d->refused), reason_info(d->refused)->text);
 	if (d->active[0] && v->untold)
@@ -134,6 +135,7 @@ enum cli_exit cmd_devices(const struct cli *c)
 struct search {
 	const char *model, *manufacturer;
 	struct store_view found;
+	char all[300];		/* of them, for the message */
 	int n;
 };
 
@@ -146,6 +148,8 @@ static int match(void *arg, const struct store_view *v)
 		return 0;
 	if (s->n++ == 0)
 		s->found = *v;
+	snprintf(s->all + strlen(s->all), sizeof s->all - strlen(s->all), "%s\"%s\" of \"%s\"", s->all[0] ? ", " : "",
+		 v->device.id.model, v->device.id.manufacturer);
 	return 0;
 }
 
@@ -158,8 +162,8 @@ static int find(const struct cli *c, struct db *db, struct store_view *out, stru
 	if (s.n == 0)
 		return err_set(e, REASON_NOT_LISTED, "no device with serial %s is listed, shipped or seen", cli_arg(c, 0));
 	if (s.n > 1)
-		return err_set(e, REASON_CONFIG, "%d devices have the serial %s; say which with --model or --manufacturer", s.n,
-			       cli_arg(c, 0));
+		return err_set(e, REASON_CONFIG, "%d devices have the serial %s: %s; say which with --manufacturer or --model", s.n,
+			       cli_arg(c, 0), s.all);
 	*out = s.found;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "digest.h"
 #include "fault.h"
 #include "import.h"
+#include "mem.h"
 #include "node.h"
 
 /* Each voucher is one for its device, of this very manifest: what the device would refuse is not taken in. */
@@ -31,37 +32,54 @@ static int check_vouchers(const struct manifest *m, struct trust *t, struct err 
 	return 0;
 }
 
-/* Signed by an operator under the manufacturer's root of the handoff, for this customer. */
-static int open_manifest(const struct cli *c, struct manifest *m, uint8_t sha256[SHA256_LEN], struct err *e)
+/* By an operator of this factory, for devices of its own alone, and for this customer. */
+static int judge_manifest(const struct manifest *m, const struct maker *maker, struct trust *t, struct err *e)
 {
-	struct chain factory = {0}, onboard = {0};
-	char path[FILE_PATH];
-	struct trust *t = NULL;
-	struct buf cms = {0};
+	const char *customer = maker->onboard.chain.cert[0].customer;
+
+	if (strcmp(m->customer, customer) != 0)
+		return err_set(e, REASON_OTHER_SITE, "the manifest is for customer \"%s\", and this is \"%s\"", m->customer, customer);
+	for (size_t i = 0; i < m->n; i++)
+		if (strcmp(m->entry[i].device.manufacturer, maker->name) != 0)
+			return err_set(e, REASON_AUTHORITY, "the manifest is signed by \"%s\" and names device %s of \"%s\"", maker->name,
+				       m->entry[i].device.serial, m->entry[i].device.manufacturer);
+	return check_vouchers(m, t, e);
+}
+
+/* *theirs: it is signed by this factory, whatever comes of it. */
+static int try_maker(const struct maker *maker, const struct buf *cms, struct manifest *m, bool *theirs, struct err *e)
+{
+	struct trust *t = node_trust(&maker->factory, e);
 	int rc = -1;
 
-	if (file_join(path, e, cli_dir(c), NODE_ONBOARD ".pem") < 0)
-		goto out;
-	if (!file_exists(path)) {
-		err_set(e, REASON_CONFIG,
-			"the handoff with the manufacturer is not done, so its signature cannot be judged; see "
-			"handsel-node handoff request");
-		goto out;
-	}
-	if (chain_load(&onboard, path, e) < 0 || file_join(path, e, cli_dir(c), NODE_FACTORY) < 0 ||
-	    chain_load(&factory, path, e) < 0 || !(t = node_trust(&factory, e)) ||
-	    file_read(&cms, cli_arg(c, 0), LIMIT_BUF, e) < 0 || manifest_read(m, cms.data, cms.len, t, e) < 0)
-		goto out;
-	digest_sha256(sha256, cms.data, cms.len);
-	if (strcmp(m->customer, onboard.cert[0].customer) != 0)
-		err_set(e, REASON_OTHER_SITE, "the manifest is for customer \"%s\", and this is \"%s\"", m->customer,
-			onboard.cert[0].customer);
-	else
-		rc = check_vouchers(m, t, e);
-out:
+	*theirs = t && manifest_read(m, cms->data, cms->len, t, e) == 0;
+	if (*theirs)
+		rc = judge_manifest(m, maker, t, e);
 	trust_free(t);
-	chain_free(&factory);
-	chain_free(&onboard);
+	return rc;
+}
+
+/* Of several manufacturers that one speaks under whose root it is signed. */
+static int open_manifest(const struct cli *c, struct manifest *m, uint8_t sha256[SHA256_LEN], struct err *e)
+{
+	struct maker_set *makers = mem_new(1, sizeof *makers);
+	struct buf cms = {0};
+	bool theirs = false;
+	struct err why;
+	int rc = -1;
+
+	if (maker_set_load(makers, cli_dir(c), e) < 0 || file_read(&cms, cli_arg(c, 0), LIMIT_BUF, e) < 0)
+		goto out;
+	for (size_t i = 0; i < makers->n && !theirs; i++) {
+		manifest_free(m);
+		rc = try_maker(&makers->one[i], &cms, m, &theirs, &why);
+		if (i == 0 || theirs || why.code != REASON_AUTHORITY)
+			*e = why;
+	}
+	digest_sha256(sha256, cms.data, cms.len);
+out:
+	maker_set_free(makers);
+	free(makers);
 	buf_free(&cms);
 	return rc;
 }
@@ -87,13 +105,14 @@ static int record(const struct cli *c, const struct manifest *m, const uint8_t s
 
 static int import(const struct cli *c, const struct manifest *m, const uint8_t sha256[SHA256_LEN], size_t *added, struct err *e)
 {
+	struct makers makers;
 	char path[FILE_PATH];
 	struct buf text = {0};
 	int rc = -1;
 
 	/* All is judged before anything is written; a cut between the two writes is mended by importing again. */
-	if (file_join(path, e, cli_dir(c), NODE_ALLOWLIST) == 0 && file_read(&text, path, 0, e) == 0 &&
-	    import_append(&text, path, m, added, e) == 0 && record(c, m, sha256, e) == 0) {
+	if (makers_load(&makers, cli_dir(c), e) == 0 && file_join(path, e, cli_dir(c), NODE_ALLOWLIST) == 0 &&
+	    file_read(&text, path, 0, e) == 0 && import_append(&text, path, &makers, m, added, e) == 0 && record(c, m, sha256, e) == 0) {
 		FAULT("node.imported");
 		rc = *added ? file_replace(path, text.data, text.len, 0644, e) : 0;
 	}

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "documents.h"
+#include "makers.h"
 #include "mem.h"
 #include "node.h"
 
@@ -208,12 +209,11 @@ static int handoff_check(const char *dir, const struct handoff *h, struct err *e
 	struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
 	char path[FILE_PATH];
 	struct trust *t = node_trust(&h->factory, e);
-	struct authn *a = authn_new(&h->factory, &h->factory.cert[h->factory.n - 1], e);
 	struct key *key = NULL;
 	struct buf spki = {0};
 	int rc = -1;
 
-	if (!t || !a || file_join(path, e, dir, NODE_ONBOARD ".key") < 0 || !(key = key_load(path, e)) ||
+	if (!t || authn_check_factory(&h->factory, e) < 0 || file_join(path, e, dir, NODE_ONBOARD ".key") < 0 || !(key = key_load(path, e)) ||
 	    key_spki(key, &spki, e) < 0)
 		goto out;
 	if (!buf_same(&spki, &h->node.cert[0].spki))
@@ -222,23 +222,9 @@ static int handoff_check(const char *dir, const struct handoff *h, struct err *e
 	else
 		rc = trust_verify(t, &h->node, &rule, e);
 out:
-	authn_free(a);
 	trust_free(t);
 	key_free(key);
 	buf_free(&spki);
-	return rc;
-}
-
-static int write_chain(const char *dir, const char *name, const struct chain *ch, struct err *e)
-{
-	char path[FILE_PATH];
-	struct buf pem = {0};
-	int rc = -1;
-
-	chain_to_pem(ch, &pem);
-	if (file_join(path, e, dir, name) == 0)
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
 	return rc;
 }
 
@@ -248,9 +234,7 @@ enum cli_exit cmd_handoff_accept(const struct cli *c)
 	struct handoff h = {0};
 	struct err e;
 
-	/* onboard.pem last: with it the handoff is done */
-	if (handoff_open(c, &h, &e) < 0 || handoff_check(dir, &h, &e) < 0 ||
-	    write_chain(dir, NODE_FACTORY, &h.factory, &e) < 0 || write_chain(dir, NODE_ONBOARD ".pem", &h.node, &e) < 0) {
+	if (handoff_open(c, &h, &e) < 0 || handoff_check(dir, &h, &e) < 0 || makers_accept(dir, &h, &e) < 0) {
 		handoff_free(&h);
 		return cli_fail(c, &e);
 	}
@@ -269,34 +253,52 @@ enum cli_exit cmd_handoff_accept(const struct cli *c)
 }
 
 /* ---- config check ---- */
-static int check_identity(const char *dir, const char *name, const char *root_file, struct err *e)
+static int check_identity(const struct node_identity *id, const struct chain *root, const char *what, struct err *e)
 {
 	struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
+	struct trust *t = node_trust(root, e);
+	int rc = t ? trust_verify(t, &id->chain, &rule, e) : -1;
+
+	trust_free(t);
+	return rc < 0 ? err_prefix(e, "the node's certificate for %s", what) : 0;
+}
+
+static int check_own(const char *dir, struct err *e)
+{
 	struct node_identity id = {0};
 	struct chain root = {0};
-	struct trust *t = NULL;
 	char path[FILE_PATH];
 	int rc = -1;
 
-	if (node_identity_load(&id, dir, name, e) == 0 && file_join(path, e, dir, root_file) == 0 &&
-	    chain_load(&root, path, e) == 0 && (t = node_trust(&root, e))) {
-		rc = trust_verify(t, &id.chain, &rule, e);
-		if (rc < 0)
-			err_prefix(e, "%s/%s.pem", dir, name);
-	}
-	trust_free(t);
+	if (node_identity_load(&id, dir, NODE_OWN, NODE_OWN, e) == 0 && file_join(path, e, dir, NODE_CA_ROOT) == 0 &&
+	    chain_load(&root, path, e) == 0)
+		rc = check_identity(&id, &root, "its own devices and the CA", e);
 	chain_free(&root);
 	node_identity_free(&id);
+	return rc;
+}
+
+static int check_makers(const char *dir, struct err *e)
+{
+	struct maker_set *s = mem_new(1, sizeof *s);
+	int rc = maker_set_load(s, dir, e);
+
+	for (size_t i = 0; i < s->n && rc == 0; i++)
+		rc = check_identity(&s->one[i].onboard, &s->one[i].factory, s->one[i].name, e);
+	maker_set_free(s);
+	free(s);
 	return rc;
 }
 
 static int check_allowlist(const char *dir, struct err *e)
 {
 	struct allowlist al = {0};
+	struct makers makers;
 	char path[FILE_PATH];
 	int rc = -1;
 
-	if (file_join(path, e, dir, NODE_ALLOWLIST) == 0 && allowlist_load(&al, path, clock_utc(), e) == 0)
+	if (makers_load(&makers, dir, e) == 0 && file_join(path, e, dir, NODE_ALLOWLIST) == 0 &&
+	    allowlist_load(&al, path, &makers, clock_utc(), e) == 0)
 		rc = al.errors ? allowlist_refuse(&al, e) : 0;
 	allowlist_free(&al);
 	return rc;
@@ -311,9 +313,9 @@ enum cli_exit cmd_config_check(const struct cli *c)
 
 	if (node_conf_load(&conf, dir, &e) < 0)
 		worst = cli_fail(c, &e);
-	if (check_identity(dir, NODE_OWN, NODE_CA_ROOT, &e) < 0)
+	if (check_own(dir, &e) < 0)
 		worst = cli_fail(c, &e);
-	if (check_identity(dir, NODE_ONBOARD, NODE_FACTORY, &e) < 0)
+	if (check_makers(dir, &e) < 0)
 		worst = cli_fail(c, &e);
 	if (check_allowlist(dir, &e) < 0)
 		worst = cli_fail(c, &e);

@@ -75,14 +75,11 @@ static int load_chain(struct chain *ch, const char *dir, const char *name, struc
 
 static int load_trust(struct server *s, struct err *e)
 {
-	struct chain factory = {0};
-	int rc = -1;
-
-	if (load_chain(&s->root, s->dir, NODE_CA_ROOT, e) == 0 && (s->trust = node_trust(&s->root, e)) &&
-	    load_chain(&factory, s->dir, NODE_FACTORY, e) == 0 && (s->authn = authn_new(&factory, &s->root.cert[0], e)))
-		rc = 0;
-	chain_free(&factory);
-	return rc;
+	if (load_chain(&s->root, s->dir, NODE_CA_ROOT, e) < 0 || !(s->trust = node_trust(&s->root, e)) ||
+	    maker_set_load(&s->makers, s->dir, e) < 0)
+		return -1;
+	s->authn = authn_new(&s->makers, &s->root.cert[0], e);
+	return s->authn ? 0 : -1;
 }
 
 /* The CA's chain as it was last time, so that the node starts without its CA. */
@@ -125,16 +122,22 @@ static int start_queue(struct server *s, struct err *e)
 	return s->queue ? 0 : -1;
 }
 
+static void add_identity(struct httpd_conf *conf, const char *sni, const struct node_identity *id)
+{
+	conf->identity[conf->n_identities++] = (struct httpd_identity){ .sni = sni, .chain = &id->chain, .key = id->key };
+}
+
 static int start_httpd(struct server *s, struct err *e)
 {
 	struct httpd_conf conf = {
 		.address = s->conf.address, .port = s->conf.port,
-		.identity = { { .sni = NODE_ONBOARD_SNI, .chain = &s->onboard.chain, .key = s->onboard.key },
-			      { .sni = NULL, .chain = &s->own.chain, .key = s->own.key } },
-		.n_identities = 2,
 		.peer = server_peer, .peer_free = server_peer_free, .handle = server_handle, .arg = s,
 	};
 
+	for (size_t i = 0; i < s->makers.n; i++)
+		add_identity(&conf, s->makers.one[i].sni, &s->makers.one[i].onboard);
+	add_identity(&conf, ONBOARD_SNI, &s->makers.one[0].onboard);
+	add_identity(&conf, NULL, &s->own);
 	s->httpd = httpd_start(&conf, e);
 	return s->httpd ? 0 : -1;
 }
@@ -148,8 +151,7 @@ static int start(struct server *s, const struct cli *c, struct err *e)
 	pthread_cond_init(&s->idle, NULL);
 	if (node_conf_load(&s->conf, s->dir, e) < 0 ||
 	    (listen && node_listen_parse(listen, s->conf.address, &s->conf.port, e) < 0) ||
-	    node_identity_load(&s->own, s->dir, NODE_OWN, e) < 0 ||
-	    node_identity_load(&s->onboard, s->dir, NODE_ONBOARD, e) < 0 || load_trust(s, e) < 0 || open_databases(s, e) < 0)
+	    node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0 || load_trust(s, e) < 0 || open_databases(s, e) < 0)
 		return -1;
 	load_ca_chain(s);
 	return start_queue(s, e) < 0 || start_httpd(s, e) < 0 ? -1 : 0;
@@ -164,7 +166,7 @@ static int announce(struct server *s, const struct cli *c, struct err *e)
 	if (ready && file_replace(ready, port, (size_t)n, 0644, e) < 0)
 		return -1;
 	log_info("serving on %s port %u for customer %s%s", s->conf.address, httpd_port(s->httpd),
-		 s->onboard.chain.cert[0].customer, s->conf.plain_est ? ", plain EST clients allowed" : "");
+		 s->makers.one[0].onboard.chain.cert[0].customer, s->conf.plain_est ? ", plain EST clients allowed" : "");
 	proc_notify("READY=1");
 	return 0;
 }
@@ -222,7 +224,7 @@ static void stop(struct server *s)
 	trust_free(s->trust);
 	chain_free(&s->root);
 	node_identity_free(&s->own);
-	node_identity_free(&s->onboard);
+	maker_set_free(&s->makers);
 	buf_free(&s->cacerts);
 	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);

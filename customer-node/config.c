@@ -137,20 +137,16 @@ static int identity_check(const struct node_identity *id, const char *path, stru
 	return rc;
 }
 
-int node_identity_load(struct node_identity *id, const char *dir, const char *name, struct err *e)
+int node_identity_load(struct node_identity *id, const char *dir, const char *name, const char *certificate, struct err *e)
 {
-	bool onboard = strcmp(name, NODE_ONBOARD) == 0;
 	char path[FILE_PATH];
 
 	*id = (struct node_identity){0};
 	if (identity_path(path, dir, name, ".key", e) < 0 || !(id->key = key_load(path, e)) ||
-	    identity_path(path, dir, name, ".pem", e) < 0)
+	    identity_path(path, dir, certificate, ".pem", e) < 0)
 		goto fail;
 	if (!file_exists(path)) {
-		if (onboard)
-			err_set(e, REASON_CONFIG, "%s is missing: the handoff is not done; see handsel-node handoff request", path);
-		else
-			err_set(e, REASON_CONFIG, "%s is missing; certify the node with: handsel-ca unit issue %s/%s.csr --role node "
+		err_set(e, REASON_CONFIG, "%s is missing; certify the node with: handsel-ca unit issue %s/%s.csr --role node "
 				"--name NAME --host HOST --out %s", path, dir, name, path);
 		goto fail;
 	}

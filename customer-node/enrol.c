@@ -228,10 +228,10 @@ static void take_id(struct enrol *x)
 }
 
 /* What the device has signed for the CA, and with which certificate; the CA judges it. The node that a new device met is the one
- * of the handoff. */
+ * of the handoff with its manufacturer. */
 static void take_endorsement(struct enrol *x, const struct peer *shown)
 {
-	const struct node_identity *met = x->peer.customer ? &x->s->own : &x->s->onboard;
+	const struct node_identity *met = x->peer.customer ? &x->s->own : &shown->maker->onboard;
 	struct ca_endorsement *d = &x->endorsement;
 
 	if (x->plain || !x->csr.endorsement.len || !met->chain.n)

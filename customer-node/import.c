@@ -32,14 +32,15 @@ int import_record(struct db *db, const struct manifest *m, const uint8_t sha256[
 {
 	uint8_t known[SHA256_LEN];
 	char subject[40], detail[60];
-	int rc = store_manifest_get(db, m->sequence, known, e);
+	const char *maker = m->entry[0].device.manufacturer;
+	int rc = store_manifest_get(db, maker, m->sequence, known, e);
 
 	if (rc < 0)
 		return -1;
 	if (rc == 1 && memcmp(known, sha256, SHA256_LEN) != 0)
 		return err_set(e, REASON_BLOCKED,
-			       "another manifest %" PRIu64 " was imported before; ask the manufacturer which one is right",
-			       m->sequence);
+			       "another manifest %" PRIu64 " of \"%s\" was imported before; ask the manufacturer which one is right",
+			       m->sequence, maker);
 	if (rc == 1)
 		return 0;
 	for (size_t i = 0; i < m->n; i++)
@@ -47,7 +48,7 @@ int import_record(struct db *db, const struct manifest *m, const uint8_t sha256[
 			return -1;
 	snprintf(subject, sizeof subject, "manifest %" PRIu64, m->sequence);
 	snprintf(detail, sizeof detail, "devices=%zu", m->n);
-	if (store_manifest_add(db, m, sha256, now, e) < 0)
+	if (store_manifest_add(db, maker, m, sha256, now, e) < 0)
 		return -1;
 	return audit_add(db, now, actor, "import", subject, detail, e);
 }
@@ -79,7 +80,8 @@ static bool is_listed(const struct allowlist *al, const struct device_id *d)
 	return false;
 }
 
-int import_append(struct buf *text, const char *file, const struct manifest *m, size_t *added, struct err *e)
+int import_append(struct buf *text, const char *file, const struct makers *makers, const struct manifest *m, size_t *added,
+		  struct err *e)
 {
 	struct device_id *missing = mem_new(m->n + 1, sizeof *missing);
 	struct allowlist al = {0};
@@ -87,7 +89,7 @@ int import_append(struct buf *text, const char *file, const struct manifest *m, 
 	int rc;
 
 	*added = 0;
-	allowlist_parse(&al, file, text, 0);
+	allowlist_parse(&al, file, text, makers, 0);
 	if (al.errors) {
 		rc = allowlist_refuse(&al, e);
 		goto out;
@@ -100,7 +102,7 @@ int import_append(struct buf *text, const char *file, const struct manifest *m, 
 	text_time(day, m->time);
 	snprintf(comment, sizeof comment, "manifest %" PRIu64 " of %.10s, %zu device%s", m->sequence, day, *added,
 		 *added == 1 ? "" : "s");
-	rc = allowlist_append(text, file, missing, *added, comment, e);
+	rc = allowlist_append(text, file, makers, missing, *added, comment, e);
 out:
 	allowlist_free(&al);
 	free(missing);

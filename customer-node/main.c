@@ -20,7 +20,7 @@ static const struct cli_command commands[] = {
 	{ "devices block", "SERIAL", "revokes its customer credential and lets it in no more", device_options, 1, 1,
 	  cmd_devices_block },
 	{ "devices unblock", "SERIAL", "takes a block back", device_options, 1, 1, cmd_devices_unblock },
-	{ "explain", "SERIAL", "why a device is let in or refused", NULL, 1, 1, cmd_explain },
+	{ "explain", "SERIAL", "why a device is let in or refused", device_options, 1, 1, cmd_explain },
 	{ "config check", "", "checks configuration, keys, certificates and allowlist", NULL, 0, 0, cmd_config_check },
 	{ "serve", "", "the daemon", serve_options, 0, 0, cmd_serve },
 	{ 0 },

@@ -15,11 +15,9 @@
 #define NODE_ALLOWLIST "allowlist.yaml"
 #define NODE_CA_ROOT "ca-root.pem"	/* the customer's root */
 #define NODE_CA_CHAIN "ca-chain.pem"	/* the customer's other CA certificates, as the CA gave them last */
-#define NODE_FACTORY "factory.pem"	/* of the handoff: issuing CAs, unit CA, root last */
+#define NODE_FACTORY "factory"		/* .pem .name of a handoff (makers.h): issuing CAs, unit CA, root last; the manufacturer */
 #define NODE_OWN "node"			/* .key .csr .pem: toward its own devices and the CA */
 #define NODE_ONBOARD "onboard"		/* .key .csr .pem: toward new devices, from the handoff */
-
-#define NODE_ONBOARD_SNI "onboard.handsel.internal"
 
 struct node_conf {
 	char name[LIMIT_NAME + 1];
@@ -40,8 +38,8 @@ struct node_identity {
 	struct key *key;
 	struct chain chain;
 };
-/* name.key and name.pem of the folder; the certificate must be of that key, with the role node. */
-int node_identity_load(struct node_identity *id, const char *dir, const char *name, struct err *e);
+/* name.key and certificate.pem of the folder; the certificate must be of that key, with the role node. */
+int node_identity_load(struct node_identity *id, const char *dir, const char *name, const char *certificate, struct err *e);
 void node_identity_free(struct node_identity *id);
 
 /* name.key (kept if it is there) and name.csr. */

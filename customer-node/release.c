@@ -26,7 +26,7 @@ int release_device(struct db *db, const char *dir, const struct node_device *d, 
 	struct release r = { .device = d->id, .time = now };
 	int rc = store_release_next(db, d->n, &r, e);
 
-	if (rc == 1 && node_identity_load(&own, dir, NODE_OWN, e) < 0)
+	if (rc == 1 && node_identity_load(&own, dir, NODE_OWN, NODE_OWN, e) < 0)
 		rc = -1;
 	while (rc == 1) {
 		rc = sign(db, &own, d, &r, e);

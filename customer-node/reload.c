@@ -39,12 +39,14 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 void server_reload(struct server *s)
 {
 	struct reload *x = mem_new(1, sizeof *x);
+	struct makers makers;
 	char path[FILE_PATH];
 	struct err e;
 
 	x->s = s;
 	x->job = (struct writer_job){ .run = run, .done = done };
-	if (file_join(path, &e, s->dir, NODE_ALLOWLIST) < 0 || allowlist_load(&x->al, path, clock_utc(), &e) < 0) {
+	if (makers_load(&makers, s->dir, &e) < 0 || file_join(path, &e, s->dir, NODE_ALLOWLIST) < 0 ||
+	    allowlist_load(&x->al, path, &makers, clock_utc(), &e) < 0) {
 		log_err(&e, "the allowlist was not applied; the one before stays in force");
 		free(x);
 		return;

@@ -8,13 +8,15 @@
 #include "authn.h"
 #include "ca_queue.h"
 #include "httpd.h"
+#include "makers.h"
 #include "node.h"
 #include "writer.h"
 
 struct server {
 	const char *dir;
 	struct node_conf conf;
-	struct node_identity own, onboard;
+	struct node_identity own;
+	struct maker_set makers;
 	struct chain root;			/* the customer's */
 	struct trust *trust;			/* it */
 	struct authn *authn;

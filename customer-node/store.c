@@ -41,6 +41,13 @@ static const char *const migrations[] = {
 	"CREATE TABLE released(sequence INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL REFERENCES device(n),"
 	" certificate BLOB NOT NULL UNIQUE, time INTEGER NOT NULL, document BLOB NOT NULL);"
 	"CREATE INDEX request_device ON request(device);",
+	/* each manufacturer counts its manifests by itself; until now there was one */
+	"ALTER TABLE manifest RENAME TO manifest_of_one;"
+	"CREATE TABLE manifest(manufacturer TEXT NOT NULL, sequence INTEGER NOT NULL, sha256 BLOB NOT NULL, time INTEGER NOT NULL,"
+	" imported INTEGER NOT NULL, devices INTEGER NOT NULL, PRIMARY KEY(manufacturer, sequence)) WITHOUT ROWID;"
+	"INSERT INTO manifest SELECT coalesce((SELECT manufacturer FROM shipped LIMIT 1), ''), sequence, sha256, time, imported, devices"
+	" FROM manifest_of_one;"
+	"DROP TABLE manifest_of_one;",
 };
 
 struct db *store_open(const char *path, struct err *e)
@@ -462,6 +469,14 @@ int store_allow_add(struct db *db, const struct allow_entry *a, struct err *e)
 	return db_run(s, e);
 }
 
+int store_allow_name(struct db *db, const char *manufacturer, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE OR REPLACE allow SET manufacturer = ? WHERE manufacturer = ''");
+
+	bind_text(s, 1, manufacturer);
+	return db_run(s, e);
+}
+
 #define ALLOW_COLUMNS "serial, manufacturer, model, blocked, expires, note, line"
 
 static void col_allow(struct stmt *s, struct allow_entry *a)
@@ -535,12 +550,13 @@ int store_applied_set(struct db *db, const char *file_sha256, int64_t time, stru
 }
 
 /* ---- manifests ---- */
-int store_manifest_get(struct db *db, uint64_t sequence, uint8_t sha256[SHA256_LEN], struct err *e)
+int store_manifest_get(struct db *db, const char *manufacturer, uint64_t sequence, uint8_t sha256[SHA256_LEN], struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT sha256 FROM manifest WHERE sequence = ?");
+	struct stmt *s = db_stmt(db, "SELECT sha256 FROM manifest WHERE manufacturer = ? AND sequence = ?");
 	int rc;
 
-	bind_int(s, 1, (int64_t)sequence);
+	bind_text(s, 1, manufacturer);
+	bind_int(s, 2, (int64_t)sequence);
 	rc = db_step(s, e);
 	if (rc != 1)
 		return rc;
@@ -549,15 +565,17 @@ int store_manifest_get(struct db *db, uint64_t sequence, uint8_t sha256[SHA256_L
 	return 1;
 }
 
-int store_manifest_add(struct db *db, const struct manifest *m, const uint8_t sha256[SHA256_LEN], int64_t now, struct err *e)
+int store_manifest_add(struct db *db, const char *manufacturer, const struct manifest *m, const uint8_t sha256[SHA256_LEN],
+		       int64_t now, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "INSERT INTO manifest VALUES(?, ?, ?, ?, ?)");
+	struct stmt *s = db_stmt(db, "INSERT INTO manifest VALUES(?, ?, ?, ?, ?, ?)");
 
-	bind_int(s, 1, (int64_t)m->sequence);
-	bind_blob(s, 2, sha256, SHA256_LEN);
-	bind_int(s, 3, m->time);
-	bind_int(s, 4, now);
-	bind_int(s, 5, (int64_t)m->n);
+	bind_text(s, 1, manufacturer);
+	bind_int(s, 2, (int64_t)m->sequence);
+	bind_blob(s, 3, sha256, SHA256_LEN);
+	bind_int(s, 4, m->time);
+	bind_int(s, 5, now);
+	bind_int(s, 6, (int64_t)m->n);
 	return db_run(s, e);
 }
 
@@ -593,11 +611,12 @@ int store_voucher_get(struct db *db, const struct device_id *id, struct buf *cms
 	return 1;
 }
 
-int store_shipped_any(struct db *db, const char *serial, struct err *e)
+int store_shipped_any(struct db *db, const char *serial, const char *manufacturer, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT 1 FROM shipped WHERE serial = ? LIMIT 1");
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM shipped WHERE serial = ? AND ? IN ('', manufacturer) LIMIT 1");
 
 	bind_text(s, 1, serial);
+	bind_text(s, 2, manufacturer);
 	return step_bool(s, e);
 }
 
@@ -615,12 +634,13 @@ int store_shipped_put(struct db *db, const struct manifest_entry *m, uint64_t se
 /* ---- lists ---- */
 int store_view(struct db *db, const char *serial, int (*each)(void *arg, const struct store_view *v), void *arg, struct err *e)
 {
-	/* An allowlist entry without model or manufacturer shows by itself only while no device of its serial is known. */
+	/* An allowlist entry shows by itself only while no device of its serial and manufacturer is known. */
 	struct stmt *s = db_stmt(db,
 		"WITH known AS (SELECT serial, manufacturer, model FROM device"
 		"  UNION SELECT serial, manufacturer, model FROM shipped),"
 		" everything AS (SELECT * FROM known UNION SELECT serial, manufacturer, model FROM allow a"
-		"  WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.serial = a.serial))"
+		"  WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.serial = a.serial"
+		"  AND a.manufacturer IN ('', k.manufacturer)))"
 		" SELECT " DEVICE_COLUMNS ", u.serial, u.manufacturer, u.model, a.serial IS NOT NULL, a.blocked, a.expires, a.note,"
 		"  s.sequence, (SELECT count(*) FROM outbox o WHERE o.device = d.n)"
 		" FROM everything u"

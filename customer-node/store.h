@@ -113,6 +113,8 @@ struct allow_entry {
 };
 int store_allow_clear(struct db *db, struct err *e);
 int store_allow_add(struct db *db, const struct allow_entry *a, struct err *e);
+/* Entries without a manufacturer are of this one. */
+int store_allow_name(struct db *db, const char *manufacturer, struct err *e);
 /* The entry for this device. 0: none; then *other tells whether its serial is listed for another model or manufacturer. */
 int store_allow_get(struct db *db, const struct device_id *id, struct allow_entry *a, bool *other, struct err *e);
 int store_allow_list(struct db *db, int (*each)(void *arg, const struct allow_entry *a), void *arg, struct err *e);
@@ -120,12 +122,15 @@ int store_applied_get(struct db *db, char file_sha256[SHA256_HEX], int64_t *time
 int store_applied_set(struct db *db, const char *file_sha256, int64_t time, struct err *e);
 
 /* ---- manifests ---- */
-int store_manifest_get(struct db *db, uint64_t sequence, uint8_t sha256[SHA256_LEN], struct err *e);
-int store_manifest_add(struct db *db, const struct manifest *m, const uint8_t sha256[SHA256_LEN], int64_t now, struct err *e);
+/* Each manufacturer counts its own. */
+int store_manifest_get(struct db *db, const char *manufacturer, uint64_t sequence, uint8_t sha256[SHA256_LEN], struct err *e);
+int store_manifest_add(struct db *db, const char *manufacturer, const struct manifest *m, const uint8_t sha256[SHA256_LEN],
+		       int64_t now, struct err *e);
 int store_shipped_get(struct db *db, const struct device_id *id, uint64_t *sequence, uint8_t certificate[SHA256_LEN],
 		      struct err *e);
 int store_voucher_get(struct db *db, const struct device_id *id, struct buf *cms, struct err *e);	/* *cms empty: none */
-int store_shipped_any(struct db *db, const char *serial, struct err *e);	/* 1: some device of this serial */
+/* 1: some device of this serial; manufacturer "" = of any. */
+int store_shipped_any(struct db *db, const char *serial, const char *manufacturer, struct err *e);
 int store_shipped_put(struct db *db, const struct manifest_entry *m, uint64_t sequence, struct err *e);
 
 /* ---- lists for people: all that is known of a device, from whichever table ---- */

@@ -7,6 +7,7 @@
 #include "confirm.h"
 #include "envelope.h"
 #include "mem.h"
+#include "oid.h"
 
 void credential_free(struct credential *c)
 {
@@ -17,14 +18,15 @@ void credential_free(struct credential *c)
 	*c = (struct credential){ .slot = SLOT_NONE };
 }
 
-/* The names: a certificate for another device is no use, even if it is for our key. */
-static int check_names(const struct cert *leaf, const struct device_id *device, struct err *e)
+/* The names: a certificate for another device is no use, even if it is for our key. A customer's CA may have no model file of this
+ * manufacturer, and then knows no hwType. */
+static int check_names(const struct cert *leaf, const struct device_id *device, bool customer, struct err *e)
 {
 	if (!device_same(&leaf->device, device))
 		return err_set(e, REASON_REQUEST, "the certificate names %s %s %s, this device is %s %s %s",
 			       leaf->device.manufacturer, leaf->device.model, leaf->device.serial, device->manufacturer,
 			       device->model, device->serial);
-	if (strcmp(leaf->hw_serial, device->serial) != 0)
+	if (!(customer && !leaf->hw_serial[0]) && strcmp(leaf->hw_serial, device->serial) != 0)
 		return err_set(e, REASON_REQUEST, "hardwareModuleName of the certificate has the serial \"%s\" instead of %s",
 			       leaf->hw_serial, device->serial);
 	return 0;
@@ -45,7 +47,7 @@ int credential_verify(const struct credential *c, const struct device_id *device
 		if (!buf_same(&spki, &c->chain.cert[0].spki))
 			err_set(e, REASON_REQUEST, "the certificate is for another key");
 		else
-			rc = check_names(&c->chain.cert[0], device, e);
+			rc = check_names(&c->chain.cert[0], device, strcmp(policy, OID_POLICY_CUSTOMER) == 0, e);
 	}
 	trust_free(trust);
 	buf_free(&spki);

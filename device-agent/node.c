@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "onboard.h"
 #include "oid.h"
 
 int node_url(struct url *u, const char *text, struct err *e)
@@ -43,16 +44,19 @@ void node_disconnect(struct node *n)
 struct tls *node_handshake(struct node *n, int fd, int64_t deadline_ms, struct err *e)
 {
 	bool new_device = n->own->slot == SLOT_FACTORY;
+	char sni[ONBOARD_SNI_MAX];
 	struct tls_client opt = {
 		.chain = &n->own->chain,
 		.key = n->own->key,
 		.trust = n->trust,
 		.rule = { .purpose = PURPOSE_SERVER, .policy = OID_POLICY_UNIT, .role = "node", .now = clock_utc() },
-		.sni = new_device ? NODE_ONBOARD_SNI : NULL,
+		.sni = new_device ? sni : NULL,
 		.deadline_ms = deadline_ms,
 	};
-	struct tls *t = tls_connect(fd, &opt, e);
+	struct tls *t;
 
+	onboard_sni(sni, &n->own->root.cert[0]);
+	t = tls_connect(fd, &opt, e);
 	if (!t)
 		return NULL;
 	memcpy(n->customer, tls_peer(t)->customer, sizeof n->customer);

@@ -6,8 +6,6 @@
 #include "http.h"
 #include "httpc.h"
 
-#define NODE_ONBOARD_SNI "onboard.handsel.internal"
-
 struct store;
 
 struct node {

@@ -37,7 +37,9 @@ static void check_kept(const char *before, const char *after)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static const struct makers several = { { "Acme Devices", "Other Devices" }, 2 };
+
+static void test(const uint8_t *data, size_t size, const struct makers *makers)
 {
 	struct device_id new[] = { { "Acme Devices", "gateway \"b\\", "zz-1" }, { "Acme Devices", "c", "zz-2" } };
 	struct allowlist al = {0}, again = {0};
@@ -46,10 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	buf_add(&text, data, size);
 	buf_add(&before, data, size);
-	allowlist_parse(&al, "input", &text, NOW);
+	allowlist_parse(&al, "input", &text, makers, NOW);
 	check(&al);
-	if (allowlist_append(&text, "input", new, ARRAY_LEN(new), "new", &e) == 0) {
-		allowlist_parse(&again, "input", &text, NOW);
+	if (allowlist_append(&text, "input", makers, new, ARRAY_LEN(new), "new", &e) == 0) {
+		allowlist_parse(&again, "input", &text, makers, NOW);
 		FUZZ_MUST(al.errors == 0 && again.errors == 0 && again.n == al.n + ARRAY_LEN(new));
 		if (!memchr(data, '[', size) && strlen(buf_text(&before)) == size)
 			check_kept(buf_text(&before), buf_text(&text));
@@ -60,5 +62,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	allowlist_free(&again);
 	buf_free(&text);
 	buf_free(&before);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct makers one = { .n = 0 };
+
+	test(data, size, &one);
+	one = several;
+	one.n = 1;
+	test(data, size, &one);
+	test(data, size, &several);
 	return 0;
 }

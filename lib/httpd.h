@@ -19,11 +19,13 @@ struct httpd_identity {			/* the last one, with sni NULL, is for all other names
 	const struct key *key;
 };
 
+#define HTTPD_IDENTITIES (LIMIT_MAKERS + 2)
+
 struct httpd_conf {
 	const char *address;		/* "127.0.0.1", "::", ... */
 	uint16_t port;			/* 0: any free one, see httpd_port() */
 	unsigned threads;		/* 0: one a core */
-	struct httpd_identity identity[3];
+	struct httpd_identity identity[HTTPD_IDENTITIES];
 	size_t n_identities;
 	int64_t deadline_ms;		/* absolute time of one request, handshake included; 0: TIMEOUT_HTTP_MS */
 

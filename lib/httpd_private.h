@@ -47,7 +47,7 @@ struct http_req {
 
 struct httpd {
 	struct httpd_conf conf;
-	struct identity identity[3];
+	struct identity identity[HTTPD_IDENTITIES];
 	struct MHD_Daemon *mhd;
 	int listen_fd;
 	uint16_t port;

@@ -30,6 +30,7 @@
 #define LIMIT_TAG		4096u		/* attributes are quadratic in the parser: 418 KiB in one tag take 2.3 s */
 #define LIMIT_XML_DEPTH		16		/* our deepest message has 5 levels */
 #define LIMIT_BATCH		64		/* requests in one message: past it a commit no longer gets cheaper */
+#define LIMIT_MAKERS		16		/* manufacturers of one node: each has a certificate in the server */
 #define LIMIT_NAME		64		/* bytes of a name: ub-common-name of RFC 5280 appendix A */
 #define LIMIT_SERIAL		64		/* bytes of a device serial: ub-serial-number of RFC 5280 appendix A */
 

@@ -11,13 +11,20 @@
 
 #define NOW 1795000000		/* 2026-11-18 */
 
-static void parse(struct allowlist *al, const char *text)
+static const struct makers none, one = { { "Acme Devices" }, 1 }, two = { { "Acme Devices", "Bolt \"B\" Works" }, 2 };
+
+static void parse_for(struct allowlist *al, const char *text, const struct makers *makers)
 {
 	struct buf b = {0};
 
 	buf_str(&b, text);
-	allowlist_parse(al, "list.yaml", &b, NOW);
+	allowlist_parse(al, "list.yaml", &b, makers, NOW);
 	buf_free(&b);
+}
+
+static void parse(struct allowlist *al, const char *text)
+{
+	parse_for(al, text, &none);
 }
 
 /* ---- faults, each at its exact place ---- */
@@ -147,7 +154,7 @@ static void test_append(void)
 		struct err e = {0};
 
 		buf_str(&text, appends[i].before);
-		CU_ASSERT_EQUAL(allowlist_append(&text, "list.yaml", &d, 1, "new", &e), 0);
+		CU_ASSERT_EQUAL(allowlist_append(&text, "list.yaml", &none, &d, 1, "new", &e), 0);
 		if (strcmp(buf_text(&text), appends[i].after) != 0) {
 			printf("\n%zu: %s\n%s", i, e.text, buf_text(&text));
 			CU_FAIL("append");
@@ -170,7 +177,7 @@ static void test_append_refused(void)
 		struct err e = {0};
 
 		buf_str(&text, texts[i]);
-		CU_ASSERT_EQUAL(allowlist_append(&text, "list.yaml", &d, 1, "new", &e), -1);
+		CU_ASSERT_EQUAL(allowlist_append(&text, "list.yaml", &none, &d, 1, "new", &e), -1);
 		CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
 		CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "list.yaml"));
 		buf_free(&text);
@@ -184,6 +191,35 @@ static struct db *open_db(struct err *e)
 
 	file_join(path, e, unit_folder(), "node.db");
 	return store_open(path, e);
+}
+
+/* The manifests of a database from before there were several manufacturers are the one manufacturer's. */
+static void test_migration(void)
+{
+	static const char *const back[] = {
+		"DROP TABLE manifest",
+		"CREATE TABLE manifest(sequence INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, time INTEGER NOT NULL,"
+		" imported INTEGER NOT NULL, devices INTEGER NOT NULL)",
+		"INSERT INTO manifest VALUES(7, x'07', 1, 1, 1)",
+		"INSERT INTO shipped VALUES('1', 'Acme Devices', 'b', 7, x'01', NULL)",
+		"PRAGMA user_version = 3",
+	};
+	char path[FILE_PATH];
+	uint8_t sha256[SHA256_LEN];
+	struct err e = {0};
+	struct db *db;
+
+	file_join(path, &e, unit_folder(), "old.db");
+	db = store_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	for (size_t i = 0; i < ARRAY_LEN(back); i++)
+		CU_ASSERT_EQUAL_FATAL(db_run(db_stmt(db, back[i]), &e), 0);
+	db_close(db);
+	db = store_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	CU_ASSERT_EQUAL(store_manifest_get(db, "Acme Devices", 7, sha256, &e), 1);
+	CU_ASSERT_EQUAL(store_manifest_get(db, "Bolt Works", 7, sha256, &e), 0);
+	db_close(db);
 }
 
 static int apply(struct db *db, struct allowlist *al, struct err *e)
@@ -289,15 +325,120 @@ static void test_manifest(void)
 	db_close(db);
 
 	buf_str(&text, "version: 1\ndevices:\n  - serial: \"2\"  # mine\n");
-	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &m, &added, &e), 0);
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &none, &m, &added, &e), 0);
 	CU_ASSERT_EQUAL(added, 1);
 	CU_ASSERT_STRING_EQUAL(buf_text(&text), "version: 1\ndevices:\n  - serial: \"2\"  # mine\n"
 		"  # manifest 6 of 2026-11-18, 1 device\n  - serial: \"1\"\n    model: \"b\"\n");
-	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &m, &added, &e), 0);
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &none, &m, &added, &e), 0);
 	CU_ASSERT_EQUAL(added, 0);
 	buf_free(&text);
 }
 
+/* ---- several manufacturers ---- */
+static const struct {
+	const struct makers *makers;
+	const char *text, *finding, *word, *maker;
+} maker_cases[] = {
+	{ &none, "version: 1\ndevices:\n  - serial: \"1\"\n", "", "", "" },
+	{ &one, "version: 1\ndevices:\n  - serial: \"1\"\n", "", "", "Acme Devices" },
+	{ &one, "version: 1\ndevices:\n  - serial: \"1\"\n    manufacturer: Acme Devices\n", "", "", "Acme Devices" },
+	{ &one, "version: 1\ndevices:\n  - serial: \"1\"\n    manufacturer: Acme\n",
+	  "list.yaml:4:19: warning[A-UNKNOWN]: ", "\"Acme Devices\"", "Acme" },
+	{ &one, "version: 1\ndevices:\n  - serial: \"1\"\n  - serial: \"1\"\n    manufacturer: Acme Devices\n",
+	  "list.yaml:4:5: error[A-DUPLICATE]: ", "first in line 3", "Acme Devices" },
+	{ &two, "version: 1\ndevices:\n  - serial: \"1\"\n",
+	  "list.yaml:3:13: error[A-MANUFACTURER]: ", "\"Bolt \"B\" Works\"", "" },
+	{ &two, "version: 1\ndevices:\n  - serial: \"1\"\n    model: b\n    manufacturer: Acme Devices\n"
+	  "  - serial: \"1\"\n    model: b\n    manufacturer: 'Bolt \"B\" Works'\n", "", "", "Acme Devices" },
+};
+
+static void test_makers(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(maker_cases); i++) {
+		struct allowlist al = {0};
+		struct buf text = {0};
+
+		parse_for(&al, maker_cases[i].text, maker_cases[i].makers);
+		CU_ASSERT_EQUAL(al.n_findings, maker_cases[i].finding[0] ? 1 : 0);
+		if (al.n_findings)
+			finding_text(&al, &al.finding[0], &text);
+		if (strncmp(buf_text(&text), maker_cases[i].finding, strlen(maker_cases[i].finding)) != 0 ||
+		    !strstr(buf_text(&text), maker_cases[i].word)) {
+			printf("\n  %zu: wanted %s\n  got %s\n", i, maker_cases[i].finding, buf_text(&text));
+			CU_FAIL("finding");
+		}
+		CU_ASSERT_STRING_EQUAL(al.entry[0].device.manufacturer, maker_cases[i].maker);
+		buf_free(&text);
+		allowlist_free(&al);
+	}
+}
+
+static void test_makers_append(void)
+{
+	static const struct device_id a = { "Acme Devices", "b", "1" }, b = { "Bolt \"B\" Works", "b", "1" };
+	struct manifest_entry entry = { .device = a };
+	struct manifest m = { .customer = "c", .sequence = 1, .time = NOW, .entry = &entry, .n = 1 };
+	struct buf text = {0};
+	struct err e = {0};
+	size_t added;
+
+	buf_str(&text, "version: 1\n");
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &one, &m, &added, &e), 0);
+	CU_ASSERT_STRING_EQUAL(buf_text(&text), "version: 1\ndevices:\n  # manifest 1 of 2026-11-18, 1 device\n"
+		"  - serial: \"1\"\n    model: \"b\"\n");
+	entry.device = b;
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &two, &m, &added, &e), -1);	/* the list must say whose its serial is */
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "list.yaml:4:13: error[A-MANUFACTURER]"));
+	buf_clear(&text);
+	buf_str(&text, "version: 1\ndevices:\n  - serial: \"1\"\n    manufacturer: Acme Devices\n");
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &two, &m, &added, &e), 0);
+	CU_ASSERT_EQUAL(added, 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&text),
+		"  - serial: \"1\"\n    manufacturer: \"Bolt \\\"B\\\" Works\"\n    model: \"b\"\n"));
+	buf_free(&text);
+}
+
+/* The same serial and model of two factories: two devices. */
+static void test_makers_store(void)
+{
+	static const struct device_id a = { "Acme Devices", "b", "1" }, b = { "Bolt \"B\" Works", "b", "1" };
+	struct manifest_entry entry = { .device = a, .certificate = { 1 } };
+	struct manifest m = { .customer = "c", .sequence = 1, .time = NOW, .entry = &entry, .n = 1 };
+	struct allowlist al = {0};
+	struct allow_entry got;
+	struct err e = {0};
+	struct db *db = open_db(&e);
+	uint8_t hash[SHA256_LEN];
+	uint64_t sequence;
+	bool other;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	CU_ASSERT_EQUAL(record(db, &m, 1, &e), 0);
+	entry = (struct manifest_entry){ .device = b, .certificate = { 2 } };
+	CU_ASSERT_EQUAL(record(db, &m, 2, &e), 0);	/* its number 1, too */
+	CU_ASSERT_EQUAL(store_shipped_get(db, &a, &sequence, hash, &e), 1);
+	CU_ASSERT_EQUAL(hash[0], 1);
+	CU_ASSERT_EQUAL(store_shipped_get(db, &b, &sequence, hash, &e), 1);
+	CU_ASSERT_EQUAL(hash[0], 2);
+	parse_for(&al, "version: 1\ndevices:\n  - serial: \"1\"\n", &one);
+	CU_ASSERT_EQUAL(apply(db, &al, &e), 0);
+	CU_ASSERT_EQUAL(store_allow_get(db, &a, &got, &other, &e), 1);
+	CU_ASSERT_EQUAL(store_allow_get(db, &b, &got, &other, &e), 0);
+	CU_ASSERT_EQUAL(store_shipped_any(db, "1", "Bolt \"B\" Works", &e), 1);
+	CU_ASSERT_EQUAL(store_shipped_any(db, "1", "Acme", &e), 0);
+	/* what was applied before there was a handoff is the first manufacturer's */
+	parse(&al, "version: 1\ndevices:\n  - serial: \"1\"\n");
+	CU_ASSERT_EQUAL(apply(db, &al, &e), 0);
+	CU_ASSERT_EQUAL(store_allow_get(db, &b, &got, &other, &e), 1);
+	CU_ASSERT_EQUAL(store_allow_name(db, a.manufacturer, &e), 0);
+	CU_ASSERT_EQUAL(store_allow_get(db, &a, &got, &other, &e), 1);
+	CU_ASSERT_EQUAL(store_allow_get(db, &b, &got, &other, &e), 0);
+	allowlist_free(&al);
+	db_close(db);
+}
+
 UNIT_MAIN("node allowlist", { "faults", test_faults }, { "all faults at once", test_all_faults_at_once },
 	  { "values", test_values }, { "append", test_append }, { "append refused", test_append_refused },
-	  { "apply", test_apply }, { "manifest", test_manifest })
+	  { "apply", test_apply }, { "manifest", test_manifest },
+	  { "older database", test_migration }, { "manufacturers", test_makers }, { "manufacturers, appended", test_makers_append },
+	  { "manufacturers, stored", test_makers_store })

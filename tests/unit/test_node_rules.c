@@ -17,6 +17,7 @@
 static struct db *db;
 static struct err e;
 static int64_t now = NOW;
+static const struct makers makers = { { "Acme Devices" }, 1 };
 
 static const struct device_id dev = { "Acme Devices", "gateway-b", "00020001" };
 static const struct device_id dev2 = { "Acme Devices", "gateway-b", "00020002" };
@@ -29,7 +30,7 @@ static void list(const char *yaml)
 	int ended;
 
 	buf_str(&b, yaml);
-	allowlist_parse(&al, "list.yaml", &b, now);
+	allowlist_parse(&al, "list.yaml", &b, &makers, now);
 	CU_ASSERT_EQUAL_FATAL(allowlist_apply(db, &al, "test", now, &ended, &e), 0);
 	allowlist_free(&al);
 	buf_free(&b);
