@@ -345,7 +345,8 @@ struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
 	q->url = conf->node->ca;
 	q->last = &q->first;
 	q->need_chain = true;
-	q->client = (struct ca_client){ .connect = connect_ca, .arg = &q->url, .host = q->url.host, .chain = &conf->own->chain,
+	q->client = (struct ca_client){ .connect = connect_ca, .arg = &q->url, .host = q->url.host, .ca = conf->node->ca_id,
+					.chain = &conf->own->chain,
 					.key = conf->own->key, .trust = conf->trust, .timeout_ms = CALL_MS };
 	if (conf->chain_now)
 		ask_chain(q);

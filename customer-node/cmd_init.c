@@ -31,6 +31,7 @@ static const char first_allowlist[] =
 const struct cli_option init_options[] = {
 	{ "name", "NAME", "name of this node, as in its certificate", false },
 	{ "ca", "URL", "https://HOST:PORT of the customer's handsel-ca", false },
+	{ "ca-id", "ID", "which CA of that system, where it has several", false },
 	{ "ca-root", "FILE", "the customer's root certificate (PEM)", false },
 	{ "listen", "ADDR:PORT", "where to serve, default " LISTEN_DEFAULT, false },
 	{ "host", "NAME_OR_IP", "a name or address that devices use, for the hint to the CA's operator", true },
@@ -99,7 +100,7 @@ static int make_database(const char *dir, struct err *e)
 
 static int init_conf(const struct cli *c, struct node_conf *conf, struct err *e)
 {
-	const char *name = need(c, "name", e), *ca = name ? need(c, "ca", e) : NULL, *listen = cli_get(c, "listen");
+	const char *id = cli_get(c, "ca-id"), *name = need(c, "name", e), *ca = name ? need(c, "ca", e) : NULL, *listen = cli_get(c, "listen");
 
 	*conf = (struct node_conf){ .pending_s = TIMEOUT_PENDING_S };
 	if (!ca || !need(c, "ca-root", e))
@@ -109,6 +110,8 @@ static int init_conf(const struct cli *c, struct node_conf *conf, struct err *e)
 			       LIMIT_NAME);
 	if (url_parse(&conf->ca, ca, e) < 0)
 		return -1;
+	if (id && (!text_is_token(id, CA_ID_MAX) || text_copy(conf->ca_id, sizeof conf->ca_id, id) < 0))
+		return err_set(e, REASON_CONFIG, "--ca-id %s: letters, digits, dots, underlines and hyphens, at most %d", id, CA_ID_MAX);
 	if (text_copy(conf->name, sizeof conf->name, name) < 0 || text_copy(conf->ca_url, sizeof conf->ca_url, ca) < 0)
 		return err_set(e, REASON_CONFIG, "--ca is too long");
 	return node_listen_parse(listen ? listen : LISTEN_DEFAULT, conf->address, &conf->port, e);

@@ -30,7 +30,7 @@ int node_listen_parse(const char *text, char address[256], uint16_t *port, struc
 	return 0;
 }
 
-enum { AT_VERSION, NAME, LISTEN, CA, PLAIN_EST, PENDING, FIELDS };
+enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FIELDS };
 
 static int read_fields(struct node_conf *c, const struct conf_node *root, struct err *e)
 {
@@ -39,6 +39,7 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		[NAME] = { "name", CONF_SCALAR, true },
 		[LISTEN] = { "listen", CONF_SCALAR, true },
 		[CA] = { "ca", CONF_SCALAR, true },
+		[ID_OF_CA] = { "ca-id", CONF_SCALAR, false },
 		[PLAIN_EST] = { "plain-est", CONF_SCALAR, false },
 		[PENDING] = { "pending", CONF_SCALAR, false },
 	};
@@ -48,7 +49,7 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 	if (conf_fields(root, fields, FIELDS, f, e) < 0 || conf_version(f[AT_VERSION], root, e) < 0 ||
 	    conf_str(f[NAME], c->name, sizeof c->name, e) < 0 || conf_bool(f[PLAIN_EST], &c->plain_est, e) < 0 ||
 	    conf_seconds(f[PENDING], &c->pending_s, PENDING_MAX_S, e) < 0 ||
-	    conf_str(f[CA], c->ca_url, sizeof c->ca_url, e) < 0)
+	    conf_str(f[CA], c->ca_url, sizeof c->ca_url, e) < 0 || conf_str(f[ID_OF_CA], c->ca_id, sizeof c->ca_id, e) < 0)
 		return -1;
 	if (!text_is_token(c->name, LIMIT_NAME))
 		return conf_error(f[NAME], e, "a name is letters, digits, dots, underlines and hyphens, at most %d", LIMIT_NAME);
@@ -56,6 +57,8 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		return conf_error(f[LISTEN], e, "%s", why.text);
 	if (url_parse(&c->ca, c->ca_url, &why) < 0)
 		return conf_error(f[CA], e, "%s", why.text);
+	if (f[ID_OF_CA] && !text_is_token(c->ca_id, CA_ID_MAX))
+		return conf_error(f[ID_OF_CA], e, "a CA's id is letters, digits, dots, underlines and hyphens, at most %d", CA_ID_MAX);
 	if (c->pending_s == 0)
 		return conf_error(f[PENDING], e, "a device needs some time to confirm; write 15m");
 	return 0;
@@ -88,6 +91,7 @@ static const char conf_format[] =
 	"\n"
 	"# the customer's handsel-ca\n"
 	"ca: \"%s\"\n"
+	"%s%s%s"
 	"\n"
 	"# true lets EST clients in that carry no Handsel request id (curl, strongSwan, ...). It weakens: a late message of an\n"
 	"# older try cannot be told from a new one, handing out counts as confirmation, and no signature of the factory key\n"
@@ -107,7 +111,8 @@ int node_conf_save(const struct node_conf *c, const char *dir, struct err *e)
 	if (file_join(path, e, dir, NODE_CONF) < 0)
 		return -1;
 	snprintf(address, sizeof address, "%s%s%s", v6 ? "[" : "", c->address, v6 ? "]" : "");
-	buf_fmt(&b, conf_format, c->name, address, c->port, c->ca_url, c->plain_est ? "true" : "false",
+	buf_fmt(&b, conf_format, c->name, address, c->port, c->ca_url,
+		c->ca_id[0] ? "ca-id: \"" : "", c->ca_id, c->ca_id[0] ? "\"\n" : "", c->plain_est ? "true" : "false",
 		(unsigned long long)c->pending_s);
 	rc = file_replace(path, b.data, b.len, 0644, e);
 	buf_free(&b);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "camsg.h"
 #include "file.h"
 #include "http.h"
 #include "key.h"
@@ -25,6 +26,7 @@ struct node_conf {
 	uint16_t port;
 	struct url ca;
 	char ca_url[512];		/* as written */
+	char ca_id[CA_ID_MAX + 1];	/* which CA of that system; "": its first */
 	bool plain_est;			/* handsel-node(1) says what it weakens */
 	uint64_t pending_s;
 };

@@ -40,7 +40,6 @@ static struct ca_message *issue_message(const struct attempt *a, struct err *e)
 	struct ca_message *m = mem_new(1, sizeof *m);
 	struct ca_request *r = &m->request[0];
 
-	memcpy(m->ca, go->ca, sizeof m->ca);
 	m->n = 1;
 	r->kind = CA_ISSUE;
 	r->request = a->c.request;
@@ -134,7 +133,7 @@ static bool session_changed(struct attempt *a, const uint8_t before[TLS_EXPORTER
 	return !t || tls_exporter(t, after, &e) < 0 || memcmp(before, after, sizeof after) != 0;
 }
 
-static int confirm_call(struct attempt *a, const struct ca_message *m, const uint8_t exporter[TLS_EXPORTER_LEN], struct err *e)
+static int confirm_call(struct attempt *a, struct ca_message *m, const uint8_t exporter[TLS_EXPORTER_LEN], struct err *e)
 {
 	struct ca_reply *r = mem_new(1, sizeof *r);
 	uint32_t generation = 0;
@@ -178,7 +177,6 @@ static int confirm(struct attempt *a, struct err *e)
 	m = credential_confirm(&a->c, session, e);
 	if (!m)
 		return -1;
-	memcpy(m->ca, a->o->go->ca, sizeof m->ca);
 	rc = confirm_call(a, m, exporter, e);
 	ca_message_free(m);
 	if (rc < 0)
@@ -217,7 +215,8 @@ int obtain_factory(const struct obtain *o, struct err *e)
 		err_set(e, REASON_TICKET, "no request is prepared for this ticket; start the unit again");
 	else if (cert_parse(&root, o->go->root.data, o->go->root.len, e) == 0 && trust_add_root(trust, &root, e) == 0 &&
 		 store_pin_root(o->store, &root, e) == 0 && store_load(o->store, SLOT_FACTORY, &a.c, e) == 0) {
-		a.client = (struct ca_client){ .connect = o->connect, .arg = o->arg, .host = o->go->host, .trust = trust };
+		a.client = (struct ca_client){ .connect = o->connect, .arg = o->arg, .host = o->go->host, .ca = o->go->ca,
+						.trust = trust };
 		rc = try_with_pauses(&a, e);
 		ca_client_close(&a.client);
 	}

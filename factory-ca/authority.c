@@ -52,11 +52,37 @@ int endpoint_parse(struct endpoint *p, const char *text, struct err *e)
 }
 
 /* ---- ca.yaml ---- */
+static int read_profiles(struct settings *s, const struct conf_node *list, struct err *e)
+{
+	s->n_profiles = 0;
+	for (size_t i = 0; list && i < conf_count(list); i++) {
+		const struct conf_node *n = conf_item(list, i);
+
+		if (s->n_profiles == LIMIT_PROFILES)
+			return conf_error(n, e, "profiles: more than %d", LIMIT_PROFILES);
+		if (conf_str(n, s->profile[i], sizeof s->profile[i], e) < 0)
+			return -1;
+		if (!text_is_token(s->profile[i], CA_ID_MAX))
+			return conf_error(n, e, "profiles: a name is letters, digits, \".\", \"_\" and \"-\", at most %d",
+					  CA_ID_MAX);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(s->profile[k], s->profile[i]) == 0)
+				return conf_error(n, e, "profiles: \"%s\" stands there twice", s->profile[i]);
+		s->n_profiles++;
+	}
+	if (list && !s->n_profiles)
+		return conf_error(list, e, "profiles: name at least one, or remove the line for \"%s\"", site_profile(s->site));
+	if (!list)
+		snprintf(s->profile[s->n_profiles++], sizeof s->profile[0], "%s", site_profile(s->site));
+	return 0;
+}
+
 static int settings_read(struct settings *s, const struct conf_node *root, struct err *e)
 {
 	static const struct conf_field fields[] = {
 		{ "version", CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "id", CONF_SCALAR, true },
-		{ "name", CONF_SCALAR, true }, { "listen", CONF_SCALAR, true }, { "pending", CONF_SCALAR, false },
+		{ "name", CONF_SCALAR, true }, { "listen", CONF_SCALAR, false }, { "pending", CONF_SCALAR, false },
+		{ "profiles", CONF_LIST, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
 	struct endpoint where;
@@ -80,9 +106,9 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 				  "pending: 0 would revoke before a device can confirm; write for example 15m");
 	if (n[5] && s->site == SITE_CUSTOMER)
 		return conf_error(n[5], e, "pending: at the customer the node owns the pending time; remove the line");
-	if (endpoint_parse(&where, s->listen, &why) < 0)
+	if (n[4] && endpoint_parse(&where, s->listen, &why) < 0)
 		return conf_error(n[4], e, "listen: %s", why.text);
-	return 0;
+	return read_profiles(s, n[6], e);
 }
 
 int settings_load(struct settings *s, const char *dir, struct err *e)
@@ -116,7 +142,11 @@ int settings_save(const struct settings *s, const char *dir, struct err *e)
 	buf_fmt(&text, "version: 1\nkind: %s\nid: \"%s\"\nname: \"", site_name(s->site), s->id);
 	for (const char *p = s->name; *p; p++)
 		buf_fmt(&text, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-	buf_fmt(&text, "\"\nlisten: \"%s\"\n", s->listen);
+	buf_fmt(&text, "\"\n");
+	if (*s->listen)
+		buf_fmt(&text, "listen: \"%s\"\n", s->listen);
+	for (size_t i = 0; i < s->n_profiles; i++)
+		buf_fmt(&text, "%s\"%s\"%s", i ? ", " : "profiles: [", s->profile[i], i + 1 == s->n_profiles ? "]\n" : "");
 	if (s->site == SITE_FACTORY)
 		buf_fmt(&text, "pending: %" PRIu64 "s\n", s->pending_s);
 	rc = file_replace(path, text.data, text.len, 0644, e);
@@ -173,6 +203,46 @@ static int datadir_path(char path[FILE_PATH], const char *folder, const char *na
 	int n = snprintf(path, FILE_PATH, "%s/%s/%s.yaml", dir && *dir ? dir : HANDSEL_DATADIR, folder, name);
 
 	return n < FILE_PATH ? 0 : err_set(e, REASON_CONFIG, "path too long: %s/%s/%s.yaml", dir, folder, name);
+}
+
+static enum profile_kind site_kind(enum site s)
+{
+	return s == SITE_FACTORY ? PROFILE_DEVICE_FACTORY : PROFILE_DEVICE_CUSTOMER;
+}
+
+static int load_profile(struct profile *p, const char *dir, const char *name, enum site site, struct err *e)
+{
+	char file[CA_ID_MAX + 32], path[FILE_PATH];
+
+	snprintf(file, sizeof file, "profiles/%s.yaml", name);
+	if (file_join(path, e, dir, file) < 0 ||
+	    (file_exists(path) ? profile_load(p, path, e) : datadir_profile(p, name, e)) < 0)
+		return err_prefix(e, "%s/ca.yaml: profiles", dir);
+	if (strcmp(p->id, name) != 0)
+		return err_set(e, REASON_CONFIG, "%s/ca.yaml: the file of profile \"%s\" has the id \"%s\"; make them the same", dir,
+			       name, p->id);
+	if (p->kind != site_kind(site))
+		return err_set(e, REASON_CONFIG, "%s/ca.yaml: profile \"%s\" is not of the kind %s, which alone a %s CA issues to devices",
+			       dir, name, site_profile(site), site_name(site));
+	return 0;
+}
+
+int profiles_load(struct profiles *ps, const char *dir, const struct settings *s, struct err *e)
+{
+	*ps = (struct profiles){0};
+	for (; ps->n < s->n_profiles; ps->n++)
+		if (load_profile(&ps->of[ps->n], dir, s->profile[ps->n], s->site, e) < 0)
+			return -1;
+	return 0;
+}
+
+const struct profile *profiles_choose(const struct profiles *ps, const char *wanted, struct err *e)
+{
+	for (size_t i = 0; i < ps->n; i++)
+		if (!*wanted || strcmp(ps->of[i].id, wanted) == 0)
+			return &ps->of[i];
+	err_set(e, REASON_PROFILE, "protocol-ca 4.2: the parameter 'profile': this CA does not issue by '%s'; leave it out", wanted);
+	return NULL;
 }
 
 int datadir_profile(struct profile *p, const char *name, struct err *e)

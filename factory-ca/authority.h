@@ -1,5 +1,5 @@
-/* authority.h - what a CA system is: its folder, its ca.yaml, the public side of its CAs. Used by handsel-ca and
- * handsel-signer. */
+/* authority.h - what a CA is: its folder, its ca.yaml, its profiles, the public side of its keys. Used by handsel-ca and
+ * handsel-signer. A CA system has one or several of them (system.h). */
 #ifndef HANDSEL_AUTHORITY_H
 #define HANDSEL_AUTHORITY_H
 
@@ -25,8 +25,10 @@ struct settings {
 	enum site site;
 	char id[CA_ID_MAX + 1];		/* of the CA in the protocol (H4) */
 	char name[LIMIT_NAME + 1];	/* of the company: in the factory the manufacturer, as in the model files */
-	char listen[272];		/* ADDR:PORT */
+	char listen[272];		/* ADDR:PORT; "" in a further CA of a system, which serves at one address */
 	uint64_t pending_s; /* how long a device may stay unconfirmed; the factory's alone, a node owns its time */
+	char profile[LIMIT_PROFILES][CA_ID_MAX + 1];	/* that it issues to devices by, the default first */
+	size_t n_profiles;
 };
 int settings_load(struct settings *s, const char *dir, struct err *e);
 int settings_save(const struct settings *s, const char *dir, struct err *e);
@@ -38,6 +40,16 @@ struct authority {
 };
 int authority_load(struct authority *a, const char *dir, struct err *e);
 void authority_free(struct authority *a);
+
+/* The profiles of a CA's devices, the default first (protocol-ca 4.2). Each is profiles/NAME.yaml of the CA's own folder or,
+ * if that is not there, of the data folder. */
+struct profiles {
+	struct profile of[LIMIT_PROFILES];
+	size_t n;
+};
+int profiles_load(struct profiles *ps, const char *dir, const struct settings *s, struct err *e);
+/* The one that a request asks for, "" = the default; NULL with code PROFILE if this CA does not issue by it. */
+const struct profile *profiles_choose(const struct profiles *ps, const char *wanted, struct err *e);
 
 /* "name.yaml" of the data folder, see HANDSEL_DATADIR in handsel-ca(1). */
 int datadir_profile(struct profile *p, const char *name, struct err *e);

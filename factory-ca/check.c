@@ -109,6 +109,7 @@ static int check_issue(struct desk *d, struct db *db, const struct peer *peer, s
 {
 	const struct ca_request *rq = job->rq;
 	bool factory = d->settings.site == SITE_FACTORY;
+	const struct profile *profile;
 	enum key_type type;
 
 	if (check_key(job, e) < 0)
@@ -121,8 +122,9 @@ static int check_issue(struct desk *d, struct db *db, const struct peer *peer, s
 		return err_set(e, REASON_REQUEST, "device: manufacturer, model and serial are all needed");
 	if (!factory && check_endorsement(d, db, peer, job, e) < 0)
 		return -1;
-	if (job->issue.made ? profile_choose(&d->profile, &rq->params, &type, e) < 0
-			    : profile_check(&d->profile, &rq->params, job->csr.key_type, e) < 0)
+	profile = profiles_choose(&d->profiles, rq->params.profile, e);
+	if (!profile || (job->issue.made ? profile_choose(profile, &rq->params, &type, e)
+					 : profile_check(profile, &rq->params, job->csr.key_type, e)) < 0)
 		return -1;
 	job->issue = (struct issue){
 		.device = factory ? job->ticket.device : rq->device,
@@ -134,7 +136,7 @@ static int check_issue(struct desk *d, struct db *db, const struct peer *peer, s
 		.order = job->order,
 		.endorsement = !factory && rq->endorsement.signature.len ? &rq->endorsement : NULL,
 		.renews = rq->renews,
-		.include_ca = rq->params.include_ca == CHOICE_DEFAULT ? d->profile.include_ca
+		.include_ca = rq->params.include_ca == CHOICE_DEFAULT ? profile->include_ca
 								      : rq->params.include_ca == CHOICE_YES,
 	};
 	job->item = (struct sign_item){ .order = factory ? job->ticket.order : "", .device = &job->issue.device,
@@ -227,7 +229,7 @@ static bool allows(struct desk *d, enum role role, enum ca_kind kind)
 	bool yes;
 
 	pthread_rwlock_rdlock(&d->lock);
-	yes = policy_allows(role, kind, d->settings.site, d->profile.kind);
+	yes = policy_allows(role, kind, d->settings.site, d->profiles.of[0].kind);	/* all of one kind */
 	pthread_rwlock_unlock(&d->lock);
 	return yes;
 }

@@ -8,6 +8,7 @@
 #include "db.h"
 #include "key.h"
 #include "signer.h"
+#include "system.h"
 
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
@@ -24,17 +25,27 @@ enum cli_exit cmd_handoff_grant(const struct cli *c);
 enum cli_exit cmd_handoff_accept(const struct cli *c);
 enum cli_exit cmd_ship(const struct cli *c);
 enum cli_exit cmd_config_check(const struct cli *c);
+enum cli_exit cmd_ca_add(const struct cli *c);
+enum cli_exit cmd_ca_list(const struct cli *c);
 
 /* ---- shared ---- */
+#define LISTEN_DEFAULT "0.0.0.0:8443"
+
 struct office {
-	const char *dir;
+	char dir[FILE_PATH];	/* of the CA that the command is about */
 	struct settings settings;
 	struct authority ca;
 	struct db *ledger;
 	char actor[80];		/* "operator:maria", for the audit */
 };
-int office_open(struct office *o, const struct cli *c, struct err *e);
+int office_open(struct office *o, const struct cli *c, struct err *e);	/* the CA of --ca, else the system's first */
+int office_open_at(struct office *o, const char *dir, struct err *e);
 void office_close(struct office *o);
+
+/* Options that init and "ca add" have in common, and the CA itself in its folder: certificates, keys, server and operator,
+ * ca.yaml last, so that after a cut it may simply be made again. */
+int ca_options(struct settings *s, const struct cli *c, struct err *e);
+int ca_make(const struct settings *s, const char *dir, const struct cli *c, char root[SHA256_HEX], struct err *e);
 
 /* The operator's key and chain, which sign orders, bundles and manifests. */
 struct operator {

@@ -1,10 +1,12 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "clock.h"
 #include "cmd.h"
 #include "file.h"
+#include "mem.h"
 #include "oid.h"
 
 static int check_unit(struct office *o, const char *name, const char *role, enum cert_purpose purpose, struct err *e)
@@ -42,40 +44,57 @@ out:
 
 static int check(struct office *o, struct err *e)
 {
-	struct profile p;
-	struct signer *s;
+	return check_unit(o, "server", "ca", PURPOSE_SERVER, e) < 0 || check_unit(o, "operator", "operator", PURPOSE_CLIENT, e) < 0
+		       ? -1
+		       : 0;
+}
 
-	if (datadir_profile(&p, site_profile(o->settings.site), e) < 0 ||
-	    check_unit(o, "server", "ca", PURPOSE_SERVER, e) < 0 ||
-	    check_unit(o, "operator", "operator", PURPOSE_CLIENT, e) < 0)
+static void report(const struct cli *c, const struct office *o)
+{
+	struct jsonl *j;
+
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "kind", site_name(o->settings.site));
+		jsonl_str(j, "id", o->settings.id);
+		jsonl_print(j);
+	} else {
+		printf("%s: %s CA \"%s\", all in order\n", o->dir, site_name(o->settings.site), o->settings.id);
+	}
+}
+
+/* All CAs of the system; its signer checks keys and profiles when it starts. */
+static int check_all(const struct cli *c, struct office *o, const struct ca_folders *all, struct err *e)
+{
+	struct signer *s;
+	int rc = 0;
+
+	for (size_t i = 0; i < all->n && rc == 0; i++) {
+		if (office_open_at(&o[i], all->of[i].path, e) < 0)
+			return -1;
+		rc = check(&o[i], e);
+	}
+	if (rc < 0)
 		return -1;
-	s = signer_start(o->dir, SIGNER_FOR_SERVE, e);	/* it checks its keys and profiles when it starts */
+	s = signer_start(cli_dir(c), SIGNER_FOR_SERVE, e);
 	signer_stop(s);
+	for (size_t i = 0; s && i < all->n; i++)
+		report(c, &o[i]);
 	return s ? 0 : -1;
 }
 
 enum cli_exit cmd_config_check(const struct cli *c)
 {
-	struct office o;
-	struct jsonl *j;
+	struct ca_folders *all = mem_new(1, sizeof *all);
+	struct office *o = mem_new(LIMIT_CAS, sizeof *o);
 	struct err e;
-	int rc;
+	int rc = system_list(all, cli_dir(c), &e);
 
-	if (office_open(&o, c, &e) < 0)
-		return cli_fail(c, &e);
-	rc = check(&o, &e);
-	if (rc < 0) {
-		office_close(&o);
-		return cli_fail(c, &e);
-	}
-	if (cli_json(c)) {
-		j = jsonl_new("result");
-		jsonl_str(j, "kind", site_name(o.settings.site));
-		jsonl_str(j, "id", o.settings.id);
-		jsonl_print(j);
-	} else {
-		printf("%s: %s CA \"%s\", all in order\n", o.dir, site_name(o.settings.site), o.settings.id);
-	}
-	office_close(&o);
-	return EXIT_DONE;
+	if (rc == 0)
+		rc = check_all(c, o, all, &e);
+	for (size_t i = 0; i < LIMIT_CAS; i++)
+		office_close(&o[i]);
+	free(o);
+	free(all);
+	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
 }

@@ -1,21 +1,38 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "file.h"
 #include "ledger.h"
 #include "limits.h"
+#include "mem.h"
 #include "proc.h"
 
-#define LISTEN_DEFAULT "0.0.0.0:8443"
 #define CEREMONY_MS 60000
 
-static int read_options(struct settings *s, const struct cli *c, struct err *e)
+static int read_profiles(struct settings *s, const struct cli *c, struct err *e)
 {
-	const char *kind, *name, *id = cli_get(c, "id"), *listen = cli_get(c, "listen");
-	struct endpoint where;
+	size_t n = cli_count(c, "profile");
+
+	if (n > LIMIT_PROFILES)
+		return err_set(e, REASON_CONFIG, "at most %d --profile", LIMIT_PROFILES);
+	for (; s->n_profiles < n; s->n_profiles++) {
+		const char *name = cli_get_n(c, "profile", s->n_profiles);
+
+		if (!text_is_token(name, CA_ID_MAX))
+			return err_set(e, REASON_CONFIG, "--profile %s: letters, digits, \".\", \"_\" and \"-\", at most %d", name,
+				       CA_ID_MAX);
+		snprintf(s->profile[s->n_profiles], sizeof s->profile[0], "%s", name);
+	}
+	return 0;
+}
+
+int ca_options(struct settings *s, const struct cli *c, struct err *e)
+{
+	const char *kind, *name, *id = cli_get(c, "id");
 
 	*s = (struct settings){ .pending_s = TIMEOUT_PENDING_S };
 	if (option_needed(c, "kind", &kind, e) < 0 || option_needed(c, "name", &name, e) < 0)
@@ -29,13 +46,21 @@ static int read_options(struct settings *s, const struct cli *c, struct err *e)
 	if (!text_is_token(id, CA_ID_MAX))
 		return err_set(e, REASON_CONFIG, "--id %s: letters, digits, \".\", \"_\" and \"-\", at most %d", id,
 			       CA_ID_MAX);
+	snprintf(s->name, sizeof s->name, "%s", name);
+	snprintf(s->id, sizeof s->id, "%s", id);
+	return read_profiles(s, c, e);
+}
+
+static int read_listen(struct settings *s, const struct cli *c, struct err *e)
+{
+	const char *listen = cli_get(c, "listen");
+	struct endpoint where;
+
 	if (!listen)
 		listen = LISTEN_DEFAULT;
 	if (endpoint_parse(&where, listen, e) < 0)
 		return err_prefix(e, "--listen");
 	snprintf(s->listen, sizeof s->listen, "%s", listen);
-	snprintf(s->name, sizeof s->name, "%s", name);
-	snprintf(s->id, sizeof s->id, "%s", id);
 	return 0;
 }
 
@@ -95,18 +120,28 @@ static int make_units(struct office *o, const struct cli *c, struct err *e)
 	return rc;
 }
 
-/* ca.yaml comes last: until it is there, init may simply be run again. */
-static int init_all(const struct settings *s, const struct cli *c, char root[SHA256_HEX], struct err *e)
+/* What ca.yaml would refuse is said before there are keys. */
+static int check_profiles(const struct settings *s, const char *dir, struct err *e)
 {
-	struct office o = { .dir = cli_dir(c), .settings = *s, .actor = "operator:init" };
+	struct profiles *p = mem_new(1, sizeof *p);
+	int rc = profiles_load(p, dir, s, e);
+
+	free(p);
+	return rc;
+}
+
+int ca_make(const struct settings *s, const char *dir, const struct cli *c, char root[SHA256_HEX], struct err *e)
+{
+	struct office o = { .settings = *s, .actor = "operator:init" };
 	char path[FILE_PATH];
 	int rc = -1;
 
+	snprintf(o.dir, sizeof o.dir, "%s", dir);
 	if (file_join(path, e, o.dir, "ca.yaml") < 0)
 		return -1;
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; choose another --dir", path);
-	if (file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, e) < 0 || authority_load(&o.ca, o.dir, e) < 0 ||
+	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, e) < 0 || authority_load(&o.ca, o.dir, e) < 0 ||
 	    file_join(path, e, o.dir, "ca.db") < 0)
 		return -1;
 	o.ledger = ledger_open(path, e);
@@ -125,7 +160,7 @@ enum cli_exit cmd_init(const struct cli *c)
 	struct jsonl *j;
 	struct err e;
 
-	if (read_options(&s, c, &e) < 0 || init_all(&s, c, root, &e) < 0)
+	if (ca_options(&s, c, &e) < 0 || read_listen(&s, c, &e) < 0 || ca_make(&s, cli_dir(c), c, root, &e) < 0)
 		return cli_fail(c, &e);
 	if (!cli_json(c)) {
 		printf("%s CA system \"%s\" made in %s\nroot fingerprint (SHA-256): %s\n"

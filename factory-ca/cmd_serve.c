@@ -17,7 +17,12 @@ static int where_to_listen(struct endpoint *where, const struct cli *c, struct e
 
 	if (given)
 		return endpoint_parse(where, given, e) < 0 ? err_prefix(e, "--listen") : 0;
-	return settings_load(&s, cli_dir(c), e) < 0 ? -1 : endpoint_parse(where, s.listen, e);
+	if (settings_load(&s, cli_dir(c), e) < 0)
+		return -1;
+	if (!*s.listen)
+		return err_set(e, REASON_CONFIG, "%s/ca.yaml: 'listen' is missing; write for example listen: \"" LISTEN_DEFAULT "\"",
+			       cli_dir(c));
+	return endpoint_parse(where, s.listen, e);
 }
 
 static int tell_ready(const struct cli *c, const struct front *f, struct err *e)

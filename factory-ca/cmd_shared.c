@@ -12,10 +12,18 @@
 
 int office_open(struct office *o, const struct cli *c, struct err *e)
 {
+	char dir[FILE_PATH];
+
+	return system_find(dir, cli_dir(c), cli_get(c, "ca"), e) < 0 ? -1 : office_open_at(o, dir, e);
+}
+
+int office_open_at(struct office *o, const char *dir, struct err *e)
+{
 	const struct passwd *who = getpwuid(getuid());
 	char path[FILE_PATH];
 
-	*o = (struct office){ .dir = cli_dir(c) };
+	*o = (struct office){0};
+	snprintf(o->dir, sizeof o->dir, "%s", dir);
 	if (who)
 		snprintf(o->actor, sizeof o->actor, "operator:%s", who->pw_name);
 	else

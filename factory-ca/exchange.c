@@ -15,6 +15,7 @@
 #include "mem.h"
 
 struct exchange {
+	struct desks *all;
 	struct desk *d;
 	struct http_req *r;
 	struct ca_message *m;
@@ -27,22 +28,15 @@ struct exchange {
 
 static const char unavailable[] = "the CA cannot work now; nothing is lost, ask again with the same request id";
 
-int64_t desk_tick_s(const struct desk *d)
-{
-	int64_t third = d->pending_s / 3;
-
-	return d->settings.site == SITE_CUSTOMER ? 0 : third < 1 ? 1 : third > 10 ? 10 : third;
-}
-
 /* ---- record ---- */
-static void record(struct desk *d, unsigned number, const char *what, const void *data, size_t len)
+static void record(const struct desks *all, unsigned number, const char *what, const void *data, size_t len)
 {
 	char path[FILE_PATH];
 	struct err e;
 
-	if (!d->record)
+	if (!all->record)
 		return;
-	snprintf(path, sizeof path, "%s/%06u-%s.xml", d->record, number, what);
+	snprintf(path, sizeof path, "%s/%06u-%s.xml", all->record, number, what);
 	if (file_replace(path, data, len, 0600, &e) < 0)
 		log_err(&e, "record");
 }
@@ -82,7 +76,7 @@ static void exchange_finish(struct exchange *x)
 		if (x->reply->answer[i].result == CA_REFUSED && request_id_valid(&x->m->request[i].request))
 			x->reply->answer[i].request = x->m->request[i].request;
 	ca_reply_write(x->reply, &xml);
-	record(x->d, x->record, "answer", xml.data, xml.len);
+	record(x->all, x->record, "answer", xml.data, xml.len);
 	if (FAULT_LOSE("front.answer")) {
 		err_set(&lost, REASON_CA_UNAVAILABLE, "the answer was lost");
 		exchange_refuse(x->r, 503, &lost);
@@ -205,28 +199,64 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 	}
 }
 
-static struct ca_message *message_read(struct desk *d, struct http_req *r, const struct peer *peer, struct err **bad)
+static struct desk *named(const struct desks *all, const char *id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (strcmp(all->of[i]->settings.id, id) == 0)
+			return all->of[i];
+	return NULL;
+}
+
+static struct desk *asked_in_handshake(const struct desks *all, const struct http_req *r)
+{
+	char name[128];
+
+	http_sni(r, name);
+	for (size_t i = 1; i < all->n; i++)
+		if (strcasecmp(all->of[i]->sni, name) == 0)
+			return all->of[i];
+	return all->of[0];
+}
+
+/* protocol-ca 3.7. NULL: refused, code REQUEST or ROLE. */
+static struct desk *desk_of(const struct desks *all, const struct http_req *r, const struct peer *peer, const char *ca,
+			    struct err *e)
+{
+	struct desk *d = *ca ? named(all, ca) : peer->desk ? peer->desk : asked_in_handshake(all, r);
+
+	if (!d)
+		err_set(e, REASON_REQUEST, "protocol-ca 3.7: there is no CA \"%s\" here", ca);
+	else if (peer->desk && peer->desk != d)
+		err_set(e, REASON_ROLE, "protocol-ca 3.7: %s is a unit of the CA \"%s\" and may ask no other", peer->unit,
+			peer->desk->settings.id);
+	else
+		return d;
+	return NULL;
+}
+
+/* *d: the CA that it is for. */
+static struct ca_message *message_read(struct desks *all, struct http_req *r, const struct peer *peer, struct err **bad,
+				       struct desk **d)
 {
 	const struct buf *body = http_body(r);
 	struct ca_message *m = mem_new(1, sizeof *m);
 	struct err e;
 	int rc = ca_message_read(m, bad, body->data, body->len, policy_max_body(peer->role), &e);
 
-	if (rc == 0 && *m->ca && strcmp(m->ca, d->settings.id) != 0) {
-		rc = err_set(&e, REASON_REQUEST, "there is no CA \"%s\" here; this system has \"%s\"", m->ca,
-			     d->settings.id);
+	if (rc == 0 && !(*d = desk_of(all, r, peer, m->ca, &e))) {
+		rc = -1;
 		for (size_t i = 0; i < m->n; i++)
 			free(bad[i]);
 	}
 	if (rc == 0)
 		return m;
 	log_info("%s %s: %s", http_remote(r), *peer->unit ? peer->unit : "device", e.text);
-	exchange_refuse(r, 400, &e);
+	exchange_refuse(r, e.code == REASON_ROLE ? 403 : 400, &e);
 	ca_message_free(m);
 	return NULL;
 }
 
-void exchange_run(struct desk *d, struct http_req *r, const struct peer *peer)
+void exchange_run(struct desks *all, struct http_req *r, const struct peer *peer)
 {
 	const struct peer who = *peer;	/* the connection may end before the last job is submitted */
 	struct exchange *x = mem_new(1, sizeof *x);
@@ -234,15 +264,15 @@ void exchange_run(struct desk *d, struct http_req *r, const struct peer *peer)
 	size_t n;
 
 	FAULT("front.received");
-	x->m = message_read(d, r, &who, x->bad);
+	x->m = message_read(all, r, &who, x->bad, &x->d);
 	if (!x->m) {
 		free(x);
 		return;
 	}
-	x->d = d;
+	x->all = all;
 	x->r = r;
-	x->record = atomic_fetch_add(&d->records, 1) + 1;
-	record(d, x->record, "request", http_body(r)->data, http_body(r)->len);
+	x->record = atomic_fetch_add(&all->records, 1) + 1;
+	record(all, x->record, "request", http_body(r)->data, http_body(r)->len);
 	x->reply = mem_new(1, sizeof *x->reply);
 	n = x->reply->n = x->m->n;
 	x->jobs = mem_new(n, sizeof *x->jobs);

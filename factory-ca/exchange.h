@@ -2,41 +2,25 @@
 #ifndef HANDSEL_EXCHANGE_H
 #define HANDSEL_EXCHANGE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include "authority.h"
 #include "camsg.h"
-#include "factories.h"
+#include "desk.h"
 #include "httpd.h"
 #include "policy.h"
-#include "readers.h"
 #include "rules.h"
-#include "signer.h"
-#include "writer.h"
 
-/* What the server's threads share. */
-struct desk {
-	struct settings settings;	/* but for pending_s as it was at start */
-	struct authority ca;
-	struct readers *readers;
-	struct factories *factories;	/* customer: whose devices are known */
-	struct writer *writer;
-	pthread_rwlock_t lock;		/* of profile and pending_s: a reload writes */
-	struct profile profile;
-	int64_t pending_s;
+/* The CAs of the system. */
+struct desks {
+	struct desk *of[LIMIT_CAS];	/* the first is for those who name none */
+	size_t n;
 	const char *record;		/* folder, or NULL */
 	atomic_uint records;
-	/* the writer's thread alone: */
-	struct job **signing;		/* reserved in this batch */
-	size_t n_signing, room;
-	bool again;			/* the batch was cut because of one: the others are taken once more */
 };
-
-int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
 
 struct peer {
 	enum role role;
+	struct desk *desk;		/* whose unit it is; NULL: a device, or not welcome */
 	char unit[UNIT_MAX];		/* "station:line-2"; "" for a device */
 	char certificate[2 * CERT_SERIAL_MAX + 1];	/* its serial number; "" for a device */
 	uint8_t sha256[SHA256_LEN];	/* of the certificate */
@@ -63,7 +47,7 @@ struct job {
 };
 
 /* Takes the request over: exactly one http_reply() follows. */
-void exchange_run(struct desk *d, struct http_req *r, const struct peer *peer);
+void exchange_run(struct desks *all, struct http_req *r, const struct peer *peer);
 
 /* An answer to the message as a whole (doc/protocol-ca.md 1.5). */
 void exchange_refuse(struct http_req *r, int status, const struct err *e);

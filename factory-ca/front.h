@@ -18,7 +18,8 @@ uint16_t front_port(const struct front *f);
 int front_failure_fd(const struct front *f);
 bool front_failed(struct front *f);
 
-/* Reads ca.yaml and the profile again; the signer is started anew. -1: all stays as it was. */
+/* Reads ca.yaml and the profiles of each CA again; the signer is started anew. -1: the CA that e names, and those after it,
+ * stay as they were. A CA that was added is served from the next start on. */
 int front_reload(struct front *f, struct err *e);
 
 unsigned front_tick_s(const struct front *f);	/* how often to call front_tick(); 0: never */

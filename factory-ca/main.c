@@ -5,10 +5,13 @@
 #define HOST { "host", "NAME_OR_ADDRESS", "where it is reached; may be repeated", true }
 #define OUT(what) { "out", "FILE", what, false }
 
+#define PROFILE { "profile", "NAME", "that it issues to devices by; may be repeated, the first is the default", true }
+
 static const struct cli_option init_options[] = {
 	{ "kind", "KIND", "factory or customer", false },
 	{ "name", "NAME", "of the company; in the factory the manufacturer as in the model files", false },
 	{ "id", "ID", "of this CA in the protocol; default: the kind", false },
+	PROFILE,
 	HOST,
 	{ "listen", "ADDRESS:PORT", "for serve; default 0.0.0.0:8443", false },
 	{ NULL },
@@ -17,6 +20,19 @@ static const struct cli_option serve_options[] = {
 	{ "listen", "ADDRESS:PORT", "instead of ca.yaml's; port 0: any free one", false },
 	{ "ready-file", "FILE", "gets the port as soon as requests are served", false },
 	{ "record", "DIR", "keep the XML of each exchange there", false },
+	{ NULL },
+};
+static const struct cli_option add_options[] = {
+	{ "id", "ID", "of the new CA: lower-case letters, digits and hyphens", false },
+	{ "kind", "KIND", "factory or customer", false },
+	{ "name", "NAME", "of the company; in the factory the manufacturer as in the model files", false },
+	PROFILE,
+	HOST,
+	{ NULL },
+};
+/* Of every command: which CA of the system it is about. */
+static const struct cli_option program_options[] = {
+	{ "ca", "ID", "which CA of the system; default: its first", false },
 	{ NULL },
 };
 static const struct cli_option unit_options[] = {
@@ -94,6 +110,9 @@ static const struct cli_command commands[] = {
 	  init_options, 0, 0, cmd_init },
 	{ "serve", "[--listen ADDRESS:PORT] [--ready-file FILE] [--record DIR]", "answer devices, stations and nodes",
 	  serve_options, 0, 0, cmd_serve },
+	{ "ca add", "--id ID --kind KIND --name NAME [--profile P]... [--host H]...", "make a further CA in this system",
+	  add_options, 0, 0, cmd_ca_add },
+	{ "ca list", "", "the CAs of this system", NULL, 0, 0, cmd_ca_list },
 	{ "unit issue", "CSR --role R --name N [--host H]... --out FILE", "certify a unit", unit_options, 1, 1,
 	  cmd_unit_issue },
 	{ "order create", "--id ID --model MODEL --serials FROM-TO --quota Q --station NAME --agent FILE",
@@ -123,6 +142,7 @@ static const struct cli_program program = {
 	.name = "handsel-ca",
 	.summary = "the CA system of a factory or a customer",
 	.default_dir = HANDSEL_STATEDIR "/ca",
+	.options = program_options,
 	.commands = commands,
 };
 

@@ -15,7 +15,8 @@ enum signer_purpose { SIGNER_FOR_SERVE, SIGNER_FOR_OPERATOR };
 
 struct signer;
 
-struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e);	/* NULL on failure */
+/* dir: of the system; an operator's has the keys of the one CA whose folder it is. NULL on failure. */
+struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e);
 void signer_stop(struct signer *s);			/* NULL is fine */
 
 /* ---- certificates of devices ---- */
@@ -29,8 +30,8 @@ struct sign_item {
 	struct buf encrypted_key;	/* made: CMS, nothing that the front can open */
 	struct err refusal;
 };
-/* All of them in one round trip. -1: the signer is gone, nothing was signed as far as we know. */
-int signer_sign(struct signer *s, struct sign_item *const *items, size_t n, struct err *e);
+/* All of them in one round trip; ca: as system.h names it. -1: the signer is gone, nothing was signed as far as we know. */
+int signer_sign(struct signer *s, const char *ca, struct sign_item *const *items, size_t n, struct err *e);
 
 /* ---- certificates of units ---- */
 #define SIGNER_HOSTS 8
@@ -55,7 +56,7 @@ enum signer_message {
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 1
+#define SIGNER_VERSION 2
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 void sign_item_pack(struct buf *b, const struct sign_item *item);

@@ -34,12 +34,27 @@ static struct key *load_key(const char *dir, const char *name, const struct cert
 	return NULL;
 }
 
+/* During the ceremony there is no ca.yaml yet. */
+static int load_profiles(struct builder *b, const char *dir, struct err *e)
+{
+	struct settings s = { .site = b->site, .n_profiles = 1 };
+	char path[FILE_PATH];
+
+	snprintf(s.profile[0], sizeof s.profile[0], "%s", site_profile(b->site));
+	if (file_join(path, e, dir, "ca.yaml") < 0 || (file_exists(path) && settings_load(&s, dir, e) < 0))
+		return -1;
+	if (s.site != b->site)
+		return err_set(e, REASON_CONFIG, "%s says that this is a %s CA, and the ceremony made a %s CA; restore it from the backup",
+			       path, site_name(s.site), site_name(b->site));
+	return profiles_load(&b->device, dir, &s, e);
+}
+
 int builder_load(struct builder *b, const char *dir, enum site site, struct err *e)
 {
 	*b = (struct builder){ .site = site };
 	if (authority_load(&b->ca, dir, e) < 0)
 		return -1;
-	if (datadir_profile(&b->device, site_profile(site), e) < 0 || datadir_profile(&b->unit, "unit", e) < 0)
+	if (load_profiles(b, dir, e) < 0 || datadir_profile(&b->unit, "unit", e) < 0)
 		goto fail;
 	b->issuing_key = load_key(dir, "keys/issuing.pem", b->ca.issuing.cert, e);
 	if (!b->issuing_key)
@@ -99,15 +114,15 @@ static void pick(char *out, size_t size, const char *given, const char *profile,
 int build_device(struct builder *b, const struct work_order *order, const struct sign_question *q, int64_t now,
 		 struct buf *der, struct err *e)
 {
-	const struct profile *p = &b->device;
 	const struct ca_params *w = &q->params;
-	struct cert_plan plan = { .spki = &q->spki,
-				  .path_len = -1,
-				  .digital_signature = true,
-				  .server_auth = p->server_auth,
-				  .client_auth = p->client_auth };
+	const struct profile *p = profiles_choose(&b->device, w->profile, e);
+	struct cert_plan plan = { .spki = &q->spki, .path_len = -1, .digital_signature = true };
 	const char *type;
 
+	if (!p)
+		return -1;
+	plan.server_auth = p->server_auth;
+	plan.client_auth = p->client_auth;
 	if (!device_valid(&q->device))
 		return err_set(e, REASON_REQUEST, "device: manufacturer, model or serial is not a valid name");
 	if (p->order_needed && !order)

@@ -14,7 +14,8 @@
 struct builder {
 	enum site site;
 	struct authority ca;
-	struct profile device, unit;
+	struct profiles device;
+	struct profile unit;
 	struct key *issuing_key, *unit_key;	/* the root's is not among them */
 	struct {
 		char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1], hw_type[CERT_OID_MAX];
@@ -22,7 +23,8 @@ struct builder {
 	size_t n_models;
 };
 
-int builder_load(struct builder *b, const char *dir, enum site site, struct err *e);	/* everything parsed once */
+/* Everything parsed once. dir: of one CA. Before its ca.yaml is there its devices' profile is the site's own. */
+int builder_load(struct builder *b, const char *dir, enum site site, struct err *e);
 void builder_free(struct builder *b);
 
 /* order NULL: without one, which the profile must allow. Codes PROFILE, REQUEST. */

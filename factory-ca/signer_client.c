@@ -10,6 +10,8 @@
 #include "pack.h"
 #include "proc.h"
 
+#define OWN_CA ""	/* of the folder that an operator's signer was started on */
+
 struct signer {
 	int fd;
 	pid_t pid;
@@ -156,11 +158,12 @@ static int read_answers(struct buf *answer, struct sign_item *const *items, size
 	return unpack_done(&u) ? 0 : -1;
 }
 
-static int sign_some(struct signer *s, struct sign_item *const *items, size_t n, struct err *e)
+static int sign_some(struct signer *s, const char *ca, struct sign_item *const *items, size_t n, struct err *e)
 {
 	struct buf question = { .max = 2 * LIMIT_FRAME_UNIT }, answer = {0};
 	int rc;
 
+	pack_str(&question, ca);
 	pack_u32(&question, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
 		sign_item_pack(&question, items[i]);
@@ -172,10 +175,10 @@ static int sign_some(struct signer *s, struct sign_item *const *items, size_t n,
 	return rc;
 }
 
-int signer_sign(struct signer *s, struct sign_item *const *items, size_t n, struct err *e)
+int signer_sign(struct signer *s, const char *ca, struct sign_item *const *items, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i += SIGNER_BATCH)
-		if (sign_some(s, items + i, n - i < SIGNER_BATCH ? n - i : SIGNER_BATCH, e) < 0)
+		if (sign_some(s, ca, items + i, n - i < SIGNER_BATCH ? n - i : SIGNER_BATCH, e) < 0)
 			return -1;
 	return 0;
 }
@@ -187,6 +190,7 @@ int signer_unit(struct signer *s, const struct unit_plan *p, const struct buf *s
 	struct unpack u;
 	int rc;
 
+	pack_str(&question, OWN_CA);
 	pack_str(&question, p->role);
 	pack_str(&question, p->name);
 	pack_str(&question, p->customer);
@@ -210,6 +214,7 @@ int signer_order(struct signer *s, const struct buf *cms, struct err *e)
 	struct buf question = {0}, answer = {0};
 	int rc;
 
+	pack_str(&question, OWN_CA);
 	pack_bytes(&question, cms->data, cms->len);
 	rc = call(s, SIGNER_ORDER, &question, &answer, e);
 	buf_free(&question);
@@ -222,6 +227,7 @@ int signer_close(struct signer *s, const char *order, struct err *e)
 	struct buf question = {0}, answer = {0};
 	int rc;
 
+	pack_str(&question, OWN_CA);
 	pack_str(&question, order);
 	rc = call(s, SIGNER_CLOSE, &question, &answer, e);
 	buf_free(&question);

@@ -17,15 +17,25 @@
 #include "signer_build.h"
 #include "signer_count.h"
 #include "signer_make.h"
+#include "system.h"
 
+/* One CA: what it is asked, it answers with its own keys, counts and orders, and no other's (H4). */
 struct server {
-	enum signer_purpose purpose;
+	const char *ca;			/* as the front names it */
 	struct db *db;
 	struct builder build;
 	struct work_order **orders;	/* verified by this process */
 	size_t n_orders;
+	struct pool *pool;		/* RSA keys made ahead, of all CAs; NULL: an operator's signer */
+};
+
+struct servers {
+	enum signer_purpose purpose;
 	bool greeted;
-	struct pool *pool;		/* RSA keys made ahead; NULL: an operator's signer */
+	struct pool *pool;
+	struct ca_folders folders;
+	struct server of[LIMIT_CAS];
+	size_t n;
 };
 
 /* ---- work orders ---- */
@@ -85,6 +95,7 @@ static int order_allows(struct server *s, const struct work_order *o, const stru
 struct task {
 	struct sign_question q;
 	struct err refusal;
+	const struct profile *profile;	/* that it asks for */
 	const struct work_order *order;	/* that it is counted against */
 	enum key_type type;		/* of the key to be made */
 	struct buf der, encrypted_key;
@@ -98,16 +109,16 @@ static void task_free(struct task *t)
 }
 
 /* What the profile refuses must not cost a unit. */
-static int profile_allows(struct server *s, struct task *t)
+static int profile_allows(struct task *t)
 {
 	enum key_type key = spki_type(&t->q.spki);
 
 	if (!t->q.made)
-		return profile_check(&s->build.device, &t->q.params, key, &t->refusal);
+		return profile_check(t->profile, &t->q.params, key, &t->refusal);
 	if (!envelope_takes(key))
 		return err_set(&t->refusal, REASON_REQUEST, "nothing can be encrypted to a transport key of type %s",
 			       key_type_name(key));
-	return profile_choose(&s->build.device, &t->q.params, &t->type, &t->refusal);
+	return profile_choose(t->profile, &t->q.params, &t->type, &t->refusal);
 }
 
 static int count_one(struct server *s, struct task *t, int64_t now)
@@ -115,15 +126,15 @@ static int count_one(struct server *s, struct task *t, int64_t now)
 	const struct work_order *o;
 
 	t->refusal.code = REASON_OK;
-	if (t->q.made && profile_allows(s, t) < 0)
+	t->profile = profiles_choose(&s->build.device, t->q.params.profile, &t->refusal);
+	if (!t->profile || (t->q.made && profile_allows(t) < 0))
 		return 0;
 	if (!*t->q.order) {
-		if (s->build.device.order_needed)
-			err_set(&t->refusal, REASON_ORDER, "profile %s signs only within a work order",
-				s->build.device.id);
+		if (t->profile->order_needed)
+			err_set(&t->refusal, REASON_ORDER, "profile %s signs only within a work order", t->profile->id);
 		return 0;
 	}
-	if (!t->q.made && profile_allows(s, t) < 0)
+	if (!t->q.made && profile_allows(t) < 0)
 		return 0;
 	o = order_get(s, t->q.order, &t->refusal);
 	if (!o || db_savepoint(s->db, &t->refusal) < 0)
@@ -328,13 +339,13 @@ static int on_close(struct server *s, struct unpack *u, struct buf *answer, stru
 	return -1;
 }
 
-static int on_hello(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+static int on_hello(struct servers *all, struct unpack *u, struct err *e)
 {
 	uint32_t version = unpack_u32(u);
 
-	if (!unpack_done(u) || s->greeted)
+	if (!unpack_done(u) || all->greeted)
 		return -2;
-	s->greeted = true;
+	all->greeted = true;
 	return version == SIGNER_VERSION
 		       ? 0
 		       : err_set(e, REASON_CONFIG, "handsel-ca and handsel-signer are of different versions");
@@ -348,27 +359,40 @@ static const struct {
 	unsigned purposes;
 	int (*run)(struct server *s, struct unpack *u, struct buf *answer, struct err *e); /* -1 refused, -2 end it */
 } table[] = {
-	{ SIGNER_HELLO, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_hello },
 	{ SIGNER_SIGN, FOR(SIGNER_FOR_SERVE), on_sign },
 	{ SIGNER_UNIT, FOR(SIGNER_FOR_OPERATOR), on_unit },
 	{ SIGNER_ORDER, FOR(SIGNER_FOR_OPERATOR), on_order },
 	{ SIGNER_CLOSE, FOR(SIGNER_FOR_OPERATOR), on_close },
 };
 
-static int dispatch(struct server *s, uint32_t type, const struct buf *question, struct buf *answer, struct err *e)
+/* Each question begins with the CA that it is for. NULL: there is none. */
+static struct server *server_of(struct servers *all, struct unpack *u)
 {
+	char ca[CA_ID_MAX + 1];
+
+	unpack_str(u, ca, sizeof ca);
+	for (size_t i = 0; i < all->n && !u->failed; i++)
+		if (strcmp(all->of[i].ca, ca) == 0)
+			return &all->of[i];
+	return NULL;
+}
+
+static int dispatch(struct servers *all, uint32_t type, const struct buf *question, struct buf *answer, struct err *e)
+{
+	struct server *s;
 	struct unpack u;
 
 	unpack_init(&u, question->data, question->len);
-	if (!s->greeted && type != SIGNER_HELLO)
-		return -2;
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+	if (type == SIGNER_HELLO)
+		return on_hello(all, &u, e);
+	s = all->greeted ? server_of(all, &u) : NULL;
+	for (size_t i = 0; s && i < ARRAY_LEN(table); i++)
 		if (table[i].type == type)
-			return table[i].purposes & FOR(s->purpose) ? table[i].run(s, &u, answer, e) : -2;
+			return table[i].purposes & FOR(all->purpose) ? table[i].run(s, &u, answer, e) : -2;
 	return -2;
 }
 
-static int answer_one(struct server *s, int fd, uint32_t type, const struct buf *question, struct err *e)
+static int answer_one(struct servers *s, int fd, uint32_t type, const struct buf *question, struct err *e)
 {
 	struct buf answer = { .max = 2 * LIMIT_FRAME_UNIT };
 	struct err refusal;
@@ -411,28 +435,56 @@ static int server_load(struct server *s, const char *dir, struct err *e)
 	return 0;
 }
 
+static void server_free(struct server *s)
+{
+	builder_free(&s->build);
+	db_close(s->db);
+	for (size_t i = 0; i < s->n_orders; i++)
+		free(s->orders[i]);
+	free(s->orders);
+}
+
+/* An operator's signer has the keys of the one CA that the command is about. */
+static int servers_load(struct servers *all, const char *dir, struct err *e)
+{
+	if (system_list(&all->folders, dir, e) < 0)
+		return -1;
+	if (all->purpose == SIGNER_FOR_SERVE)
+		all->pool = pool_new();
+	else
+		all->folders.n = 1;
+	for (; all->n < all->folders.n; all->n++) {
+		struct server *s = &all->of[all->n];
+
+		s->ca = all->folders.of[all->n].name;
+		s->pool = all->pool;
+		if (server_load(s, all->folders.of[all->n].path, e) < 0) {
+			server_free(s);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct err *e)
 {
-	struct server s = { .purpose = purpose };
+	struct servers *all = mem_new(1, sizeof *all);
 	struct buf question = {0};
 	uint32_t type;
 	int rc;
 
-	rc = server_load(&s, dir, e);
-	if (rc == 0 && purpose == SIGNER_FOR_SERVE)
-		s.pool = pool_new();
+	all->purpose = purpose;
+	rc = servers_load(all, dir, e);
 	while (rc == 0) {
 		rc = ipc_recv(fd, &type, &question, e);
 		if (rc <= 0)
 			break;
-		rc = answer_one(&s, fd, type, &question, e);
+		rc = answer_one(all, fd, type, &question, e);
 	}
 	buf_free(&question);
-	pool_free(s.pool);
-	builder_free(&s.build);
-	db_close(s.db);
-	for (size_t i = 0; i < s.n_orders; i++)
-		free(s.orders[i]);
-	free(s.orders);
+	pool_free(all->pool);
+	for (size_t i = 0; i < all->n; i++)
+		server_free(&all->of[i]);
+	free(all);
 	return rc;
 }

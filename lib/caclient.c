@@ -41,6 +41,7 @@ static int unavailable(struct err *e)
 
 static int open_session(struct ca_client *c, struct err *e)
 {
+	char named[CA_ID_MAX + sizeof CA_SNI_SUFFIX];
 	struct tls_client opt = {
 		.chain = c->chain, .key = c->key, .trust = c->trust,
 		.rule = { .purpose = PURPOSE_SERVER, .policy = OID_POLICY_UNIT, .role = "ca", .now = clock_utc() },
@@ -53,6 +54,10 @@ static int open_session(struct ca_client *c, struct err *e)
 	if (c->http && httpc_alive(c->http))
 		return 0;
 	ca_client_close(c);
+	if (c->ca && *c->ca) {
+		snprintf(named, sizeof named, "%.*s" CA_SNI_SUFFIX, CA_ID_MAX, c->ca);
+		opt.sni = named;
+	}
 	if ((fd = c->connect(c->arg, e)) < 0 || !(t = tls_connect(fd, &opt, e))) {
 		err_prefix(e, "CA at %s", c->host);
 		return unavailable(e);
@@ -133,13 +138,15 @@ static int answers_read(const struct ca_client *c, const struct ca_message *m, c
 	return 0;
 }
 
-int ca_client_call(struct ca_client *c, const struct ca_message *m, struct ca_reply *r, struct err *e)
+int ca_client_call(struct ca_client *c, struct ca_message *m, struct ca_reply *r, struct err *e)
 {
 	bool kept = c->http && httpc_alive(c->http);
 	struct http_answer a = {0};
 	struct buf xml = {0};
 	int rc;
 
+	if (c->ca && *c->ca)
+		snprintf(m->ca, sizeof m->ca, "%s", c->ca);
 	ca_message_write(m, &xml);
 	rc = exchange(c, &xml, &a, e);
 	if (rc && kept && e->code == REASON_CA_UNAVAILABLE && may_be_repeated(m)) {

@@ -9,7 +9,8 @@ struct ca_client {
 	/* How to get a connected socket: over the network or through the station's tunnel. -1 with an error. */
 	int (*connect)(void *arg, struct err *e);
 	void *arg;
-	const char *host;		/* for Host and, if it is a name, SNI */
+	const char *host;		/* for Host and, if it is a name and ca is none, SNI */
+	const char *ca;			/* which CA of the system (protocol-ca 1.8, 3.7); NULL or "": its first */
 	const struct chain *chain;	/* our identity, NULL for a device in the factory */
 	const struct key *key;
 	struct trust *trust;		/* the CA must be under it, with EKU serverAuth and role "ca" */
@@ -17,12 +18,15 @@ struct ca_client {
 	struct httpc *http;		/* the client's own: zero it, ca_client_close() frees */
 };
 
+/* The name in the handshake by which a system of several CAs knows whose server certificate to show. */
+#define CA_SNI_SUFFIX ".ca.handsel.internal"
+
 /* A ready-made connect(): arg is a struct url. */
 int ca_connect_url(void *url, struct err *e);
 
-/* Sends m and reads the answers, one for each request, in order. A kept connection that turns out dead is opened anew once.
+/* Sends m, to the CA that the client names if it does, and reads the answers, one for each request, in order. A kept connection that turns out dead is opened anew once.
  * Code CA_UNAVAILABLE if nothing came back (the requests may have been carried out), AUTHORITY, REQUEST. */
-int ca_client_call(struct ca_client *c, const struct ca_message *m, struct ca_reply *r, struct err *e);
+int ca_client_call(struct ca_client *c, struct ca_message *m, struct ca_reply *r, struct err *e);
 
 /* The TLS session of the open connection, connecting if need be: for the exporter of a confirm. NULL on failure. */
 struct tls *ca_client_session(struct ca_client *c, struct err *e);

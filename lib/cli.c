@@ -219,10 +219,18 @@ static bool begins_with(const struct cli *c, const struct cli_command *k, size_t
 	return true;
 }
 
+/* One that every command of the program has. */
+static const struct cli_option *find_common(const struct cli_program *p, const char *text, size_t n)
+{
+	const struct cli_option *o = find_option(common, text, n);
+
+	return o ? o : find_option(p->options, text, n);
+}
+
 /* The option of this name, of whatever command: before the command is known, and for a word that may be a value. */
 static const struct cli_option *find_anywhere(const struct cli *c, const char *text, size_t n)
 {
-	const struct cli_option *o = find_option(common, text, n), *other;
+	const struct cli_option *o = find_common(c->program, text, n), *other;
 
 	for (const struct cli_command *k = c->program->commands; k->words && !(o && o->value); k++) {
 		other = find_option(k->options, text, n);
@@ -251,6 +259,13 @@ static void print_options(const struct cli_option *table)
 	}
 }
 
+static void print_common(const struct cli_program *p)
+{
+	printf("\nCommon options:\n");
+	print_options(p->options);
+	print_options(common);
+}
+
 static void print_command_help(const struct cli *c, const struct cli_command *k)
 {
 	printf("Usage: %s [OPTION]... %s%s%s\n%s\n", c->program->name, k->words, k->args && *k->args ? " " : "",
@@ -259,8 +274,7 @@ static void print_command_help(const struct cli *c, const struct cli_command *k)
 		printf("\nOptions:\n");
 		print_options(k->options);
 	}
-	printf("\nCommon options:\n");
-	print_options(common);
+	print_common(c->program);
 }
 
 /* All commands, or those of the noun that was given. */
@@ -270,8 +284,7 @@ static void print_program_help(const struct cli *c)
 	for (const struct cli_command *k = c->program->commands; k->words; k++)
 		if (begins_with(c, k, c->words_n))
 			printf("  %-26s %s\n", k->words, k->help);
-	printf("\nCommon options:\n");
-	print_options(common);
+	print_common(c->program);
 	printf("\n%s COMMAND --help tells the options of a command.\n", c->program->name);
 }
 
@@ -333,12 +346,14 @@ static void list_verbs(const struct cli *c, struct buf *out)
 
 static const char *nearest_option(const struct cli *c, const char *name)
 {
+	const struct cli_option *of_all[] = { c->program->options, common };
 	const char *near = NULL, *list[] = { NULL, NULL };
 
-	for (const struct cli_option *o = common; o->name && !near; o++) {
-		list[0] = o->name;
-		near = text_nearest(name, list);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(of_all); i++)
+		for (const struct cli_option *o = of_all[i]; o && o->name && !near; o++) {
+			list[0] = o->name;
+			near = text_nearest(name, list);
+		}
 	for (const struct cli_command *k = c->program->commands; k->words && !near; k++) {
 		if (c->command && c->command != k)
 			continue;
@@ -401,7 +416,7 @@ static int take_option(struct cli *c, int *i, struct err *e)
 	if (strncmp(a, "--", 2) == 0) {
 		o = find_option(c->command->options, a + 2, n);
 		if (!o)
-			o = find_option(common, a + 2, n);
+			o = find_common(c->program, a + 2, n);
 	}
 	if (!o)
 		return unknown_option(c, a, e);

@@ -48,6 +48,7 @@ struct cli_program {
 	const char *name, *summary;
 	const char *default_dir;		/* of --dir */
 	const struct cli_command *commands;	/* ends with words NULL */
+	const struct cli_option *options;	/* of every command, beside the common ones; may be NULL */
 };
 int cli_main(const struct cli_program *p, int argc, char **argv);	/* for main() */
 

@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "limits.h"
 #include "tls.h"
 #include "x509.h"
 
@@ -19,7 +20,8 @@ struct httpd_identity {			/* the last one, with sni NULL, is for all other names
 	const struct key *key;
 };
 
-#define HTTPD_IDENTITIES (LIMIT_MAKERS + 2)
+/* A node has one for each manufacturer and two more, a CA system one for each CA. */
+#define HTTPD_IDENTITIES (LIMIT_MAKERS + 2 > LIMIT_CAS ? LIMIT_MAKERS + 2 : LIMIT_CAS)
 
 struct httpd_conf {
 	const char *address;		/* "127.0.0.1", "::", ... */
@@ -51,6 +53,7 @@ const char *http_header(const struct http_req *r, const char *name);	/* "" if ab
 const struct buf *http_body(const struct http_req *r);
 void *http_peer(const struct http_req *r);
 const char *http_remote(const struct http_req *r);			/* textual address, for logs */
+const char *http_sni(const struct http_req *r, char name[128]);		/* the host name that the peer asked for, or "" */
 int http_exporter(const struct http_req *r, uint8_t out[TLS_EXPORTER_LEN], struct err *e);	/* see tls_exporter() */
 
 /* extra: header lines "Name: value\r\n"..., or "". The body is copied. r is gone afterwards. status 0: the connection is

@@ -242,6 +242,18 @@ const char *http_remote(const struct http_req *r)
 	return r->conn->remote;
 }
 
+const char *http_sni(const struct http_req *r, char name[128])
+{
+	size_t len = 127;
+	unsigned type;
+
+	name[0] = 0;
+	if (gnutls_server_name_get(r->conn->session, name, &len, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
+		len = 0;
+	name[len] = 0;
+	return name;
+}
+
 int http_exporter(const struct http_req *r, uint8_t out[TLS_EXPORTER_LEN], struct err *e)
 {
 	return tls_session_exporter(r->conn->session, out, e);

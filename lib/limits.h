@@ -43,6 +43,10 @@
 #define LIMIT_TRUST_LEARNED	64		/* intermediates whose verdict is kept: each was signed under one of our roots */
 #define LIMIT_TRUST_CHECKS	8		/* signatures checked for one chain: more is an attempt to burn our time */
 
+/* ---- CA systems ---- */
+#define LIMIT_CAS		16		/* CAs of one system: each has a thread, a ledger and keys in memory */
+#define LIMIT_PROFILES		16		/* device profiles of one CA: product lines, not devices */
+
 /* ---- HTTP ---- */
 #define LIMIT_HTTP_HEAD		(8u << 10)	/* request or status line with headers: clients in the wild stay below 1 KiB */
 #define LIMIT_HTTP_HEADERS	64		/* header lines */

@@ -48,7 +48,7 @@ out:
 }
 
 /* Last of all: a folder with station.yaml is complete. */
-static int write_yaml(const char *path, const char *name, const char *ca, struct err *e)
+static int write_yaml(const char *path, const char *name, const char *ca, const char *ca_id, struct err *e)
 {
 	struct buf text = {0};
 	int rc;
@@ -57,16 +57,19 @@ static int write_yaml(const char *path, const char *name, const char *ca, struct
 		"# handsel-station(1) explains each key.\n"
 		"version: 1\n"
 		"name: \"%s\"\n"
-		"ca: \"%s\"\n"
+		"ca: \"%s\"\n", name, ca);
+	if (ca_id)
+		buf_fmt(&text, "ca-id: \"%s\"\n", ca_id);
+	buf_fmt(&text,
 		"# Without slots every USB port is one, named after itself.\n"
 		"#slots:\n"
-		"#  - {name: \"1\", port: \"1-4.2\"}\n", name, ca);
+		"#  - {name: \"1\", port: \"1-4.2\"}\n");
 	rc = file_replace(path, text.data, text.len, 0644, e);
 	buf_free(&text);
 	return rc;
 }
 
-static int init(const char *dir, const char *name, const char *ca, const char *root, struct err *e)
+static int init(const char *dir, const char *name, const char *ca, const char *ca_id, const char *root, struct err *e)
 {
 	char path[FILE_PATH];
 	struct url url;
@@ -75,6 +78,8 @@ static int init(const char *dir, const char *name, const char *ca, const char *r
 		return err_set(e, REASON_CONFIG, "--name: a station's name must be of A-Z a-z 0-9 . _ -");
 	if (url_parse(&url, ca, e) < 0)
 		return err_prefix(e, "--ca");
+	if (ca_id && !text_is_token(ca_id, CA_ID_MAX))
+		return err_set(e, REASON_CONFIG, "--ca-id: a CA's id must be of A-Z a-z 0-9 . _ -, at most %d", CA_ID_MAX);
 	if (file_join(path, e, dir, "station.yaml") < 0)
 		return -1;
 	if (file_exists(path))
@@ -82,7 +87,7 @@ static int init(const char *dir, const char *name, const char *ca, const char *r
 			       path);
 	if (file_mkdir(dir, e) < 0 || write_root(dir, root, e) < 0 || write_key(dir, e) < 0)
 		return -1;
-	return write_yaml(path, name, ca, e);
+	return write_yaml(path, name, ca, ca_id, e);
 }
 
 enum cli_exit cmd_init(const struct cli *c)
@@ -94,7 +99,7 @@ enum cli_exit cmd_init(const struct cli *c)
 		err_set(&e, REASON_CONFIG, "--name, --ca and --root are needed");
 		return cli_fail(c, &e);
 	}
-	if (init(cli_dir(c), name, ca, root, &e) < 0)
+	if (init(cli_dir(c), name, ca, cli_get(c, "ca-id"), root, &e) < 0)
 		return cli_fail(c, &e);
 	if (cli_json(c)) {
 		struct jsonl *j = jsonl_new("result");

@@ -6,6 +6,7 @@
 static const struct cli_option init_options[] = {
 	{ "name", "NAME", "the station's name, as the work orders call it", false },
 	{ "ca", "URL", "the factory CA: https://HOST:PORT", false },
+	{ "ca-id", "ID", "which CA of that system, where it has several", false },
 	{ "root", "FILE", "the factory root certificate, PEM", false },
 	{ NULL, NULL, NULL, false },
 };

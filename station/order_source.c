@@ -15,6 +15,7 @@ static int ask(const struct station *s, const char *id, struct ca_reply *r, stru
 	struct ca_client client = { .connect = ca_connect_url,
 				    .arg = &url,
 				    .host = url.host,
+				    .ca = s->ca_id,
 				    .chain = &s->chain,
 				    .key = s->key,
 				    .trust = s->trust };

@@ -13,7 +13,7 @@
 void standing_init(struct standing *s, const struct station *st)
 {
 	s->url = st->ca;
-	s->client = (struct ca_client){ .connect = ca_connect_url, .arg = &s->url, .host = s->url.host, .chain = &st->chain,
+	s->client = (struct ca_client){ .connect = ca_connect_url, .arg = &s->url, .host = s->url.host, .ca = st->ca_id, .chain = &st->chain,
 					.key = st->key, .trust = st->trust, .timeout_ms = ASK_MS };
 	pthread_mutex_init(&s->lock, NULL);
 }

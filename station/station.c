@@ -41,17 +41,20 @@ static int read_fields(struct station *s, const struct conf_node *root, struct e
 		{ "name", CONF_SCALAR, true },
 		{ "ca", CONF_SCALAR, true },
 		{ "slots", CONF_LIST, false },
+		{ "ca-id", CONF_SCALAR, false },
 	};
 	const struct conf_node *v[ARRAY_LEN(fields)];
 	struct err why;
 
 	if (conf_fields(root, fields, ARRAY_LEN(fields), v, e) < 0 || conf_version(v[0], root, e) < 0 ||
-	    conf_str(v[1], s->name, sizeof s->name, e) < 0)
+	    conf_str(v[1], s->name, sizeof s->name, e) < 0 || conf_str(v[4], s->ca_id, sizeof s->ca_id, e) < 0)
 		return -1;
 	if (!text_is_token(s->name, LIMIT_NAME))
 		return conf_error(v[1], e, "the station's name must be of A-Z a-z 0-9 . _ -");
 	if (url_parse(&s->ca, conf_text(v[2]), &why) < 0)
 		return conf_error(v[2], e, "%s", why.text);
+	if (v[4] && !text_is_token(s->ca_id, CA_ID_MAX))
+		return conf_error(v[4], e, "a CA's id must be of A-Z a-z 0-9 . _ -");
 	for (size_t i = 0; v[3] && i < conf_count(v[3]); i++)
 		if (read_slot(s, conf_item(v[3], i), e) < 0)
 			return -1;

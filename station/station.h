@@ -20,6 +20,7 @@ struct station {
 	char dir[1024];
 	char name[LIMIT_NAME + 1];
 	struct url ca;
+	char ca_id[CA_ID_MAX + 1];	/* which CA of that system; "": its first */
 	struct station_slot slot[STATION_SLOTS_MAX];	/* n_slots 0: every port is a slot, named after itself */
 	size_t n_slots;
 	struct key *key;

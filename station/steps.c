@@ -207,6 +207,7 @@ static int send_go(struct unit *u, struct err *e)
 	buf_set(&go.ticket, u->ticket.data, u->ticket.len);
 	buf_set(&go.root, s->root.cert[0].der.data, s->root.cert[0].der.len);
 	text_copy(go.host, sizeof go.host, s->ca.host);
+	text_copy(go.ca, sizeof go.ca, s->ca_id);
 	snprintf(go.key_type, sizeof go.key_type, "%s", u->run->key_type);
 	link_go_write(&go, &payload);
 	rc = send_frame(u, LINK_GO, &payload, e);

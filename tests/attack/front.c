@@ -23,6 +23,7 @@ static const char usage[] =
 	"DIR holds a CA system that is not served. ORDER is open, with quota and scrap of which nothing is used yet, OTHER-ORDER is\n"
 	"closed; CMS is a file with an order that an operator signed; MOST is quota and scrap of ORDER. At a customer both orders are \"\".\n";
 
+#define CA ""			/* the system's first; each question begins with it */
 #define ENDED 0			/* instead of an answer */
 #define GARBAGE 80		/* messages of chance, each to a signer of its own */
 #define CUT_STEP 5		/* bytes; no field is a multiple of it */
@@ -121,6 +122,7 @@ static void new_spki(struct buf *spki)
 }
 
 struct wish {
+	const char *ca;			/* NULL: CA */
 	const char *order, *manufacturer, *model, *serial;
 	struct ca_params params;
 	const struct buf *spki;		/* NULL: a new one */
@@ -140,6 +142,7 @@ static void pack_wish(struct buf *b, const struct wish *w, const struct buf *spk
 	snprintf(d.manufacturer, sizeof d.manufacturer, "%s", w->manufacturer);
 	snprintf(d.model, sizeof d.model, "%s", w->model);
 	snprintf(d.serial, sizeof d.serial, "%s", w->serial);
+	pack_str(b, w->ca ? w->ca : CA);
 	pack_u32(b, 1);
 	sign_item_pack(b, &item);
 }
@@ -197,6 +200,7 @@ static void ask_for_units(void)
 		struct buf q = {0}, spki = {0};
 
 		new_spki(&spki);
+		pack_str(&q, CA);
 		pack_str(&q, roles[i]);
 		pack_str(&q, "line-1");
 		pack_str(&q, "");
@@ -217,9 +221,11 @@ static void ask_as_operator(void)
 
 	if (file_read(&cms, it.cms, 0, &e) < 0)
 		exit(99);
+	pack_str(&q, CA);
 	pack_bytes(&q, cms.data, cms.len);
 	ends("a work order, although an operator signed it", SIGNER_ORDER, &q);
 	buf_clear(&q);
+	pack_str(&q, CA);
 	pack_str(&q, it.order);
 	ends("the end of a work order", SIGNER_CLOSE, &q);
 	buf_clear(&q);
@@ -266,6 +272,20 @@ static void out_of_order(void)
 	buf_free(&q);
 	buf_free(&a);
 	buf_free(&spki);
+}
+
+/* A CA that this system does not have, as a path or as a name. */
+static void other_cas(void)
+{
+	static const char *const names[] = { "globex", ".", "..", "cas", "../factory" };
+	struct wish w = wish();
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		w.ca = names[i];
+		begin();
+		report(sign(&w) == -1, "a certificate of the CA \"%s\": the signer ends", names[i]);
+		end();
+	}
 }
 
 /* A good question cut at many bytes, and with one too many: never answered. */
@@ -475,6 +495,7 @@ int main(int argc, char **argv)
 	ask_as_operator();
 	ask_unlisted();
 	out_of_order();
+	other_cas();
 	broken_frames();
 	cut();
 	begin();

@@ -24,7 +24,7 @@ static char factory[FILE_PATH], customer[FILE_PATH];
 /* ---- a signer in a thread, and the raw end of its channel ---- */
 struct side {
 	pthread_t thread;
-	const char *dir;
+	const char *dir, *ca;		/* ca: which of the system is asked */
 	enum signer_purpose purpose;
 	int fd, theirs, rc;
 	struct err e;
@@ -41,11 +41,16 @@ static void *serve(void *arg)
 
 static uint32_t ask(struct side *s, uint32_t type, const struct buf *question, struct buf *answer)
 {
+	struct buf whole = {0};
 	uint32_t got = 0;
 	struct err e;
 
-	if (ipc_send(s->fd, type, question, &e) < 0 || ipc_recv(s->fd, &got, answer, &e) != 1)
-		return 0;	/* it has ended */
+	if (type != SIGNER_HELLO)
+		pack_str(&whole, s->ca);
+	buf_add(&whole, question->data, question->len);
+	if (ipc_send(s->fd, type, &whole, &e) < 0 || ipc_recv(s->fd, &got, answer, &e) != 1)
+		got = 0;	/* it has ended */
+	buf_free(&whole);
 	return got;
 }
 
@@ -54,7 +59,7 @@ static void begin(struct side *s, const char *dir, enum signer_purpose purpose)
 	struct buf hello = {0}, answer = {0};
 	int pair[2];
 
-	*s = (struct side){ .dir = dir, .purpose = purpose };
+	*s = (struct side){ .dir = dir, .ca = "", .purpose = purpose };
 	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	s->fd = pair[0];
 	s->theirs = pair[1];
@@ -227,6 +232,66 @@ static void test_count(void)
 	for (int i = 0; i < 4; i++)
 		buf_free(&k[i]);
 	buf_free(&der);
+}
+
+/* Two CAs in one system: an order, a count and a key of one are nothing to the other. */
+static void test_several(void)
+{
+	struct settings globex_is = { .site = SITE_FACTORY, .id = "globex", .name = "Globex", .pending_s = 60 };
+	struct buf k = {0}, der[2] = { {0} }, cms[2] = { {0} };
+	struct cert c[2] = {0};
+	struct chain chain = {0};
+	char globex[FILE_PATH], cas[FILE_PATH];
+	struct work_order o;
+	struct key *key;
+	struct side s;
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(file_join(cas, &e, factory, "cas"), 0);
+	CU_ASSERT_EQUAL_FATAL(file_mkdir(cas, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(file_join(globex, &e, cas, "globex"), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(globex, SITE_FACTORY, "Globex", &e), 0);
+	CU_ASSERT_EQUAL_FATAL(settings_save(&globex_is, globex, &e), 0);
+	make_operator(globex, &key, &chain);
+	order_fill(&o, "WO-1", 1, 0);	/* the id and the serials of the other CA's order */
+	CU_ASSERT_EQUAL_FATAL(work_order_write(&o, key, &chain, &cms[0], &e), 0);
+	order_fill(&o, "WO-G", 1, 0);
+	CU_ASSERT_EQUAL_FATAL(work_order_write(&o, key, &chain, &cms[1], &e), 0);
+	/* an operator of the one cannot order from the other */
+	begin(&s, factory, SIGNER_FOR_OPERATOR);
+	CU_ASSERT_EQUAL(show_order(&s, &cms[1]), SIGNER_REFUSED);
+	s.ca = "globex";		/* nor has the operator's signer of the one the other's keys */
+	CU_ASSERT_EQUAL(show_order(&s, &cms[0]), 0);
+	CU_ASSERT_EQUAL(end(&s), -1);
+	CU_ASSERT_EQUAL(s.e.code, REASON_ROLE);
+	begin(&s, globex, SIGNER_FOR_OPERATOR);
+	CU_ASSERT_EQUAL(show_order(&s, &cms[0]), SIGNER_DONE);
+	CU_ASSERT_EQUAL(show_order(&s, &cms[1]), SIGNER_DONE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	new_spki(&k);
+	begin(&s, factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(sign(&s, "WO-G", "gateway-b", "0001", &k, NULL, NULL), REASON_ORDER);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0050", &k, NULL, NULL), REASON_QUOTA);	/* test_count() used it up */
+	s.ca = "globex";
+	CU_ASSERT_EQUAL(sign(&s, "WO-G", "gateway-b", "0001", &k, NULL, &der[0]), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, NULL, &der[1]), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0002", &k, NULL, NULL), REASON_QUOTA);
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL_FATAL(cert_parse(&c[i], der[i].data, der[i].len, &e), 0);
+		CU_ASSERT_PTR_NOT_NULL(strstr(c[i].issuer, "Globex"));
+	}
+	s.ca = "nobody";
+	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, NULL, NULL), -1);
+	CU_ASSERT_EQUAL(end(&s), -1);
+	CU_ASSERT_EQUAL(s.e.code, REASON_ROLE);
+	for (int i = 0; i < 2; i++) {
+		cert_free(&c[i]);
+		buf_free(&der[i]);
+		buf_free(&cms[i]);
+	}
+	buf_free(&k);
+	chain_free(&chain);
+	key_free(key);
 }
 
 /* One key to be made: as sign(), and what comes for the device. */
@@ -553,7 +618,7 @@ static void test_ceremony_once(void)
 	unit_remove(folder);
 }
 
-UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "made", test_made }, { "pool", test_pool },
+UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
 	  { "certificate", test_certificate }, { "closed", test_closed }, { "tampered", test_tampered },
 	  { "ceremony once", test_ceremony_once })

@@ -1,0 +1,261 @@
+#include <config.h>
+
+#include "desk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "exchange.h"
+#include "fault.h"
+#include "log.h"
+#include "mem.h"
+#include "oid.h"
+
+/* ---- the signer of all ---- */
+int signing_start(struct signing *s, const char *dir, struct err *e)
+{
+	s->dir = mem_str(dir);
+	s->failure = eventfd(0, EFD_CLOEXEC);
+	if (s->failure < 0)
+		return err_errno(e, REASON_INTERNAL, "eventfd");
+	s->signer = signer_start(dir, SIGNER_FOR_SERVE, e);
+	return s->signer ? 0 : -1;
+}
+
+void signing_stop(struct signing *s)
+{
+	signer_stop(s->signer);
+	if (s->failure >= 0)
+		close(s->failure);
+	pthread_mutex_destroy(&s->lock);
+	free(s->dir);
+}
+
+/* ---- the batch's signatures ---- */
+static void on_start(void *arg)
+{
+	struct desk *d = arg;
+
+	d->n_signing = 0;
+	d->again = false;
+}
+
+static int signer_ready(struct signing *s, struct err *e)
+{
+	struct signer *fresh;
+
+	if (!atomic_exchange(&s->renew, false))
+		return 0;
+	fresh = signer_start(s->dir, SIGNER_FOR_SERVE, e);
+	if (!fresh)
+		return -1;
+	signer_stop(s->signer);
+	s->signer = fresh;
+	return 0;
+}
+
+static int sign_batch(struct desk *d, struct err *e)
+{
+	struct signing *by = d->signing_by;
+	struct sign_item **items = mem_new(d->n_signing, sizeof *items);
+	int rc;
+
+	for (size_t i = 0; i < d->n_signing; i++)
+		items[i] = &d->signing[i]->item;
+	pthread_mutex_lock(&by->lock);
+	rc = signer_ready(by, e) < 0 ? -1 : signer_sign(by->signer, d->folder.name, items, d->n_signing, e);
+	pthread_mutex_unlock(&by->lock);
+	free(items);
+	if (rc < 0) {
+		atomic_store(&by->failed, true);
+		eventfd_write(by->failure, 1);
+		return -1;
+	}
+	FAULT("front.signed");
+	return 0;
+}
+
+/* What the signer refuses must leave no trace of a reservation: the batch is cut and taken once more without it.
+ * That is rare, as the ledger's own rules come first. */
+static bool any_refused(struct desk *d)
+{
+	for (size_t i = 0; i < d->n_signing; i++) {
+		struct job *job = d->signing[i];
+
+		if (job->item.refusal.code == REASON_OK)
+			continue;
+		ca_refuse(job->a, job->item.refusal.code, job->item.refusal.text);
+		log_err(&job->item.refusal, "signer: request %s", job->rq->request.id);
+		job->decided = true;
+		d->again = true;
+	}
+	return d->again;
+}
+
+static int on_batch(void *arg, struct db *db, struct err *e)
+{
+	struct desk *d = arg;
+
+	if (d->n_signing && sign_batch(d, e) < 0)
+		return -1;
+	if (any_refused(d))
+		return err_set(e, REASON_CA_UNAVAILABLE, "the signer refused a request of this batch");
+	for (size_t i = 0; i < d->n_signing; i++) {
+		struct job *job = d->signing[i];
+
+		if (request_signed(db, &job->rules, job->unit, &job->issue, job->row, &job->item.der,
+				   &job->item.encrypted_key, job->a, e) < 0)
+			return -1;
+	}
+	FAULT("commit.before");
+	return 0;
+}
+
+/* ---- uptime ---- */
+struct tick {
+	struct writer_job w;		/* first */
+	struct desk *d;
+	int64_t now, seconds;
+	int lapsed;
+};
+
+static int tick_run(struct writer_job *w, struct db *db, struct err *e)
+{
+	struct tick *t = (struct tick *)w;
+
+	return request_lapse(db, t->now, t->seconds, &t->lapsed, e);
+}
+
+static void tick_done(struct writer_job *w, int rc, const struct err *e)
+{
+	struct tick *t = (struct tick *)w;
+
+	if (rc < 0 && t->d->again) {
+		writer_submit(t->d->writer, w);
+		return;
+	}
+	if (rc < 0)
+		log_err(e, "lapse");
+	else if (t->lapsed)
+		log_warn("%d pending credentials were not confirmed in time and are revoked; their units are back in "
+			 "the order",
+			 t->lapsed);
+	free(t);
+}
+
+int64_t desk_tick_s(const struct desk *d)
+{
+	int64_t third = d->pending_s / 3;
+
+	return d->settings.site == SITE_CUSTOMER ? 0 : third < 1 ? 1 : third > 10 ? 10 : third;
+}
+
+void desk_tick(struct desk *d)
+{
+	int64_t now_ms = clock_mono_ms(), seconds = (now_ms - d->ticked_ms) / 1000;
+	struct tick *t;
+
+	if (seconds <= 0 || desk_tick_s(d) == 0)
+		return;
+	d->ticked_ms += seconds * 1000;
+	t = mem_new(1, sizeof *t);
+	*t = (struct tick){ .w = { .run = tick_run, .done = tick_done }, .d = d, .now = clock_utc(), .seconds = seconds };
+	writer_submit(d->writer, &t->w);
+}
+
+/* ---- life ---- */
+static int load_server(struct desk *d, struct err *e)
+{
+	struct trust_rule rule = { .purpose = PURPOSE_SERVER, .policy = OID_POLICY_UNIT, .role = "ca", .pinned = true,
+		.now = clock_utc() };
+	char cert[FILE_PATH], key[FILE_PATH];
+
+	if (file_join(cert, e, d->folder.path, "server.pem") < 0 || file_join(key, e, d->folder.path, "server.key") < 0 ||
+	    chain_load(&d->server, cert, e) < 0)
+		return -1;
+	if (trust_verify(d->ca.trust, &d->server, &rule, e) < 0)
+		return err_prefix(e, "%s", cert);
+	d->server_key = key_load(key, e);
+	return d->server_key ? 0 : -1;
+}
+
+static int load(struct desk *d, struct err *e)
+{
+	const char *dir = d->folder.path;
+	char path[FILE_PATH];
+
+	if (settings_load(&d->settings, dir, e) < 0 || authority_load(&d->ca, dir, e) < 0 ||
+	    profiles_load(&d->profiles, dir, &d->settings, e) < 0 || load_server(d, e) < 0 ||
+	    file_join(path, e, dir, "ca.db") < 0)
+		return -1;
+	if (*d->folder.name && strcmp(d->settings.id, d->folder.name) != 0)
+		return err_set(e, REASON_CONFIG, "%s/ca.yaml: the id must be \"%s\", as the folder is called", dir, d->folder.name);
+	snprintf(d->sni, sizeof d->sni, "%s" CA_SNI_SUFFIX, d->settings.id);
+	d->pending_s = (int64_t)d->settings.pending_s;
+	d->ledger = ledger_open(path, e);
+	if (!d->ledger)
+		return -1;
+	d->readers = readers_new(path, d->ca.trust, e);
+	return d->readers ? 0 : -1;
+}
+
+struct desk *desk_open(const struct ca_folder *folder, struct signing *by, struct err *e)
+{
+	struct desk *d = mem_new(1, sizeof *d);
+	const struct writer_hooks hooks = { .start = on_start, .batch = on_batch, .arg = d };
+
+	d->folder = *folder;
+	d->signing_by = by;
+	d->factories = factories_new(folder->path);
+	d->ticked_ms = clock_mono_ms();
+	pthread_rwlock_init(&d->lock, NULL);
+	if (load(d, e) == 0 && (d->writer = writer_start(d->ledger, &hooks, e)))
+		return d;
+	desk_close(d);
+	return NULL;
+}
+
+int desk_reload(struct desk *d, struct err *e)
+{
+	struct profiles *p = mem_new(1, sizeof *p);
+	struct settings s;
+	int rc = -1;
+
+	if (settings_load(&s, d->folder.path, e) < 0 || profiles_load(p, d->folder.path, &s, e) < 0)
+		;
+	else if (s.site != d->settings.site || strcmp(s.id, d->settings.id) != 0)
+		err_set(e, REASON_CONFIG, "%s/ca.yaml: kind and id of a CA never change", d->folder.path);
+	else
+		rc = 0;
+	if (rc == 0) {
+		pthread_rwlock_wrlock(&d->lock);
+		d->profiles = *p;
+		d->pending_s = (int64_t)s.pending_s;
+		pthread_rwlock_unlock(&d->lock);
+		factories_reload(d->factories);
+	}
+	free(p);
+	return rc;
+}
+
+void desk_close(struct desk *d)
+{
+	if (!d)
+		return;
+	if (d->writer)
+		writer_stop(d->writer);
+	readers_free(d->readers);
+	factories_free(d->factories);
+	if (d->ledger)
+		db_close(d->ledger);
+	key_free(d->server_key);
+	chain_free(&d->server);
+	authority_free(&d->ca);
+	pthread_rwlock_destroy(&d->lock);
+	free(d->signing);
+	free(d);
+}

@@ -1,0 +1,59 @@
+/* desk.h - one CA of the system as its server sees it: certificates, settings, ledger and the one writer of it. */
+#ifndef HANDSEL_DESK_H
+#define HANDSEL_DESK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "authority.h"
+#include "caclient.h"
+#include "factories.h"
+#include "readers.h"
+#include "signer.h"
+#include "system.h"
+#include "writer.h"
+
+/* The one signer of the system, which the writers of all its CAs ask. */
+struct signing {
+	char *dir;			/* of the system */
+	pthread_mutex_t lock;		/* of signer */
+	struct signer *signer;
+	atomic_bool renew;		/* start another before the next question */
+	atomic_bool failed;		/* it is gone: nothing can be issued, serve ends to be started again */
+	int failure;			/* eventfd, readable then */
+};
+int signing_start(struct signing *s, const char *dir, struct err *e);	/* lock and failure (-1) are set by the caller */
+void signing_stop(struct signing *s);					/* also if it was never started */
+
+/* What the server's threads share of one CA. */
+struct desk {
+	struct ca_folder folder;
+	struct settings settings;	/* but for pending_s as it was at start */
+	struct authority ca;
+	struct key *server_key;
+	struct chain server;		/* what its TLS server shows */
+	char sni[CA_ID_MAX + sizeof CA_SNI_SUFFIX];	/* to whom */
+	struct readers *readers;
+	struct factories *factories;	/* customer: whose devices are known */
+	struct writer *writer;
+	struct db *ledger;		/* the writer's */
+	struct signing *signing_by;
+	pthread_rwlock_t lock;		/* of profiles and pending_s: a reload writes */
+	struct profiles profiles;
+	int64_t pending_s;
+	int64_t ticked_ms;
+	/* the writer's thread alone: */
+	struct job **signing;		/* reserved in this batch */
+	size_t n_signing, room;
+	bool again;			/* the batch was cut because of one: the others are taken once more */
+};
+
+/* Loads the CA of that folder and starts its writer. NULL on failure. */
+struct desk *desk_open(const struct ca_folder *folder, struct signing *by, struct err *e);
+void desk_close(struct desk *d);		/* NULL is fine; gives the answers that are due first */
+int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories; -1: all stays as it was */
+
+int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
+void desk_tick(struct desk *d);			/* counts the uptime of pending ones, lapses those that are over */
+
+#endif
