@@ -133,7 +133,7 @@ static void as_node(struct http_req *r)
 /* ---- as a CA ---- */
 
 /* A confirm is good for the session of the device and so of no use to us: we say what it likes to hear. */
-static void confirm(const struct ca_message *m, struct ca_reply *reply)
+static void confirm(struct ca_message *m, struct ca_reply *reply)
 {
 	reply->n = 1;
 	reply->answer[0].result = CA_CONFIRMED;
@@ -141,7 +141,7 @@ static void confirm(const struct ca_message *m, struct ca_reply *reply)
 	reply->answer[0].state = CA_ACTIVE;
 }
 
-static void have_issued(const struct ca_message *m, struct ca_reply *reply)
+static void have_issued(struct ca_message *m, struct ca_reply *reply)
 {
 	struct ca_client client = { .connect = ca_connect_url, .arg = &it.ca, .host = it.ca.host, .trust = it.trust };
 	struct err e;
