@@ -21,7 +21,7 @@
 #define LIMIT_WAL_BYTES		(96u << 20)	/* of WAL file kept after a checkpoint: LIMIT_WAL_PAGES of 4 KiB and a margin */
 
 /* ---- between our own processes ---- */
-#define LIMIT_IPC		(2 * LIMIT_FRAME_UNIT)	/* a batch with certificates beside its requests */
+#define LIMIT_IPC		(LIMIT_CRL + 1024)	/* a whole CRL; a batch with certificates beside its requests is shorter */
 
 /* ---- XML and the CA protocol (doc/protocol-ca.md) ---- */
 #define LIMIT_FRAME_DEVICE	(32u << 10)	/* one request, ticket, CSR: about 6 KiB with a full chain */
@@ -38,6 +38,8 @@
 #define LIMIT_CERT		(8u << 10)	/* one certificate or CSR in DER; RSA-4096 with all extensions needs 3 KiB */
 #define LIMIT_RSA_BITS		4096		/* modulus of a key that we verify with: larger ones buy nothing but our time */
 #define LIMIT_RSA_EXPONENT	8		/* bytes: in use are 3 and 65537 */
+#define LIMIT_CRL		(8u << 20)	/* in DER: some 170,000 entries, a tenth of the devices of a large factory */
+#define LIMIT_CRL_VALID_S	(90u * 86400)	/* a list that is good for longer tells nobody of a revocation */
 #define LIMIT_CHAIN		4		/* leaf, issuing, root, upper CA (H14) */
 #define LIMIT_PEER_CHAIN	8		/* certificates that a peer may send: some send root and cross certificates, too */
 #define LIMIT_TRUST_LEARNED	64		/* intermediates whose verdict is kept: each was signed under one of our roots */

@@ -74,6 +74,7 @@ static bool read_usage(struct cert *c, struct der *d)
 	if (bits.left > 1) {
 		c->digital_signature = bits.p[1] & 0x80;
 		c->key_cert_sign = bits.p[1] & 0x04;
+		c->crl_sign = bits.p[1] & 0x02;
 	}
 	return der_done(d);
 }

@@ -44,7 +44,7 @@ struct cert {
 	struct cert_span tbs, issuer_name, subject_name, signature, key_id, issuer_key_id;
 	int signature_algorithm;		/* of key_algorithm(); 0: one that is not accepted */
 	int path_len;				/* -1: none */
-	bool key_usage, digital_signature, key_cert_sign;	/* key_usage: the extension is there */
+	bool key_usage, digital_signature, key_cert_sign, crl_sign;	/* key_usage: the extension is there */
 	bool any_purpose;			/* anyExtendedKeyUsage: counts for a CA only */
 	char unknown_critical[CERT_OID_MAX];	/* a critical extension that we do not process; "" if none */
 };
