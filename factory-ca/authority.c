@@ -14,6 +14,8 @@
 #include "mem.h"
 #include "oid.h"
 
+#define CRL_VALID_S (7 * 86400)	/* customers who fetch the list by hand do so once a week */
+
 static const char *const sites[] = { "factory", "customer", NULL };
 
 const char *site_name(enum site s)
@@ -83,6 +85,7 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 		{ "version", CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "id", CONF_SCALAR, true },
 		{ "name", CONF_SCALAR, true }, { "listen", CONF_SCALAR, false }, { "pending", CONF_SCALAR, false },
 		{ "profiles", CONF_LIST, false },
+		{ "crl-valid", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
 	struct endpoint where;
@@ -95,8 +98,12 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 		return -1;
 	s->site = (enum site)kind;
 	s->pending_s = TIMEOUT_PENDING_S;
-	if (conf_seconds(n[5], &s->pending_s, 7 * 86400, e) < 0)
+	s->crl_valid_s = CRL_VALID_S;
+	if (conf_seconds(n[5], &s->pending_s, 7 * 86400, e) < 0 ||
+	    conf_seconds(n[7], &s->crl_valid_s, LIMIT_CRL_VALID_S, e) < 0)
 		return -1;
+	if (s->crl_valid_s == 0)
+		return conf_error(n[7], e, "crl-valid: a list that is never good helps nobody; write for example 7d");
 	if (!text_is_token(s->id, CA_ID_MAX))
 		return conf_error(n[2], e, "id: letters, digits, \".\", \"_\" and \"-\", at most %d", CA_ID_MAX);
 	if (!text_is_name(s->name, LIMIT_NAME))
@@ -149,6 +156,8 @@ int settings_save(const struct settings *s, const char *dir, struct err *e)
 		buf_fmt(&text, "%s\"%s\"%s", i ? ", " : "profiles: [", s->profile[i], i + 1 == s->n_profiles ? "]\n" : "");
 	if (s->site == SITE_FACTORY)
 		buf_fmt(&text, "pending: %" PRIu64 "s\n", s->pending_s);
+	if (s->crl_valid_s)
+		buf_fmt(&text, "crl-valid: %" PRIu64 "s\n", s->crl_valid_s);
 	rc = file_replace(path, text.data, text.len, 0644, e);
 	buf_free(&text);
 	return rc;

@@ -26,6 +26,7 @@ struct settings {
 	char id[CA_ID_MAX + 1];		/* of the CA in the protocol (H4) */
 	char name[LIMIT_NAME + 1];	/* of the company: in the factory the manufacturer, as in the model files */
 	char listen[272];		/* ADDR:PORT; "" in a further CA of a system, which serves at one address */
+	uint64_t crl_valid_s;		/* how long a revocation list is good for; it is made anew at half of that */
 	uint64_t pending_s; /* how long a device may stay unconfirmed; the factory's alone, a node owns its time */
 	char profile[LIMIT_PROFILES][CA_ID_MAX + 1];	/* that it issues to devices by, the default first */
 	size_t n_profiles;

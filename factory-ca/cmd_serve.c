@@ -55,9 +55,7 @@ static enum cli_exit loop(struct front *f)
 	int sig;
 
 	for (;;) {
-		unsigned tick = front_tick_s(f);
-
-		sig = proc_signals_wait(front_failure_fd(f), tick ? (int)tick * 1000 : -1);
+		sig = proc_signals_wait(front_failure_fd(f), front_tick_ms(f));
 		if (sig == SIGTERM || sig == SIGINT)
 			return EXIT_DONE;
 		if (sig == SIGHUP)

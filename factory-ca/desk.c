@@ -15,6 +15,8 @@
 #include "mem.h"
 #include "oid.h"
 
+#define PUBLISH_RETRY_S 60	/* after a failure: the old list is good for half of its time yet */
+
 /* ---- the signer of all ---- */
 int signing_start(struct signing *s, const char *dir, struct err *e)
 {
@@ -44,6 +46,13 @@ static void on_start(void *arg)
 	d->again = false;
 }
 
+static void signer_lost(struct signing *s)
+{
+	atomic_store(&s->failed, true);
+	eventfd_write(s->failure, 1);
+}
+
+/* Under the lock. */
 static int signer_ready(struct signing *s, struct err *e)
 {
 	struct signer *fresh;
@@ -71,8 +80,7 @@ static int sign_batch(struct desk *d, struct err *e)
 	pthread_mutex_unlock(&by->lock);
 	free(items);
 	if (rc < 0) {
-		atomic_store(&by->failed, true);
-		eventfd_write(by->failure, 1);
+		signer_lost(by);
 		return -1;
 	}
 	FAULT("front.signed");
@@ -154,17 +162,67 @@ int64_t desk_tick_s(const struct desk *d)
 	return d->settings.site == SITE_CUSTOMER ? 0 : third < 1 ? 1 : third > 10 ? 10 : third;
 }
 
-void desk_tick(struct desk *d)
+static void tick_pending(struct desk *d, int64_t now_ms)
 {
-	int64_t now_ms = clock_mono_ms(), seconds = (now_ms - d->ticked_ms) / 1000;
+	int64_t seconds = (now_ms - d->ticked_ms) / 1000, every = desk_tick_s(d);
 	struct tick *t;
 
-	if (seconds <= 0 || desk_tick_s(d) == 0)
+	if (every == 0 || seconds < every)
 		return;
 	d->ticked_ms += seconds * 1000;
 	t = mem_new(1, sizeof *t);
 	*t = (struct tick){ .w = { .run = tick_run, .done = tick_done }, .d = d, .now = clock_utc(), .seconds = seconds };
 	writer_submit(d->writer, &t->w);
+}
+
+/* ---- revocation lists ---- */
+int desk_publish(struct desk *d, struct err *e)
+{
+	struct signing *by = d->signing_by;
+	struct db *db = readers_take(d->readers, e);
+	uint64_t valid_s;
+	int rc;
+
+	if (!db)
+		return -1;
+	pthread_rwlock_rdlock(&d->lock);
+	valid_s = d->crl_valid_s;
+	pthread_rwlock_unlock(&d->lock);
+	pthread_mutex_lock(&by->lock);
+	rc = signer_ready(by, e);
+	if (rc == 0)
+		rc = publisher_run(&d->publisher, &d->folder, db, by->signer, valid_s, clock_utc(), e);
+	pthread_mutex_unlock(&by->lock);
+	readers_put(d->readers, db);
+	d->publish_ms = clock_mono_ms() + (rc < 0 ? PUBLISH_RETRY_S : PUBLISH_CHECK_S) * 1000;
+	return rc;
+}
+
+static void tick_publish(struct desk *d, int64_t now_ms)
+{
+	struct err e;
+
+	if (now_ms < d->publish_ms || desk_publish(d, &e) == 0)
+		return;
+	log_err(&e, "%s: revocation lists", d->folder.path);
+	if (e.code == REASON_CA_UNAVAILABLE)
+		signer_lost(d->signing_by);
+}
+
+/* ---- the main thread's clock ---- */
+int64_t desk_next_ms(const struct desk *d)
+{
+	int64_t every = desk_tick_s(d), pending = d->ticked_ms + every * 1000;
+
+	return every && pending < d->publish_ms ? pending : d->publish_ms;
+}
+
+void desk_tick(struct desk *d)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	tick_pending(d, now_ms);
+	tick_publish(d, now_ms);
 }
 
 /* ---- life ---- */
@@ -196,6 +254,7 @@ static int load(struct desk *d, struct err *e)
 		return err_set(e, REASON_CONFIG, "%s/ca.yaml: the id must be \"%s\", as the folder is called", dir, d->folder.name);
 	snprintf(d->sni, sizeof d->sni, "%s" CA_SNI_SUFFIX, d->settings.id);
 	d->pending_s = (int64_t)d->settings.pending_s;
+	d->crl_valid_s = d->settings.crl_valid_s;
 	d->ledger = ledger_open(path, e);
 	if (!d->ledger)
 		return -1;
@@ -235,6 +294,7 @@ int desk_reload(struct desk *d, struct err *e)
 		pthread_rwlock_wrlock(&d->lock);
 		d->profiles = *p;
 		d->pending_s = (int64_t)s.pending_s;
+		d->crl_valid_s = s.crl_valid_s;
 		pthread_rwlock_unlock(&d->lock);
 		factories_reload(d->factories);
 	}

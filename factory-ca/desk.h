@@ -8,6 +8,7 @@
 #include "authority.h"
 #include "caclient.h"
 #include "factories.h"
+#include "publish.h"
 #include "readers.h"
 #include "signer.h"
 #include "system.h"
@@ -38,10 +39,12 @@ struct desk {
 	struct writer *writer;
 	struct db *ledger;		/* the writer's */
 	struct signing *signing_by;
-	pthread_rwlock_t lock;		/* of profiles and pending_s: a reload writes */
+	pthread_rwlock_t lock;		/* of profiles and the next two: a reload writes */
 	struct profiles profiles;
 	int64_t pending_s;
-	int64_t ticked_ms;
+	uint64_t crl_valid_s;
+	int64_t ticked_ms, publish_ms;	/* the main thread's, likewise the next: last tick; when to look for revocations again */
+	struct publisher publisher;
 	/* the writer's thread alone: */
 	struct job **signing;		/* reserved in this batch */
 	size_t n_signing, room;
@@ -54,6 +57,8 @@ void desk_close(struct desk *d);		/* NULL is fine; gives the answers that are du
 int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories; -1: all stays as it was */
 
 int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
-void desk_tick(struct desk *d);			/* counts the uptime of pending ones, lapses those that are over */
+int64_t desk_next_ms(const struct desk *d);	/* when desk_tick() has something to do, on the monotonic clock */
+void desk_tick(struct desk *d);	/* counts the uptime of pending ones, lapses those that are over, publishes revocation lists */
+int desk_publish(struct desk *d, struct err *e);	/* the lists that are due; before the first they are all */
 
 #endif

@@ -14,6 +14,9 @@
 #include "log.h"
 #include "mem.h"
 #include "oid.h"
+#include "publish.h"
+
+#define CRL_PATH "/crl/"
 
 struct front {
 	struct desks desks;
@@ -107,6 +110,45 @@ static bool is_xml(const char *type)
 	return false;
 }
 
+/* "issuing.crl" of the first CA, "ID/issuing.crl" of any. 1 with the list, 0 there is none, -1. */
+static int find_crl(struct front *f, const char *name, struct buf *der, struct err *e)
+{
+	const char *slash = strchr(name, '/');
+	size_t n = slash ? (size_t)(slash - name) : 0;
+
+	if (!slash)
+		return publisher_get(&f->desks.of[0]->folder, name, der, e);
+	for (size_t i = 0; i < f->desks.n; i++)
+		if (strlen(f->desks.of[i]->settings.id) == n && strncmp(f->desks.of[i]->settings.id, name, n) == 0)
+			return publisher_get(&f->desks.of[i]->folder, slash + 1, der, e);
+	return 0;
+}
+
+/* Revocation lists are for everybody: whoever has a certificate revoked asks, too. */
+static void answer_crl(struct front *f, struct http_req *r)
+{
+	struct buf der = {0};
+	struct err e;
+	int rc;
+
+	if (strcmp(http_method(r), "GET") != 0 && strcmp(http_method(r), "HEAD") != 0) {
+		err_set(&e, REASON_REQUEST, "only GET is served at %s", CRL_PATH);
+		exchange_refuse(r, 405, &e);
+		return;
+	}
+	rc = find_crl(f, http_path(r) + strlen(CRL_PATH), &der, &e);
+	if (rc == 1) {
+		http_reply(r, 200, "application/pkix-crl", "", der.data, der.len);
+	} else if (rc == 0) {
+		err_set(&e, REASON_REQUEST, "there is no such revocation list: ask for %s[CA/]issuing.crl or unit.crl", CRL_PATH);
+		exchange_refuse(r, 404, &e);
+	} else {
+		log_err(&e, "%s", http_path(r));
+		exchange_refuse(r, 503, &e);
+	}
+	buf_free(&der);
+}
+
 static void on_request(void *arg, struct http_req *r)
 {
 	struct front *f = arg;
@@ -114,6 +156,10 @@ static void on_request(void *arg, struct http_req *r)
 	int status = 0;
 	struct err e;
 
+	if (strncmp(http_path(r), CRL_PATH, strlen(CRL_PATH)) == 0) {
+		answer_crl(f, r);
+		return;
+	}
 	if (still_welcome(p, &e) < 0) {
 		status = e.code == REASON_STORAGE ? 503 : 403;
 	} else if (strcmp(http_path(r), CA_PATH) != 0) {
@@ -193,6 +239,19 @@ static int open_desks(struct front *f, const char *dir, struct err *e)
 	return rc;
 }
 
+/* Whoever finds this CA serving finds its lists, too. One that cannot be made now is no reason not to serve. */
+static int publish_all(struct front *f, struct err *e)
+{
+	for (size_t i = 0; i < f->desks.n; i++) {
+		if (desk_publish(f->desks.of[i], e) == 0)
+			continue;
+		if (e->code == REASON_CA_UNAVAILABLE)
+			return -1;
+		log_err(e, "%s: revocation lists", f->desks.of[i]->folder.path);
+	}
+	return 0;
+}
+
 struct front *front_start(const char *dir, const struct endpoint *listen, const char *record, struct err *e)
 {
 	struct front *f = mem_new(1, sizeof *f);
@@ -204,7 +263,8 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 				   .port = listen->port };
 
 	f->signing = (struct signing){ .lock = PTHREAD_MUTEX_INITIALIZER, .failure = -1 };
-	if (open_desks(f, dir, e) == 0 && load_record(f, record, e) == 0 && signing_start(&f->signing, dir, e) == 0) {
+	if (open_desks(f, dir, e) == 0 && load_record(f, record, e) == 0 && signing_start(&f->signing, dir, e) == 0 &&
+	    publish_all(f, e) == 0) {
 		put_identities(&conf, &f->desks);
 		f->httpd = httpd_start(&conf, e);
 	}
@@ -229,17 +289,14 @@ bool front_failed(struct front *f)
 	return atomic_load(&f->signing.failed);
 }
 
-unsigned front_tick_s(const struct front *f)
+int front_tick_ms(const struct front *f)
 {
-	int64_t least = 0;
+	int64_t now = clock_mono_ms(), next = desk_next_ms(f->desks.of[0]);
 
-	for (size_t i = 0; i < f->desks.n; i++) {
-		int64_t s = desk_tick_s(f->desks.of[i]);
-
-		if (s && (!least || s < least))
-			least = s;
-	}
-	return (unsigned)least;
+	for (size_t i = 1; i < f->desks.n; i++)
+		if (desk_next_ms(f->desks.of[i]) < next)
+			next = desk_next_ms(f->desks.of[i]);
+	return next < now ? 0 : (int)(next - now);
 }
 
 void front_tick(struct front *f)

@@ -22,8 +22,9 @@ bool front_failed(struct front *f);
  * stay as they were. A CA that was added is served from the next start on. */
 int front_reload(struct front *f, struct err *e);
 
-unsigned front_tick_s(const struct front *f);	/* how often to call front_tick(); 0: never */
-void front_tick(struct front *f);		/* counts the uptime of pending ones, lapses those that are over */
+int front_tick_ms(const struct front *f);		/* when to call front_tick() next */
+/* Counts the uptime of pending ones, lapses those that are over, publishes revocation lists that are due. */
+void front_tick(struct front *f);
 
 void front_stop(struct front *f);		/* answers what was asked first */
 

@@ -54,6 +54,13 @@ static const char *const migrations[] = {
 	" AND r.state IN ('reserved', 'pending'));"
 	"CREATE TABLE takeover(request INTEGER PRIMARY KEY REFERENCES request(n), station TEXT NOT NULL,"
 	" created INTEGER NOT NULL, taken INTEGER UNIQUE REFERENCES request(n));",
+	/* what ended in the order in which it did: whoever keeps the last number can ask for what came since */
+	"ALTER TABLE request ADD COLUMN revocation INTEGER;"
+	"UPDATE request SET revocation = n WHERE state IN ('revoked', 'superseded') AND certificate IS NOT NULL;"
+	"CREATE UNIQUE INDEX request_revocation ON request(revocation) WHERE revocation IS NOT NULL;"
+	"ALTER TABLE unit ADD COLUMN revocation INTEGER;"
+	"UPDATE unit SET revocation = n WHERE revoked IS NOT NULL;"
+	"CREATE UNIQUE INDEX unit_revocation ON unit(revocation) WHERE revocation IS NOT NULL;",
 };
 
 struct db *ledger_open(const char *path, struct err *e)
@@ -344,7 +351,10 @@ int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, con
 
 int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?2, reason = ?3, changed = ?4 WHERE n = ?1");
+	struct stmt *s = db_stmt(db, "UPDATE request SET state = ?2, reason = ?3, changed = ?4, revocation = CASE"
+				     " WHEN ?2 IN ('revoked', 'superseded') AND certificate IS NOT NULL AND revocation IS NULL THEN"
+				     " (SELECT ifnull(max(revocation), 0) + 1 FROM request WHERE revocation IS NOT NULL)"
+				     " ELSE revocation END WHERE n = ?1");
 
 	bind_int(s, 1, n);
 	bind_text(s, 2, ca_state_name(state));
@@ -609,6 +619,48 @@ int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *
 	return rc < 0 ? -1 : 0;
 }
 
+/* ---- revocations ---- */
+/* When it expires of its own, as its certificate says; 0 = never. */
+static int64_t expiry(const struct buf *der)
+{
+	struct cert c;
+	struct err e;
+	int64_t t;
+
+	if (cert_parse(&c, der->data, der->len, &e) < 0)
+		return 0;
+	t = c.not_after == X509_NO_EXPIRY ? 0 : c.not_after;
+	cert_free(&c);
+	return t;
+}
+
+int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,
+		       struct err *e)
+{
+	struct stmt *s = units ? db_stmt(db, "SELECT revocation, certificate_serial, reason, revoked, certificate FROM unit"
+					     " WHERE revocation > ?1 ORDER BY revocation LIMIT ?2")
+			       : db_stmt(db, "SELECT revocation, certificate_serial,"
+					     " CASE state WHEN 'superseded' THEN state ELSE reason END, changed, certificate"
+					     " FROM request WHERE revocation > ?1 ORDER BY revocation LIMIT ?2");
+	struct buf der = {0};
+	int rc;
+
+	bind_int(s, 1, after);
+	bind_int(s, 2, (int64_t)max);
+	for (*n = 0; (rc = db_step(s, e)) == 1; ++*n) {
+		struct ledger_revocation *v = &list[*n];
+
+		v->n = col_int(s, 0);
+		col_copy(s, 1, v->serial, sizeof v->serial);
+		col_copy(s, 2, v->reason, sizeof v->reason);
+		v->time = col_int(s, 3);
+		col_blob(s, 4, &der);
+		v->expires = expiry(&der);
+	}
+	buf_free(&der);
+	return rc < 0 ? -1 : 0;
+}
+
 /* ---- unit certificates and shipments ---- */
 int ledger_unit_add(struct db *db, const struct cert *cert, int64_t now, struct err *e)
 {
@@ -627,7 +679,9 @@ int ledger_unit_add(struct db *db, const struct cert *cert, int64_t now, struct 
 int ledger_unit_revoke(struct db *db, const char *serial, const char *reason, int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(
-		db, "UPDATE unit SET revoked = ?2, reason = ?3 WHERE certificate_serial = ?1 AND revoked IS NULL");
+		db, "UPDATE unit SET revoked = ?2, reason = ?3, revocation ="
+		    " (SELECT ifnull(max(revocation), 0) + 1 FROM unit WHERE revocation IS NOT NULL)"
+		    " WHERE certificate_serial = ?1 AND revoked IS NULL");
 
 	bind_text(s, 1, serial);
 	bind_int(s, 2, now);

@@ -118,6 +118,17 @@ struct ledger_row {
 int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *arg, const struct ledger_row *row),
 		void *arg, struct err *e);
 
+/* ---- revocations: of devices' or of units' certificates, numbered in the order in which they came ---- */
+struct ledger_revocation {
+	int64_t n;
+	char serial[2 * CERT_SERIAL_MAX + 1];
+	char reason[LIMIT_NAME + 1];
+	int64_t time, expires;		/* expires: of the certificate; 0 = never */
+};
+/* Up to max of those after the number `after`; *n of them. */
+int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,
+		       struct err *e);
+
 /* ---- unit certificates, shipments, handoffs ---- */
 int ledger_unit_add(struct db *db, const struct cert *cert, int64_t now, struct err *e);
 /* 1: done, 0: there is none that is not revoked. */

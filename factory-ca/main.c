@@ -86,6 +86,12 @@ static const struct cli_option rework_options[] = {
 	WHICH,
 	{ NULL },
 };
+static const struct cli_option crl_options[] = {
+	{ "of", "CA", "issuing (the default: devices' certificates) or unit", false },
+	{ "pem", NULL, "in PEM instead of DER", false },
+	OUT("the list"),
+	{ NULL },
+};
 static const struct cli_option grant_options[] = {
 	{ "customer", "ID", "of the customer, as in the manifests", false },
 	{ "name", "NODE", "name of the node", false },
@@ -128,6 +134,7 @@ static const struct cli_command commands[] = {
 	  takeover_options, 0, 0, cmd_takeover },
 	{ "rework", "--serial SERIAL --reason TEXT", "have a serial that has passed issued once more (factory)", rework_options,
 	  0, 0, cmd_rework },
+	{ "crl", "[--of CA] [--pem] --out FILE", "make a revocation list", crl_options, 0, 0, cmd_crl },
 	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
 	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,

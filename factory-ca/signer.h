@@ -46,6 +46,18 @@ int signer_unit(struct signer *s, const struct unit_plan *u, const struct buf *s
 int signer_order(struct signer *s, const struct buf *cms, struct err *e);
 int signer_close(struct signer *s, const char *order, struct err *e);	/* signs no more of it */
 
+/* ---- revocation lists ---- */
+enum crl_of { CRL_ISSUING, CRL_UNIT, CRL_KINDS };	/* whose certificates */
+struct revoked_item {
+	char serial[2 * CERT_SERIAL_MAX + 1];
+	uint8_t reason;			/* CRLReason */
+	int64_t date, expires;		/* expires: of the certificate, 0 = never */
+};
+/* For ever: what the signer was told once stays on its lists until the certificate has expired. */
+int signer_revoked(struct signer *s, const char *ca, enum crl_of of, const struct revoked_item *items, size_t n, struct err *e);
+/* A list of all that it was told, good for valid_s from now, with a number above all before. Replaces *der. */
+int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e);
+
 /* ---- the wire (doc/protocol-signer.md) ---- */
 enum signer_message {
 	SIGNER_HELLO = 1,
@@ -53,11 +65,15 @@ enum signer_message {
 	SIGNER_UNIT,
 	SIGNER_ORDER,
 	SIGNER_CLOSE,
+	SIGNER_REVOKED,
+	SIGNER_CRL,
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
 #define SIGNER_VERSION 2
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
+
+#define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */
 
 void sign_item_pack(struct buf *b, const struct sign_item *item);
 

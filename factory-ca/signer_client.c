@@ -234,3 +234,53 @@ int signer_close(struct signer *s, const char *order, struct err *e)
 	buf_free(&answer);
 	return rc;
 }
+
+/* ---- revocation lists ---- */
+static int tell_revoked(struct signer *s, const char *ca, enum crl_of of, const struct revoked_item *items, size_t n, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	int rc;
+
+	pack_str(&question, ca);
+	pack_u8(&question, (uint8_t)of);
+	pack_u32(&question, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		pack_str(&question, items[i].serial);
+		pack_u8(&question, items[i].reason);
+		pack_u64(&question, (uint64_t)items[i].date);
+		pack_u64(&question, (uint64_t)items[i].expires);
+	}
+	rc = call(s, SIGNER_REVOKED, &question, &answer, e);
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+int signer_revoked(struct signer *s, const char *ca, enum crl_of of, const struct revoked_item *items, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i += SIGNER_REVOKED_MAX)
+		if (tell_revoked(s, ca, of, items + i, n - i < SIGNER_REVOKED_MAX ? n - i : SIGNER_REVOKED_MAX, e) < 0)
+			return -1;
+	return 0;
+}
+
+int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	struct unpack u;
+	int rc;
+
+	pack_str(&question, ca);
+	pack_u8(&question, (uint8_t)of);
+	pack_u32(&question, (uint32_t)valid_s);
+	rc = call(s, SIGNER_CRL, &question, &answer, e);
+	if (rc == 0) {
+		unpack_init(&u, answer.data, answer.len);
+		unpack_bytes(&u, der);
+		if (!unpack_done(&u))
+			rc = gone(e);
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}

@@ -17,6 +17,10 @@ static const char *const migrations[] = {
 	/* a key made here, for one of those counted: else a front could have many credentials of one unit by asking again */
 	"CREATE TABLE made(order_id TEXT NOT NULL, serial TEXT NOT NULL, spki BLOB NOT NULL, certificate BLOB NOT NULL,"
 	" encrypted_key BLOB NOT NULL, PRIMARY KEY(order_id, serial, spki)) WITHOUT ROWID;",
+	/* by the hash of the CA's public key: a renewed certificate of the same key goes on with its lists */
+	"CREATE TABLE crl(ca BLOB PRIMARY KEY, number INTEGER NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE revoked(ca BLOB NOT NULL, serial TEXT NOT NULL, reason INTEGER NOT NULL, date INTEGER NOT NULL,"
+	" expires INTEGER NOT NULL, PRIMARY KEY(ca, serial)) WITHOUT ROWID;",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -168,4 +172,62 @@ int count_made_add(struct db *db, const char *order, const char *serial, const s
 	bind_blob(s, 4, der->data, der->len);
 	bind_blob(s, 5, encrypted_key->data, encrypted_key->len);
 	return db_run(s, e);
+}
+
+/* ---- revocation lists ---- */
+int count_revoked_add(struct db *db, const uint8_t ca[SHA256_LEN], const struct revoked_item *v, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR IGNORE INTO revoked(ca, serial, reason, date, expires)"
+				     " VALUES(?1, ?2, ?3, ?4, ?5)");
+
+	bind_blob(s, 1, ca, SHA256_LEN);
+	bind_text(s, 2, v->serial);
+	bind_int(s, 3, v->reason);
+	bind_int(s, 4, v->date);
+	bind_int(s, 5, v->expires);
+	return db_run(s, e);
+}
+
+int count_crl_next(struct db *db, const uint8_t ca[SHA256_LEN], int64_t now, int64_t *number, int64_t *before, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT number, time FROM crl WHERE ca = ?1");
+	int64_t last = 0;
+	int rc;
+
+	*before = 0;
+	bind_blob(s, 1, ca, SHA256_LEN);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		last = col_int(s, 0);
+		*before = col_int(s, 1);
+	}
+	db_reset(s);
+	if (rc < 0)
+		return -1;
+	*number = now > last ? now : last + 1;
+	s = db_stmt(db, "INSERT OR REPLACE INTO crl(ca, number, time) VALUES(?1, ?2, ?3)");
+	bind_blob(s, 1, ca, SHA256_LEN);
+	bind_int(s, 2, *number);
+	bind_int(s, 3, now);
+	return db_run(s, e);
+}
+
+int count_revoked_list(struct db *db, const uint8_t ca[SHA256_LEN], int64_t expired_before,
+		       int (*each)(void *arg, const struct revoked_item *v), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT serial, reason, date FROM revoked WHERE ca = ?1 AND (expires = 0 OR expires >= ?2)");
+	struct revoked_item v = {0};
+	int rc;
+
+	bind_blob(s, 1, ca, SHA256_LEN);
+	bind_int(s, 2, expired_before);
+	while ((rc = db_step(s, e)) == 1) {
+		col_copy(s, 0, v.serial, sizeof v.serial);
+		v.reason = (uint8_t)col_int(s, 1);
+		v.date = col_int(s, 2);
+		if (each(arg, &v) < 0)
+			break;
+	}
+	db_reset(s);
+	return rc < 0 ? -1 : 0;
 }

@@ -6,6 +6,7 @@
 #include "authority.h"
 #include "db.h"
 #include "documents.h"
+#include "signer.h"
 
 struct db *count_open(const char *path, struct err *e);
 
@@ -27,6 +28,16 @@ int count_made_get(struct db *db, const char *order, const char *serial, const s
 		   struct buf *encrypted_key, struct err *e);
 int count_made_add(struct db *db, const char *order, const char *serial, const struct buf *spki, const struct buf *der,
 		   const struct buf *encrypted_key, struct err *e);
+
+/* ---- revocation lists, by the SHA-256 of the CA's public key ---- */
+/* What is there already stays as it is. */
+int count_revoked_add(struct db *db, const uint8_t ca[SHA256_LEN], const struct revoked_item *v, struct err *e);
+/* The number of the next list, taken: above all before, and no less than the time, so that it grows even if signer.db comes
+ * from a backup. *before: when the last list was made, 0 = there was none. */
+int count_crl_next(struct db *db, const uint8_t ca[SHA256_LEN], int64_t now, int64_t *number, int64_t *before, struct err *e);
+/* All but the certificates that expired before then. */
+int count_revoked_list(struct db *db, const uint8_t ca[SHA256_LEN], int64_t expired_before,
+		       int (*each)(void *arg, const struct revoked_item *v), void *arg, struct err *e);
 
 int count_used(struct db *db, const char *order, int64_t *used, struct err *e);
 

@@ -16,6 +16,7 @@
 #include "pack.h"
 #include "signer_build.h"
 #include "signer_count.h"
+#include "signer_crl.h"
 #include "signer_make.h"
 #include "system.h"
 
@@ -339,6 +340,16 @@ static int on_close(struct server *s, struct unpack *u, struct buf *answer, stru
 	return -1;
 }
 
+static int on_revoked(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	return crl_remember(&s->build, s->db, u, e);
+}
+
+static int on_crl(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	return crl_sign(&s->build, s->db, clock_utc(), u, answer, e);
+}
+
 static int on_hello(struct servers *all, struct unpack *u, struct err *e)
 {
 	uint32_t version = unpack_u32(u);
@@ -363,6 +374,8 @@ static const struct {
 	{ SIGNER_UNIT, FOR(SIGNER_FOR_OPERATOR), on_unit },
 	{ SIGNER_ORDER, FOR(SIGNER_FOR_OPERATOR), on_order },
 	{ SIGNER_CLOSE, FOR(SIGNER_FOR_OPERATOR), on_close },
+	{ SIGNER_REVOKED, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_revoked },
+	{ SIGNER_CRL, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_crl },
 };
 
 /* Each question begins with the CA that it is for. NULL: there is none. */
@@ -394,7 +407,7 @@ static int dispatch(struct servers *all, uint32_t type, const struct buf *questi
 
 static int answer_one(struct servers *s, int fd, uint32_t type, const struct buf *question, struct err *e)
 {
-	struct buf answer = { .max = 2 * LIMIT_FRAME_UNIT };
+	struct buf answer = { .max = LIMIT_IPC };
 	struct err refusal;
 	int rc = dispatch(s, type, question, &answer, &refusal);
 

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cms.h"
 #include "confirm.h"
+#include "crl.h"
 #include "documents.h"
 #include "file.h"
 #include "front.h"
@@ -124,7 +125,7 @@ static void test_init(void)
 		0);
 	CU_ASSERT_EQUAL_FATAL(command("./handsel-ca --dir '%s' order create --id WO-1 --model gateway-b --serials "
 				      "0001-0099 --quota 2 "
-				      "--scrap 3 --station line-1 --agent ./handsel-ca >/dev/null",
+				      "--scrap 4 --station line-1 --agent ./handsel-ca >/dev/null",
 				      factory),
 			      0);
 	CU_ASSERT_NOT_EQUAL(
@@ -369,7 +370,8 @@ static void test_parameters(void)
 	device_free(&d);
 }
 
-static int post(const char *path, const char *type, const char *body)
+/* The status; *got, if not NULL, gets the body. */
+static int http(const char *method, const char *path, const char *type, const char *body, struct buf *got)
 {
 	struct tls_client opt = { .trust = factory_trust,
 				  .rule = { .now = clock_utc() },
@@ -382,11 +384,18 @@ static int post(const char *path, const char *type, const char *body)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
 	h = httpc_new(t, url.host);
-	if (httpc_request(h, "POST", path, type, "", body, strlen(body), 10000, &a, &e) == 0)
+	if (httpc_request(h, method, path, type, "", body, body ? strlen(body) : 0, 10000, &a, &e) == 0)
 		status = a.status;
+	if (got)
+		buf_set(got, a.body.data, a.body.len);
 	http_answer_free(&a);
 	httpc_free(h);
 	return status;
+}
+
+static int post(const char *path, const char *type, const char *body)
+{
+	return http("POST", path, type, body, NULL);
 }
 
 static void test_http(void)
@@ -400,6 +409,69 @@ static void test_http(void)
 	CU_ASSERT_EQUAL(post("/ca", CA_TYPE, ""), 400);
 	CU_ASSERT_EQUAL(post("/ca", "text/plain", "x"), 415);
 	CU_ASSERT_EQUAL(post("/", CA_TYPE, "x"), 404);
+}
+
+/* ---- revocation lists ---- */
+/* Asks until the list holds this certificate; its reason, -1: it does not come. */
+static int listed(const char *path, const char *serial)
+{
+	int64_t end = clock_mono_ms() + 10000;
+	struct buf der = {0};
+	struct crl c = {0};
+	int reason = -1;
+	struct err e;
+
+	do {
+		usleep(50000);
+		front_tick(front);
+		crl_free(&c);
+		if (http("GET", path, "", NULL, &der) != 200 || crl_parse(&c, der.data, der.len, &e) < 0)
+			break;
+		if (crl_find(&c, serial))
+			reason = crl_find(&c, serial)->reason;
+	} while (reason < 0 && clock_mono_ms() < end);
+	crl_free(&c);
+	buf_free(&der);
+	return reason;
+}
+
+/* openssl judges a certificate by the list that is published. */
+static bool is_judged(const struct buf *cert, const char *verdict)
+{
+	char path[FILE_PATH];
+	struct err e;
+
+	path_of(path, folder, "judged.der");
+	CU_ASSERT_EQUAL_FATAL(file_replace(path, cert->data, cert->len, 0644, &e), 0);
+	return command("cd '%s' && openssl crl -inform DER -in factory/crl/issuing.crl -out list.pem && openssl x509 -inform DER "
+		       "-in judged.der -out judged.pem && openssl verify -CAfile factory/root.pem -untrusted factory/issuing.pem "
+		       "-CRLfile list.pem -crl_check judged.pem >verdict 2>&1; grep -q '%s' verdict",
+		       folder, verdict) == 0;
+}
+
+/* What nobody confirmed in time, what a station gave up, and what an operator revoked by hand is on the list within seconds. */
+static void test_lists(void)
+{
+	struct ca_client dev = client_of(NULL, factory_trust), c = client_of(&station, factory_trust);
+	struct cert x = {0};
+	struct device d;
+	struct err e;
+
+	CU_ASSERT_EQUAL(http("GET", "/crl/", "", NULL, NULL), 404);
+	CU_ASSERT_EQUAL(http("GET", "/crl/../ca.yaml", "", NULL, NULL), 404);
+	CU_ASSERT_EQUAL(http("GET", "/crl/issuing.crl/", "", NULL, NULL), 404);
+	CU_ASSERT_EQUAL(post("/crl/issuing.crl", CA_TYPE, "x"), 405);
+	device_new(&d, "0008");
+	CU_ASSERT_EQUAL_FATAL(issue(&dev, &d, &station), CA_ISSUED);
+	CU_ASSERT(is_judged(&d.cert, "OK$"));
+	CU_ASSERT_EQUAL(simple(&c, CA_REVOKE, &d.id, NULL), CA_REVOKED_OK);
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&x, d.cert.data, d.cert.len, &e), 0);
+	CU_ASSERT_EQUAL(listed("/crl/issuing.crl", x.serial), 4);
+	CU_ASSERT(is_judged(&d.cert, "certificate revoked"));
+	ca_client_close(&dev);
+	ca_client_close(&c);
+	cert_free(&x);
+	device_free(&d);
 }
 
 /* A device that never confirms: after the pending time, read anew, its unit is the order's again. */
@@ -463,7 +535,7 @@ static void test_overproduction(void)
 		issued += result == CA_ISSUED;
 		quota += result == -1 - REASON_QUOTA;
 	}
-	CU_ASSERT_EQUAL(issued, 2);	/* 2 + 3 less the three keys of the tests before */
+	CU_ASSERT_EQUAL(issued, 2);	/* 2 + 4 less the four keys of the tests before */
 	CU_ASSERT_EQUAL(quota, SERIALS - 2);
 	CU_ASSERT_FALSE(front_failed(front));
 	ca_client_close(&c);
@@ -482,6 +554,7 @@ static void test_revoked_unit(void)
 	CU_ASSERT_EQUAL(command("./handsel-ca --dir '%s' revoke --certificate %s --reason keyCompromise >/dev/null",
 				factory, station.chain.cert[0].serial),
 			0);
+	CU_ASSERT_EQUAL(listed("/crl/unit.crl", station.chain.cert[0].serial), 1);
 	CU_ASSERT_EQUAL(simple(&c, CA_CERTIFICATES, NULL, NULL), -1000 - REASON_ROLE);
 	CU_ASSERT_EQUAL(issue(&dev, &d, &station), -1 - REASON_TICKET);
 	ca_client_close(&c);
@@ -541,7 +614,7 @@ static void test_clean(void)
 }
 
 UNIT_MAIN("ca front", { "init", test_init }, { "device", test_device }, { "station", test_station },
-	  { "stranger", test_stranger }, { "parameters", test_parameters }, { "http", test_http },
+	  { "stranger", test_stranger }, { "parameters", test_parameters }, { "http", test_http }, { "lists", test_lists },
 	  { "lapse", test_lapse }, { "overproduction", test_overproduction }, { "revoked unit", test_revoked_unit },
 	  { "node", test_node },
 	  { "clean", test_clean })

@@ -790,10 +790,70 @@ static void test_made(void)
 	buf_free(&sealed);
 }
 
+/* ---- revocations ---- */
+/* A ledger of the given version as a program of that time left it (tests/vectors/ledger). */
+static struct db *ledger_of_version(int version)
+{
+	const char *source = getenv("srcdir");
+	struct buf sql = {0};
+	char path[FILE_PATH], *text;
+	struct db *db;
+	struct err e;
+
+	text = mem_fmt("%s/tests/vectors/ledger/version-%d.sql", source ? source : ".", version);
+	CU_ASSERT_EQUAL_FATAL(file_read(&sql, text, 0, &e), 0);
+	free(text);
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, folder, "old.db"), 0);
+	db = db_open(path, &(const char *){ buf_text(&sql) }, 1, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	text = mem_fmt("PRAGMA user_version = %d", version);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, text), &e), 0);
+	db_close(db);
+	free(text);
+	buf_free(&sql);
+	db = ledger_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	return db;
+}
+
+/* Revocations from before they were numbered are on the list; new ones come behind them, each once. */
+static void test_revocations(void)
+{
+	struct ledger_revocation v[8];
+	struct db *db = ledger_of_version(2);
+	size_t n;
+	struct err e;
+
+	CU_ASSERT_EQUAL(ledger_revocations(db, false, 0, v, 8, &n, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(n, 2);	/* the tombstone has no certificate */
+	CU_ASSERT_STRING_EQUAL(v[0].serial, "1a");
+	CU_ASSERT_STRING_EQUAL(v[0].reason, "superseded");
+	CU_ASSERT_STRING_EQUAL(v[1].serial, "1b");
+	CU_ASSERT_STRING_EQUAL(v[1].reason, "keyCompromise");
+	CU_ASSERT(v[1].time == 1200 && v[1].expires == 0);
+	CU_ASSERT_EQUAL(db_begin(db, &e), 0);
+	CU_ASSERT_EQUAL(ledger_request_state(db, 3, CA_SUPERSEDED, "x", 2000, &e), 0);
+	CU_ASSERT_EQUAL(ledger_request_state(db, 3, CA_REVOKED, "superseded", 2100, &e), 0);
+	CU_ASSERT_EQUAL(ledger_request_state(db, 4, CA_REVOKED, "superseded", 2100, &e), 0);
+	CU_ASSERT_EQUAL(ledger_unit_revoke(db, "2a", "keyCompromise", 2200, &e), 1);
+	CU_ASSERT_EQUAL(ledger_unit_revoke(db, "2a", "superseded", 2300, &e), 0);
+	CU_ASSERT_EQUAL(db_commit(db, &e), 0);
+	CU_ASSERT(ledger_revocations(db, false, v[1].n, v, 8, &n, &e) == 0 && n == 1);
+	CU_ASSERT_STRING_EQUAL(v[0].serial, "1c");
+	CU_ASSERT(ledger_revocations(db, false, v[0].n, v, 8, &n, &e) == 0 && n == 0);
+	CU_ASSERT(ledger_revocations(db, false, 0, v, 2, &n, &e) == 0 && n == 2);	/* a page */
+	CU_ASSERT(ledger_revocations(db, true, 0, v, 8, &n, &e) == 0 && n == 2);
+	CU_ASSERT_STRING_EQUAL(v[0].serial, "2b");
+	CU_ASSERT_STRING_EQUAL(v[1].serial, "2a");
+	CU_ASSERT(v[1].time == 2200 && strcmp(v[1].reason, "keyCompromise") == 0);
+	db_close(db);
+}
+
 UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone }, { "made", test_made },
 	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node },
 	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse },
 	  { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },
 	  { "interleaved", test_interleaved }, { "renewal", test_renewal }, { "renewal as told", test_renewal_told },
+	  { "revocations", test_revocations },
 	  { "clean", test_clean })

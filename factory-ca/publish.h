@@ -1,0 +1,37 @@
+/* publish.h - revocation lists of a CA, from the ledger through the signer into the folder crl/ of the CA, where
+ * protocol-ca 1.9 takes them: issuing.crl for devices' certificates, unit.crl for units'. */
+#ifndef HANDSEL_PUBLISH_H
+#define HANDSEL_PUBLISH_H
+
+#include "db.h"
+#include "signer.h"
+#include "system.h"
+
+#define PUBLISH_CHECK_S 3	/* how soon after a revocation there is a list that says so */
+
+const char *crl_name(enum crl_of of);		/* "issuing", "unit" */
+int crl_of_parse(enum crl_of *of, const char *name);
+
+struct publisher {		/* zero it: nothing was told or published yet */
+	struct published {
+		int64_t told;		/* the last revocation that the signer knows; 0: none */
+		uint64_t number;
+		int64_t this_update, next_update;	/* 0: none was published */
+		int64_t renew;		/* when it is made anew, so that two overlap */
+		size_t entries;
+	} list[CRL_KINDS];
+};
+
+/* Tells the signer what the ledger has beyond p->told, and takes a list from it. ca: as system.h names it. Replaces *der. */
+int crl_make(struct published *p, const char *ca, enum crl_of of, struct db *ledger, struct signer *s, uint64_t valid_s,
+	     struct buf *der, struct err *e);
+
+/* Publishes what is due of a CA: after a revocation, and when half of the time of a list is over. The lists are made anew when
+ * the program starts. Codes: CA_UNAVAILABLE the signer is gone, STORAGE; what is due stays so. */
+int publisher_run(struct publisher *p, const struct ca_folder *ca, struct db *ledger, struct signer *s, uint64_t valid_s,
+		  int64_t now, struct err *e);
+
+/* The list of that name as it was published: 1 with the DER in *der, 0 there is no such list, -1. */
+int publisher_get(const struct ca_folder *ca, const char *file, struct buf *der, struct err *e);
+
+#endif

@@ -1,0 +1,14 @@
+/* signer_crl.h - revocation lists in handsel-signer: what it was told is in signer.db for ever, so that neither a front that
+ * is taken over nor a ledger from a backup takes a certificate off a list again. */
+#ifndef HANDSEL_SIGNER_CRL_H
+#define HANDSEL_SIGNER_CRL_H
+
+#include "db.h"
+#include "pack.h"
+#include "signer_build.h"
+
+/* The questions of protocol-signer 2: 0 done, -1 refused, -2 malformed. */
+int crl_remember(const struct builder *b, struct db *db, struct unpack *u, struct err *e);
+int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e);
+
+#endif
