@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "conf.h"
+#include "cross.h"
 #include "file.h"
 #include "limits.h"
 #include "mem.h"
@@ -16,7 +17,7 @@
 
 #define CRL_VALID_S (7 * 86400)	/* customers who fetch the list by hand do so once a week */
 
-static const char *const sites[] = { "factory", "customer", NULL };
+static const char *const sites[] = { "factory", "customer", "upper", NULL };
 
 const char *site_name(enum site s)
 {
@@ -35,7 +36,7 @@ int site_parse(enum site *s, const char *name)
 
 const char *site_profile(enum site s)
 {
-	return s == SITE_FACTORY ? "device-factory" : "device-customer";
+	return s == SITE_FACTORY ? "device-factory" : s == SITE_CUSTOMER ? "device-customer" : "";
 }
 
 int endpoint_parse(struct endpoint *p, const char *text, struct err *e)
@@ -57,6 +58,8 @@ int endpoint_parse(struct endpoint *p, const char *text, struct err *e)
 static int read_profiles(struct settings *s, const struct conf_node *list, struct err *e)
 {
 	s->n_profiles = 0;
+	if (s->site == SITE_UPPER)
+		return list ? conf_error(list, e, "profiles: an upper CA issues to no device; remove the line") : 0;
 	for (size_t i = 0; list && i < conf_count(list); i++) {
 		const struct conf_node *n = conf_item(list, i);
 
@@ -138,6 +141,13 @@ int settings_load(struct settings *s, const char *dir, struct err *e)
 	return rc;
 }
 
+int settings_serves(const struct settings *s, const char *dir, struct err *e)
+{
+	return s->site != SITE_UPPER ? 0
+				     : err_set(e, REASON_CONFIG, "%s is an upper CA, which certifies roots (\"handsel-ca root sign\") and nothing else",
+					       dir);
+}
+
 int settings_save(const struct settings *s, const char *dir, struct err *e)
 {
 	char path[FILE_PATH];
@@ -175,6 +185,26 @@ static int load_one(struct chain *ch, const char *dir, const char *name, struct 
 	return 0;
 }
 
+/* upper.pem: our root's certificate by an upper CA, and that one's root. It is passed on, and nothing is decided by it. */
+static int load_upper(struct authority *a, const char *dir, struct err *e)
+{
+	char path[FILE_PATH];
+	struct chain ch = {0};
+	int rc = file_join(path, e, dir, UPPER_FILE);
+
+	if (rc < 0 || !file_exists(path))
+		return rc;
+	rc = chain_load(&ch, path, e);
+	if (rc == 0 && ch.n != 2)
+		rc = err_set(e, REASON_CONFIG, "%s must hold two certificates; \"handsel-ca root install\" writes it", path);
+	if (rc == 0 && cross_verify(&ch.cert[0], a->root.cert, &ch.cert[1], clock_utc(), e) < 0)
+		rc = err_prefix(e, "%s", path);
+	if (rc == 0)
+		rc = chain_add(&a->cross, ch.cert[0].der.data, ch.cert[0].der.len, e);
+	chain_free(&ch);
+	return rc;
+}
+
 int authority_load(struct authority *a, const char *dir, struct err *e)
 {
 	struct trust_rule any = { .purpose = PURPOSE_ANY, .now = clock_utc() };
@@ -190,7 +220,8 @@ int authority_load(struct authority *a, const char *dir, struct err *e)
 		err_prefix(e, "%s/issuing.pem", dir);
 		goto fail;
 	}
-	return 0;
+	if (load_upper(a, dir, e) == 0)
+		return 0;
 fail:
 	authority_free(a);
 	return -1;
@@ -202,6 +233,7 @@ void authority_free(struct authority *a)
 	chain_free(&a->root);
 	chain_free(&a->issuing);
 	chain_free(&a->unit);
+	chain_free(&a->cross);
 	*a = (struct authority){0};
 }
 

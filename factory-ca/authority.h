@@ -8,10 +8,14 @@
 #include "profile.h"
 #include "x509.h"
 
-enum site { SITE_FACTORY, SITE_CUSTOMER };	/* the same program serves both (H4) */
+enum site {
+	SITE_FACTORY,
+	SITE_CUSTOMER,	/* the same program serves both (H4) */
+	SITE_UPPER	/* a root that certifies other roots and nothing else (H14) */
+};
 const char *site_name(enum site s);
 int site_parse(enum site *s, const char *name);	/* -1 if it is none */
-const char *site_profile(enum site s);		/* the profile of its devices */
+const char *site_profile(enum site s);		/* the profile of its devices; of an upper CA "" */
 
 /* "ADDRESS:PORT", an IPv6 address in brackets, port 0: any free one. */
 struct endpoint {
@@ -32,11 +36,15 @@ struct settings {
 	size_t n_profiles;
 };
 int settings_load(struct settings *s, const char *dir, struct err *e);
+int settings_serves(const struct settings *s, const char *dir, struct err *e);	/* -1: it is an upper CA, which answers nobody */
 int settings_save(const struct settings *s, const char *dir, struct err *e);
+
+#define UPPER_FILE "upper.pem"
 
 /* Root, issuing and unit CA: one certificate each. */
 struct authority {
 	struct chain root, issuing, unit;
+	struct chain cross;		/* certificates of our root by other roots, for those who hold one of these */
 	struct trust *trust;		/* the root; the unit CA pinned: whom we believe a role */
 };
 int authority_load(struct authority *a, const char *dir, struct err *e);

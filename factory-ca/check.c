@@ -188,11 +188,12 @@ static int check_confirm(struct desk *d, struct db *db, const struct peer *peer,
 /* ---- what is only read ---- */
 static int read_certificates(struct desk *d, struct job *job, struct err *e)
 {
-	const struct cert *cas[] = { d->ca.issuing.cert, d->ca.unit.cert, d->ca.root.cert };
+	const struct chain *all[] = { &d->ca.issuing, &d->ca.unit, &d->ca.cross, &d->ca.root };
 
-	for (size_t i = 0; i < ARRAY_LEN(cas); i++)
-		if (chain_add(&job->a->chain, cas[i]->der.data, cas[i]->der.len, e) < 0)
-			return -1;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		for (size_t k = 0; k < all[i]->n; k++)
+			if (chain_add(&job->a->chain, all[i]->cert[k].der.data, all[i]->cert[k].der.len, e) < 0)
+				return -1;
 	job->a->result = CA_CERTIFICATES_ARE;
 	return 0;
 }

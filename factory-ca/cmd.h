@@ -28,8 +28,12 @@ enum cli_exit cmd_ship(const struct cli *c);
 enum cli_exit cmd_config_check(const struct cli *c);
 enum cli_exit cmd_ca_add(const struct cli *c);
 enum cli_exit cmd_ca_list(const struct cli *c);
+enum cli_exit cmd_root_sign(const struct cli *c);
+enum cli_exit cmd_root_install(const struct cli *c);
 
 /* ---- shared ---- */
+#define CEREMONY_MS 60000	/* a person may have to give a token's PIN some day */
+int signer_ceremony(const char *const *argv, struct err *e);	/* runs handsel-signer to its end */
 #define LISTEN_DEFAULT "0.0.0.0:8443"
 
 struct office {

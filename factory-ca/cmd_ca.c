@@ -18,6 +18,8 @@ static int add(struct settings *s, const struct cli *c, char root[SHA256_HEX], s
 		goto out;
 	if (all->n == LIMIT_CAS)
 		err_set(e, REASON_CONFIG, "%s has %d CAs, which is all that one system holds", cli_dir(c), LIMIT_CAS);
+	else if (s->site == SITE_UPPER)
+		err_set(e, REASON_CONFIG, "an upper CA has a folder of its own, kept offline: \"handsel-ca --dir OTHER init --kind upper\"");
 	else if (system_place(dir, cli_dir(c), id, e) == 0)
 		rc = ca_make(s, dir, c, root, e);
 out:

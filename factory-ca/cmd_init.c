@@ -2,16 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "file.h"
 #include "ledger.h"
 #include "limits.h"
 #include "mem.h"
-#include "proc.h"
 
-#define CEREMONY_MS 60000
 
 static int read_profiles(struct settings *s, const struct cli *c, struct err *e)
 {
@@ -38,7 +35,7 @@ int ca_options(struct settings *s, const struct cli *c, struct err *e)
 	if (option_needed(c, "kind", &kind, e) < 0 || option_needed(c, "name", &name, e) < 0)
 		return -1;
 	if (site_parse(&s->site, kind) < 0)
-		return err_set(e, REASON_CONFIG, "--kind %s: must be factory or customer", kind);
+		return err_set(e, REASON_CONFIG, "--kind %s: must be factory, customer or upper", kind);
 	if (!text_is_name(name, LIMIT_NAME))
 		return err_set(e, REASON_CONFIG, "--name: printable ASCII, 1 to %d characters", LIMIT_NAME);
 	if (!id)
@@ -69,15 +66,8 @@ static int ceremony(const struct settings *s, const char *dir, struct err *e)
 {
 	const char *const argv[] = { "handsel-signer", "--dir", dir, "init",
 				     "--kind", site_name(s->site), "--name", s->name, NULL };
-	pid_t pid;
-	int fd = proc_spawn(argv, &pid, e), status;
 
-	if (fd < 0)
-		return -1;
-	status = proc_wait(pid, CEREMONY_MS);
-	close(fd);
-	return status == 0 ? 0
-			   : err_set(e, REASON_CONFIG, "handsel-signer could not make the CAs; its message tells why");
+	return signer_ceremony(argv, e);
 }
 
 /* DIR/NAME.key and DIR/NAME.pem */
@@ -130,6 +120,19 @@ static int check_profiles(const struct settings *s, const char *dir, struct err 
 	return rc;
 }
 
+/* Of an upper CA, which has nothing but its root. */
+static int fingerprint(const char *dir, char root[SHA256_HEX], struct err *e)
+{
+	struct chain ch = {0};
+	char path[FILE_PATH];
+	int rc = file_join(path, e, dir, "root.pem") < 0 ? -1 : chain_load(&ch, path, e);
+
+	if (rc == 0)
+		text_hex(root, ch.cert->sha256, SHA256_LEN);
+	chain_free(&ch);
+	return rc;
+}
+
 int ca_make(const struct settings *s, const char *dir, const struct cli *c, char root[SHA256_HEX], struct err *e)
 {
 	struct office o = { .settings = *s, .actor = "operator:init" };
@@ -141,7 +144,11 @@ int ca_make(const struct settings *s, const char *dir, const struct cli *c, char
 		return -1;
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; choose another --dir", path);
-	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, e) < 0 || authority_load(&o.ca, o.dir, e) < 0 ||
+	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, e) < 0)
+		return -1;
+	if (s->site == SITE_UPPER)
+		return settings_save(s, o.dir, e) < 0 ? -1 : fingerprint(o.dir, root, e);
+	if (authority_load(&o.ca, o.dir, e) < 0 ||
 	    file_join(path, e, o.dir, "ca.db") < 0)
 		return -1;
 	o.ledger = ledger_open(path, e);
@@ -160,7 +167,7 @@ enum cli_exit cmd_init(const struct cli *c)
 	struct jsonl *j;
 	struct err e;
 
-	if (ca_options(&s, c, &e) < 0 || read_listen(&s, c, &e) < 0 || ca_make(&s, cli_dir(c), c, root, &e) < 0)
+	if (ca_options(&s, c, &e) < 0 || (s.site != SITE_UPPER && read_listen(&s, c, &e) < 0) || ca_make(&s, cli_dir(c), c, root, &e) < 0)
 		return cli_fail(c, &e);
 	if (!cli_json(c)) {
 		printf("%s CA system \"%s\" made in %s\nroot fingerprint (SHA-256): %s\n"

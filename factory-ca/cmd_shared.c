@@ -28,7 +28,8 @@ int office_open_at(struct office *o, const char *dir, struct err *e)
 		snprintf(o->actor, sizeof o->actor, "operator:%s", who->pw_name);
 	else
 		snprintf(o->actor, sizeof o->actor, "operator:%ld", (long)getuid());
-	if (settings_load(&o->settings, o->dir, e) < 0 || authority_load(&o->ca, o->dir, e) < 0)
+	if (settings_load(&o->settings, o->dir, e) < 0 || settings_serves(&o->settings, o->dir, e) < 0 ||
+	    authority_load(&o->ca, o->dir, e) < 0)
 		return -1;
 	if (file_join(path, e, o->dir, "ca.db") == 0)
 		o->ledger = ledger_open(path, e);

@@ -246,7 +246,7 @@ static int load(struct desk *d, struct err *e)
 	const char *dir = d->folder.path;
 	char path[FILE_PATH];
 
-	if (settings_load(&d->settings, dir, e) < 0 || authority_load(&d->ca, dir, e) < 0 ||
+	if (settings_load(&d->settings, dir, e) < 0 || settings_serves(&d->settings, dir, e) < 0 || authority_load(&d->ca, dir, e) < 0 ||
 	    profiles_load(&d->profiles, dir, &d->settings, e) < 0 || load_server(d, e) < 0 ||
 	    file_join(path, e, dir, "ca.db") < 0)
 		return -1;

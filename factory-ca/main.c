@@ -8,7 +8,7 @@
 #define PROFILE { "profile", "NAME", "that it issues to devices by; may be repeated, the first is the default", true }
 
 static const struct cli_option init_options[] = {
-	{ "kind", "KIND", "factory or customer", false },
+	{ "kind", "KIND", "factory, customer or upper", false },
 	{ "name", "NAME", "of the company; in the factory the manufacturer as in the model files", false },
 	{ "id", "ID", "of this CA in the protocol; default: the kind", false },
 	PROFILE,
@@ -33,6 +33,14 @@ static const struct cli_option add_options[] = {
 /* Of every command: which CA of the system it is about. */
 static const struct cli_option program_options[] = {
 	{ "ca", "ID", "which CA of the system; default: its first", false },
+	{ NULL },
+};
+static const struct cli_option sign_options[] = {
+	OUT("the certificate, then the upper root's, PEM"),
+	{ NULL },
+};
+static const struct cli_option install_options[] = {
+	{ "root-fingerprint", "HEX", "SHA-256 of the upper CA's root, obtained by another way", false },
 	{ NULL },
 };
 static const struct cli_option unit_options[] = {
@@ -119,6 +127,9 @@ static const struct cli_command commands[] = {
 	{ "ca add", "--id ID --kind KIND --name NAME [--profile P]... [--host H]...", "make a further CA in this system",
 	  add_options, 0, 0, cmd_ca_add },
 	{ "ca list", "", "the CAs of this system", NULL, 0, 0, cmd_ca_list },
+	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, cmd_root_sign },
+	{ "root install", "FILE --root-fingerprint HEX", "pass on what an upper CA has certified", install_options, 1, 1,
+	  cmd_root_install },
 	{ "unit issue", "CSR --role R --name N [--host H]... --out FILE", "certify a unit", unit_options, 1, 1,
 	  cmd_unit_issue },
 	{ "order create", "--id ID --model MODEL --serials FROM-TO --quota Q --station NAME --agent FILE",

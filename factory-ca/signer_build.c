@@ -219,3 +219,18 @@ int build_ca(enum profile_kind kind, const struct profile *p, const char *organi
 		plan.policy = OID_POLICY_UNIT;
 	return cert_build(&plan, issuer, key, der, e);
 }
+
+#define CROSS_PATH 2	/* below it: the issuing CA, and a newer root of the same CA */
+
+int build_cross(const struct profile *p, const struct cert *root, const struct cert *by, const struct key *key, int64_t now,
+		struct buf *der, struct err *e)
+{
+	struct cert_plan plan = { .spki = &root->spki, .as = root, .ca = true, .path_len = CROSS_PATH, .key_cert_sign = true, .crl_sign = true,
+				  .policy = OID_POLICY_ANY, .not_before = now - BACKDATE_S, .not_after = not_after(p, 0, now) };
+
+	if (plan.not_after > root->not_after)
+		plan.not_after = root->not_after;
+	if (plan.not_after > by->not_after)
+		plan.not_after = by->not_after;
+	return cert_build(&plan, by, key, der, e);
+}

@@ -38,4 +38,8 @@ int build_ca(enum profile_kind kind, const struct profile *p, const char *organi
 	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,
 	     struct err *e);
 
+/* A root's certificate by the root `by`, whose key it is: the same name and key, and no longer life than either. */
+int build_cross(const struct profile *p, const struct cert *root, const struct cert *by, const struct key *key, int64_t now,
+		struct buf *der, struct err *e);
+
 #endif

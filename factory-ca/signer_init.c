@@ -95,8 +95,8 @@ int signer_init(const char *dir, enum site site, const char *name, struct err *e
 	if (file_mkdir(dir, e) < 0 || file_join(path, e, dir, "keys") < 0 || file_mkdir(path, e) < 0)
 		return -1;
 	if (make_ca(&c, PROFILE_ROOT, "root", "root.pem", e) == 0 &&
-	    make_ca(&c, PROFILE_ISSUING, "issuing", "issuing.pem", e) == 0 &&
-	    make_ca(&c, PROFILE_UNIT_CA, "unit-ca", "unit.pem", e) == 0)
+	    (site == SITE_UPPER || (make_ca(&c, PROFILE_ISSUING, "issuing", "issuing.pem", e) == 0 &&
+				    make_ca(&c, PROFILE_UNIT_CA, "unit-ca", "unit.pem", e) == 0)))
 		rc = remember(&c, e);
 	key_free(c.root_key);
 	chain_free(&c.root);

@@ -43,12 +43,25 @@ static enum cli_exit run_init(const struct cli *c)
 
 	if (!kind || site_parse(&site, kind) < 0 || !name || !text_is_name(name, LIMIT_NAME)) {
 		err_set(&e, REASON_CONFIG,
-			"init needs --kind factory or customer, and --name with at most %d printable characters",
+			"init needs --kind factory, customer or upper, and --name with at most %d printable characters",
 			LIMIT_NAME);
 		return cli_fail(c, &e);
 	}
 	proc_harden();
 	return signer_init(cli_dir(c), site, name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+}
+
+static enum cli_exit run_root_sign(const struct cli *c)
+{
+	const char *out = cli_get(c, "out");
+	struct err e;
+
+	if (!out) {
+		err_set(&e, REASON_CONFIG, "--out is missing");
+		return cli_fail(c, &e);
+	}
+	proc_harden();
+	return signer_root_sign(cli_dir(c), cli_arg(c, 0), out, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
 }
 
 static const struct cli_option serve_options[] = {
@@ -57,14 +70,19 @@ static const struct cli_option serve_options[] = {
 	{ NULL },
 };
 static const struct cli_option init_options[] = {
-	{ "kind", "KIND", "factory or customer", false },
+	{ "kind", "KIND", "factory, customer or upper", false },
 	{ "name", "NAME", "the company's name", false },
+	{ NULL },
+};
+static const struct cli_option sign_options[] = {
+	{ "out", "FILE", "the certificate, then the upper root's, PEM", false },
 	{ NULL },
 };
 static const struct cli_command commands[] = {
 	{ "serve", "--fd N --for PURPOSE", "hold the CA keys for handsel-ca, which starts this", serve_options, 0, 0,
 	  run_serve },
 	{ "init", "--kind KIND --name NAME", "make root, issuing and unit CA in one go", init_options, 0, 0, run_init },
+	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, run_root_sign },
 	{ NULL },
 };
 static const struct cli_program program = {

@@ -9,7 +9,10 @@
 /* Until the peer closes: 0. -1: why it could not start or stopped. */
 int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct err *e);
 
-/* The ceremony in one go: root, issuing and unit CA, signer.db. The root's key is used here and never again. */
+/* The ceremony in one go: root, issuing and unit CA, signer.db; of an upper CA the root alone. The root's key is used here and never again. */
 int signer_init(const char *dir, enum site site, const char *name, struct err *e);
+
+/* An upper CA's only work: the certificate of the root in `file`, and its own root, into `out`. */
+int signer_root_sign(const char *dir, const char *file, const char *out, struct err *e);
 
 #endif

@@ -11,6 +11,8 @@
 #define OID_POLICY_CUSTOMER	OID_ARC ".1.2"	/* device-customer: an LDevID */
 #define OID_POLICY_UNIT		OID_ARC ".1.3"	/* a unit: station, ca, node, operator, ra, kmc */
 
+#define OID_POLICY_ANY		"2.5.29.32.0"	/* anyPolicy, in what certifies a root */
+
 /* CSR attributes (RFC 2986) */
 #define OID_ATTR_REQUEST	OID_ARC ".2.1"	/* UTF8String "HEX32:GENERATION" */
 #define OID_ATTR_ENDORSEMENT	OID_ARC ".2.2"	/* OCTET STRING: endorsement.h */

@@ -8,8 +8,8 @@
 
 #include "gnutls_glue.h"
 #include "mem.h"
+#include "oid.h"
 
-#define ANY_POLICY "2.5.29.32.0"
 #define CANDIDATES 8	/* CAs of one name, when keys roll over */
 
 /* A CA whose way to a root is verified. What never changes is judged once: signatures, CA bits. What depends on the time or the
@@ -293,7 +293,7 @@ static int check_way(const struct cert *leaf, const struct ca *ca, const struct 
 				       c->subject, c->path_len);
 		if (check_ca_purpose(c, rule->purpose, e) < 0)
 			return -1;
-		if (rule->policy && ca->issuer && !cert_has_policy(c, rule->policy) && !cert_has_policy(c, ANY_POLICY))
+		if (rule->policy && ca->issuer && !cert_has_policy(c, rule->policy) && !cert_has_policy(c, OID_POLICY_ANY))
 			return err_set(e, REASON_ROLE, "the CA \"%s\" may not issue certificates of policy %s (RFC 5280 6.1.3 (d))",
 				       c->subject, rule->policy);
 		below += !self_issued(c);

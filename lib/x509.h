@@ -105,6 +105,7 @@ struct cert_plan {
 	bool key_cert_sign, crl_sign, digital_signature, key_encipherment, key_agreement;
 	bool server_auth, client_auth;
 	const char *policy;			/* NULL or OID */
+	const struct cert *as;			/* not NULL: the subject is that of this certificate, byte for byte */
 	char uri[3][2 * LIMIT_NAME + 16];	/* URI SANs, "" = none */
 	char dns[4][128];			/* dNSName SANs */
 	char ip[4][46];				/* iPAddress SANs, textual */

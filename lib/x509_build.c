@@ -216,8 +216,13 @@ static int put_extensions(struct buf *out, const struct cert_plan *plan, const s
 /* ---- the body ---- */
 static void put_subject(struct buf *out, const struct cert_plan *plan)
 {
-	size_t name = der_begin(out, DER_SEQUENCE);
+	size_t name;
 
+	if (plan->as) {
+		buf_add(out, plan->as->der.data + plan->as->subject_name.at, plan->as->subject_name.len);
+		return;
+	}
+	name = der_begin(out, DER_SEQUENCE);
 	name_put(out, NAME_O, plan->organization);
 	name_put(out, NAME_OU, plan->unit);
 	name_put(out, NAME_L, plan->locality);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "cross.h"
 #include "crypto_world.h"
 #include "mem.h"
 #include "oid.h"
@@ -531,8 +532,101 @@ static void test_end(void)
 	world_free(w);
 }
 
+/* ---- one root's certificate by another (H14, RFC 4210 4.4) ---- */
+static struct cert_plan plan_cross(const struct authority *root)
+{
+	struct cert_plan plan = plan_ca("another name, which must not count", OID_POLICY_ANY);
+
+	plan.as = &root->cert;
+	plan.path_len = 2;
+	return plan;
+}
+
+static struct cert cross_of(const struct cert_plan *plan, const struct authority *root, const struct authority *by)
+{
+	return make_cert(plan, root->key, by);
+}
+
+static void test_cross(void)
+{
+	struct cert_plan upper_plan = plan_ca("Upper Root", NULL), other_plan = plan_ca("Other Root", NULL), plan;
+	struct authority upper = {0}, other = {0}, twin = {0};
+	struct cert good, bad[5];
+	struct chain among = {0};
+	struct err e;
+
+	upper_plan.path_len = other_plan.path_len = -1;
+	authority_make(&upper, &upper_plan, KEY_P256, NULL);
+	authority_make(&other, &other_plan, KEY_P256, NULL);
+	other_plan.as = &w->root.cert;		/* our root's name, another key */
+	authority_make(&twin, &other_plan, KEY_P256, NULL);
+	plan = plan_cross(&w->root);
+	good = cross_of(&plan, &w->root, &upper);
+	CU_ASSERT_STRING_EQUAL(good.subject, w->root.cert.subject);
+	CU_ASSERT_EQUAL(cross_verify(&good, &w->root.cert, &upper.cert, WORLD_NOW, &e), 0);
+	/* by another, of another, of another key, no CA, too old */
+	REFUSED(AUTHORITY, "was not issued by", cross_verify(&good, &w->root.cert, &other.cert, WORLD_NOW, &e));
+	REFUSED(AUTHORITY, "not for the root", cross_verify(&good, &other.cert, &upper.cert, WORLD_NOW, &e));
+	REFUSED(AUTHORITY, "not for the root", cross_verify(&good, &twin.cert, &upper.cert, WORLD_NOW, &e));
+	REFUSED(CLOCK, "is good from", cross_verify(&good, &w->root.cert, &upper.cert, good.not_after + 1, &e));
+	REFUSED(AUTHORITY, "is no root", cross_verify(&good, &w->root.cert, &w->issuing.cert, WORLD_NOW, &e));
+	REFUSED(AUTHORITY, "is no root", cross_verify(&good, &good, &upper.cert, WORLD_NOW, &e));
+	bad[0] = cross_of(&plan, &twin, &upper);
+	REFUSED(AUTHORITY, "another key", cross_verify(&bad[0], &w->root.cert, &upper.cert, WORLD_NOW, &e));
+	plan.ca = plan.key_cert_sign = plan.crl_sign = false;
+	plan.digital_signature = true;
+	plan.path_len = -1;
+	bad[1] = cross_of(&plan, &w->root, &upper);
+	REFUSED(AUTHORITY, "not for a CA", cross_verify(&bad[1], &w->root.cert, &upper.cert, WORLD_NOW, &e));
+	plan = plan_cross(&other);
+	bad[2] = cross_of(&plan, &w->root, &upper);
+	REFUSED(AUTHORITY, "not for the root", cross_verify(&bad[2], &w->root.cert, &upper.cert, WORLD_NOW, &e));
+	/* among others */
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(chain_add(&among, bad[i].der.data, bad[i].der.len, &e), 0);
+	CU_ASSERT_PTR_NULL(cross_find(&among, &w->root.cert, &upper.cert, WORLD_NOW));
+	CU_ASSERT_EQUAL(chain_add(&among, good.der.data, good.der.len, &e), 0);
+	CU_ASSERT_EQUAL(cross_find(&among, &w->root.cert, &upper.cert, WORLD_NOW), &among.cert[3]);
+	chain_free(&among);
+	for (int i = 0; i < 3; i++)
+		cert_free(&bad[i]);
+	cert_free(&good);
+	authority_free(&upper);
+	authority_free(&other);
+	authority_free(&twin);
+}
+
+/* Who pins the upper root verifies all below it; who pins ours is told nothing by the certificate of another. */
+static void test_below_upper(void)
+{
+	struct cert_plan upper_plan = plan_ca("Upper Root", NULL), plan = plan_cross(&w->root);
+	struct trust_rule rule = rule_any();
+	struct authority upper = {0};
+	struct cert cross, leaf = leaf_of(&w->issuing);
+	struct chain ch = chain_of(&leaf, &w->issuing.cert);
+	struct trust *t = trust_new();
+	struct err e;
+
+	upper_plan.path_len = -1;
+	authority_make(&upper, &upper_plan, KEY_P256, NULL);
+	cross = cross_of(&plan, &w->root, &upper);
+	CU_ASSERT_EQUAL(trust_add_root(t, &upper.cert, &e), 0);
+	REFUSED(AUTHORITY, "was not issued by", trust_verify(t, &ch, &rule, &e));
+	CU_ASSERT_EQUAL(chain_add(&ch, cross.der.data, cross.der.len, &e), 0);
+	rule.policy = OID_POLICY_FACTORY;
+	CU_ASSERT_EQUAL(trust_verify(t, &ch, &rule, &e), 0);
+	rule.pinned = true;	/* and that is not what decides */
+	REFUSED(AUTHORITY, "accepted issuing CAs", trust_verify(t, &ch, &rule, &e));
+	trust_free(t);
+	chain_free(&ch);
+	cert_free(&leaf);
+	cert_free(&cross);
+	authority_free(&upper);
+}
+
 UNIT_MAIN("trust", { "begin", test_begin }, { "good", test_good }, { "unknown", test_unknown }, { "roots", test_roots },
 	  { "dates", test_dates }, { "renewed", test_renewed }, { "purpose", test_purpose }, { "role", test_role },
 	  { "policy", test_policy }, { "pinned", test_pinned }, { "no ca", test_no_ca }, { "path", test_path },
 	  { "critical", test_critical }, { "cache", test_cache }, { "eviction", test_eviction }, { "threads", test_threads },
+	  { "cross", test_cross }, { "below an upper root", test_below_upper },
 	  { "end", test_end })

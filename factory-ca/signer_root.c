@@ -1,0 +1,106 @@
+#include <config.h>
+
+#include <string.h>
+
+#include "audit.h"
+#include "clock.h"
+#include "cross.h"
+#include "file.h"
+#include "mem.h"
+#include "signer_build.h"
+#include "signer_count.h"
+#include "signer_serve.h"
+
+/* The one certificate of a file. */
+static int load_root(struct chain *ch, const char *dir, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (file_join(path, e, dir, name) < 0 || chain_load(ch, path, e) < 0)
+		return -1;
+	return ch->n == 1 ? 0 : err_set(e, REASON_CONFIG, "%s must hold one root's certificate", path);
+}
+
+static int note(struct db *db, const struct cert *root, int64_t now, struct err *e)
+{
+	char hash[SHA256_HEX];
+	int rc;
+
+	text_hex(hash, root->sha256, SHA256_LEN);
+	if (db_begin(db, e) < 0)
+		return -1;
+	rc = audit_add(db, now, "operator", "root", root->subject, hash, e);
+	if (rc == 0)
+		return db_commit(db, e);
+	db_rollback(db);
+	return -1;
+}
+
+/* The folder's own root, if it is that of the ceremony and an upper CA's. */
+static int load_own(struct chain *own, struct key **key, struct db **db, const char *dir, struct err *e)
+{
+	uint8_t hash[SHA256_LEN];
+	char path[FILE_PATH];
+	enum site site;
+
+	if (file_join(path, e, dir, "signer.db") < 0)
+		return -1;
+	if (!file_exists(path))
+		return err_set(e, REASON_CONFIG, "%s is not there: \"handsel-ca --dir %s init --kind upper\" makes an upper CA", path, dir);
+	*db = count_open(path, e);
+	if (!*db || count_site_get(*db, &site, hash, e) < 0)
+		return -1;
+	if (site != SITE_UPPER)
+		return err_set(e, REASON_CONFIG, "%s is a %s CA; only an upper CA certifies the roots of others", dir, site_name(site));
+	if (load_root(own, dir, "root.pem", e) < 0)
+		return -1;
+	if (!mem_same(hash, own->cert->sha256, SHA256_LEN))
+		return err_set(e, REASON_AUTHORITY, "%s/root.pem is not the root of the ceremony; restore it from the backup", dir);
+	if (file_join(path, e, dir, "keys/root.pem") < 0)
+		return -1;
+	*key = key_load(path, e);
+	return *key ? 0 : -1;
+}
+
+static int sign(const struct chain *own, const struct key *key, struct db *db, const char *file, const char *out, struct err *e)
+{
+	struct chain root = {0}, made = {0};
+	struct buf der = {0}, pem = {0};
+	int64_t now = clock_utc();
+	struct profile p;
+	int rc = -1;
+
+	if (chain_load(&root, file, e) < 0)
+		goto out;
+	if (root.n != 1 || mem_same(root.cert->sha256, own->cert->sha256, SHA256_LEN)) {
+		err_set(e, REASON_CONFIG, "%s must hold the root of a factory or a customer, alone", file);
+		goto out;
+	}
+	if (datadir_profile(&p, "root", e) < 0 || build_cross(&p, root.cert, own->cert, key, now, &der, e) < 0 ||
+	    chain_add(&made, der.data, der.len, e) < 0 || cross_verify(made.cert, root.cert, own->cert, now, e) < 0 ||
+	    chain_add(&made, own->cert->der.data, own->cert->der.len, e) < 0 || note(db, root.cert, now, e) < 0)
+		goto out;
+	chain_to_pem(&made, &pem);
+	rc = file_replace(out, pem.data, pem.len, 0644, e);
+out:
+	buf_free(&pem);
+	buf_free(&der);
+	chain_free(&made);
+	chain_free(&root);
+	return rc;
+}
+
+int signer_root_sign(const char *dir, const char *file, const char *out, struct err *e)
+{
+	struct chain own = {0};
+	struct key *key = NULL;
+	struct db *db = NULL;
+	int rc = load_own(&own, &key, &db, dir, e);
+
+	if (rc == 0)
+		rc = sign(&own, key, db, file, out, e);
+	db_close(db);
+	key_free(key);
+	chain_free(&own);
+	return rc;
+}
