@@ -251,6 +251,8 @@ static int read_link(struct factory *f, struct err *e)
 	if (!room)
 		return err_set(e, REASON_USB, "more than a frame is waiting");
 	n = f->link->read(f->link, room, LINK_HEADER + LIMIT_LINK_FRAME, e);
+	if (n == LINK_NOTHING)
+		return 0;
 	if (n < 0)
 		return -1;
 	if (n == 0)

@@ -6,9 +6,11 @@
 
 #include "err.h"
 
+#define LINK_NOTHING (-2)
+
 struct link {
 	int fd;		/* for poll(): readable when read() has something to say */
-	/* Up to len bytes; 0 at the end, -1. Blocks if there is nothing. */
+	/* To be called when fd is readable: up to len bytes, LINK_NOTHING if there are none after all; 0 at the end, -1. */
 	long (*read)(struct link *l, void *data, size_t len, struct err *e);
 	int (*write)(struct link *l, const void *data, size_t len, struct err *e);	/* all of it */
 	void (*close)(struct link *l);							/* frees l, too */

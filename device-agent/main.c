@@ -6,7 +6,10 @@
 #include "cmd.h"
 
 static const struct cli_option factory_options[] = {
-	{ "fd", "N", "the device link: a connected socket that is open as descriptor N" },
+	{ "ffs", "DIR", "the device link over USB: the mounted FunctionFS of a gadget" },
+	{ "gadget", "DIR", "bind this gadget, a folder in configfs, to --udc when it is described" },
+	{ "udc", "NAME", "the USB device controller, one of /sys/class/udc" },
+	{ "fd", "N", "the device link over a connected socket that is open as descriptor N" },
 	{ 0 },
 };
 
@@ -23,7 +26,7 @@ static const struct cli_option check_options[] = {
 };
 
 static const struct cli_command commands[] = {
-	{ "factory", "--fd N", "serve the loading station: get the factory credential", factory_options, 0, 0, cmd_factory },
+	{ "factory", "--ffs DIR [--gadget DIR --udc NAME]", "serve the loading station: get the factory credential", factory_options, 0, 0, cmd_factory },
 	{ "activate", "--node URL [--timeout TIME]", "exchange the factory credential for the customer's", activate_options, 0, 0,
 	  cmd_activate },
 	{ "renew", "--node URL [--timeout TIME]", "renew the customer credential now, or see whether it was released",

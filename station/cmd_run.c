@@ -17,7 +17,8 @@
 #include "slot.h"
 #include "text.h"
 
-#define SCAN_MS 250		/* where hotplug events do not come; where they do, a look for nothing costs little */
+#define SCAN_MS 250		/* where hotplug events do not come */
+#define SCAN_RARE_MS 2000	/* where they do: each look reads the descriptors of every device */
 #define TIMEOUT_DEFAULT_S 120	/* one unit: the slowest board that we know takes 40 s */
 #define TIMEOUT_MAX_S 3600
 
@@ -196,7 +197,7 @@ static void drain(int fd)
 }
 
 /* Until the wanted number is finished, or a signal. Returns the signal. */
-static int work(struct floor *f)
+static int work(struct floor *f, const struct usb_watch *watch)
 {
 	bool warned = false;
 	struct err e;
@@ -212,7 +213,7 @@ static int work(struct floor *f)
 		if (reap(f, false) == 0 && f->wanted && f->started >= f->wanted)
 			return 0;
 		start_units(f);
-		signal_number = proc_signals_wait(f->run->wake, SCAN_MS);
+		signal_number = proc_signals_wait(f->run->wake, usb_watch_works(watch) ? SCAN_RARE_MS : SCAN_MS);
 		if (signal_number)
 			return signal_number;
 	}
@@ -223,7 +224,7 @@ static enum cli_exit serve(struct run *r, size_t wanted)
 	struct floor f = { .run = r, .wanted = wanted };
 	struct usb_watch *watch = usb_watch_start(r->wake);
 	int64_t start = clock_mono_ms();
-	int signal_number = work(&f);
+	int signal_number = work(&f, watch);
 
 	usb_watch_stop(watch);
 	if (signal_number)

@@ -12,7 +12,10 @@
 #include "limits.h"
 #include "mem.h"
 
-#define AGENT_CLASS 0xff	/* vendor specific: the only interface of the agent that carries frames */
+/* Vendor specific, and which one: protocol-link.md, L1.5. */
+#define AGENT_CLASS 0xff
+#define AGENT_SUBCLASS 0x4b
+#define AGENT_PROTOCOL 1
 #define READ_SIZE (16 << 10)	/* a multiple of every packet size, so that no packet overflows it */
 #define READ_SLICE_MS 200	/* how late link_usb_close() may come; nothing is lost at its end */
 
@@ -62,13 +65,14 @@ static int choose(struct link_usb *l, const char *port, struct err *e)
 	if (n < 0)
 		return -1;
 	for (int i = 0; i < n; i++)
-		if (a[i].class == AGENT_CLASS && a[i].bulk_in && a[i].bulk_out) {
+		if (a[i].class == AGENT_CLASS && a[i].subclass == AGENT_SUBCLASS && a[i].protocol == AGENT_PROTOCOL &&
+		    a[i].bulk_in && a[i].bulk_out) {
 			l->alternate = a[i];
 			return 0;
 		}
 	return err_set(
 		e, REASON_AGENT,
-		"the device on port %s has no vendor interface with two bulk endpoints; it does not run the agent",
+		"the device on port %s has no interface of the device link with two bulk endpoints (L1.5); it does not run the agent",
 		port);
 }
 

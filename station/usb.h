@@ -31,6 +31,7 @@ int usb_scan(struct usb_place *out, size_t max, struct err *e);
 struct usb_watch;
 struct usb_watch *usb_watch_start(int fd);
 void usb_watch_stop(struct usb_watch *w);
+bool usb_watch_works(const struct usb_watch *w);	/* it has told something; NULL: false */
 
 struct usb;
 struct usb *usb_open(const struct usb_place *place, struct err *e);

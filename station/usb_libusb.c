@@ -128,7 +128,7 @@ struct usb_watch {
 	pthread_t thread;
 	int fd;
 	int completed;		/* libusb's way to end a wait for events */
-	bool stop;		/* atomic */
+	bool stop, heard;	/* atomic */
 };
 
 static int LIBUSB_CALL on_hotplug(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, void *arg)
@@ -136,6 +136,7 @@ static int LIBUSB_CALL on_hotplug(libusb_context *ctx, libusb_device *dev, libus
 	struct usb_watch *w = arg;
 	uint64_t one = 1;
 
+	__atomic_store_n(&w->heard, true, __ATOMIC_RELEASE);
 	if (write(w->fd, &one, sizeof one) < 0)
 		log_debug("a hotplug event was not passed on; the next scan finds the device");
 	return 0;
@@ -187,6 +188,11 @@ void usb_watch_stop(struct usb_watch *w)
 	pthread_join(w->thread, NULL);
 	libusb_exit(w->ctx);
 	free(w);
+}
+
+bool usb_watch_works(const struct usb_watch *w)
+{
+	return w && __atomic_load_n(&w->heard, __ATOMIC_ACQUIRE);
 }
 
 /* ---- one device ------------------------------------------------------------------ */

@@ -31,8 +31,7 @@ static void device_defaults(struct farm_device *d, const char *serial)
 	d->model.alternate[0] = "agent";
 	d->model.n_alternates = 1;
 	d->model.fd = -1;
-	d->model.fault = (struct model_fault){ MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER,
-					       MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER };
+	d->model.fault = MODEL_NO_FAULT;
 	text_copy(d->real_serial, sizeof d->real_serial, serial);
 }
 

@@ -23,6 +23,9 @@ struct model_fault {			/* what goes wrong; MODEL_NEVER: nothing */
 	int cut_out;			/* the power is cut there, and comes back */
 };
 
+#define MODEL_NO_FAULT (struct model_fault){ MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, \
+					    MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER }
+
 struct usbmodel {
 	enum model_mode mode;
 	uint16_t vid, pid;
