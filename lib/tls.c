@@ -174,6 +174,9 @@ static int session_failed(struct tls *t, const char *what, int rc, struct err *e
 	if (rc == GNUTLS_E_CERTIFICATE_ERROR)
 		return err_set(e, REASON_AUTHORITY,
 			       "%s: the peer's certificate is malformed, or its public key is too weak or too large", what);
+	if (rc == GNUTLS_E_KEY_USAGE_VIOLATION)	/* as a CA's: found before our own judgement is asked */
+		return err_set(e, REASON_AUTHORITY, "%s: the peer's certificate may not sign a handshake (keyUsage, RFC 5280 4.2.1.3)",
+			       what);
 	if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED) {
 		const char *name = gnutls_alert_get_name(gnutls_alert_get(t->session));
 
