@@ -170,7 +170,17 @@ customer  unit     node     expired        own_device    E11
 customer  issuing  node     none           own_device    E54
 factory   unit     x        device-policy  node_door     E12
 '
-is_server() { [ "$1" != factory_ca ] && [ "$1" != customer_ca ] && [ "$1" != node_door ]; }
+is_server() { [ "$1" != factory_ca ] && [ "$1" != customer_ca ] && [ "$1" != node_door ] && [ "$1" != shown ]; }
+# The station's door for devices.
+SHOWN='
+true                in
+factory-device      E63
+factory-station     E54
+factory-issuing     E12
+customer-device     E12
+customer-station    E12
+self-node           E12
+'
 # cell NAME DOOR EXPECTED
 cell() {
 	local got watcher
@@ -195,6 +205,20 @@ while read -r name expected; do
 	done
 done <<<"$TABLE"
 holds "every certificate has its row" [ "$rows" = $(($(ls "$W"/c/*.pem | wc -l) + 1)) ]
+
+# A device that shows a station another certificate than its own, with the key that belongs to it. Its agent wants two in a chain,
+# so one that stands alone comes twice.
+cp -a "$W/00020002/store" "$W/true"
+shown() {
+	rm -rf "$W/00020002/store" && cp -a "$W/true" "$W/00020002/store" && rm -f "$W/00020002/store/factory/passed"
+	[ "$1" = true ] || cat "$W/c/$1.pem" "$W/c/$1.pem" >"$W/00020002/store/factory/cert.pem"
+	[ "$1" = true ] || cp "$W/c/$1.key" "$W/00020002/store/factory/key.pem"
+	FARM_OPTIONS=(--fault 00020002=as-agent)
+	provision WO-1 line-1 00020002 --timeout 8s 2>&1 | tee "$W/shown.log" | verdict '=  PASS'
+}
+while read -r name code; do
+	[ -z "$name" ] || cell "$name" shown "$code"
+done <<<"$SHOWN"
 
 while read -r side issuer role defect door code; do
 	[ -n "$side" ] || continue
