@@ -3,6 +3,7 @@
 # opens none.
 set -u
 . "$TOP/tests/attack/lib.sh"
+[ -z "${UNDER_UPPER:-}" ] || . "$TOP/tests/attack/upper.sh"
 world "00020001 00020002"
 SERIAL=00020001
 quietly activate "$SERIAL" --timeout 20s
@@ -41,7 +42,7 @@ mint() {
 		"$eku" "$policy" "$uri" >"$W/extensions"
 	new_key "$W/c/$1.key" && chmod 600 "$W/c/$1.key" && openssl req -new -key "$W/c/$1.key" -subj "/CN=$4 x" -out "$W/unit.csr" &&
 		openssl x509 -req -in "$W/unit.csr" -CA "$W/$2/$3.pem" -CAkey "$W/$2/keys/$3.pem" -set_serial "0x$(openssl rand -hex 8)" \
-			-days $days -extfile "$W/extensions" -out "$W/leaf.pem" && cat "$W/leaf.pem" "$W/$2/$3.pem" >"$W/c/$1.pem"
+			-days $days -extfile "$W/extensions" -out "$W/leaf.pem" && cat "$W/leaf.pem" "$W/$2/$3.pem" ${UNDER_UPPER:+"$W/$2/upper.pem"} >"$W/c/$1.pem"
 }
 self_signed() {	# NAME ROLE
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$W/c/$1.key" -out "$W/c/$1.pem" -days 9 \
@@ -50,6 +51,12 @@ self_signed() {	# NAME ROLE
 }
 quietly self_signed self-node node
 quietly self_signed self-ca ca
+# Under an upper CA each shows its whole way up to that root.
+if [ -n "${UNDER_UPPER:-}" ]; then
+	for side in factory customer; do
+		for name in "$W/c/$side"-*.pem; do cat "$W/$side/upper.pem" >>"$name"; done
+	done
+fi
 
 # ---- the doors: DOOR NAME prints "in", "shut" (there is no session at all), or the code ----
 # verdict WHAT-IN-MEANS : of what comes in
