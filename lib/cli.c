@@ -139,6 +139,22 @@ bool cli_has(const struct cli *c, const char *name)
 	return cli_count(c, name) > 0;
 }
 
+int cli_seconds(const struct cli *c, const char *name, uint64_t *seconds, uint64_t max, struct err *e)
+{
+	const char *text = cli_get(c, name);
+	size_t len = text ? strlen(text) : 0;
+	char digits[16];
+
+	if (!text)
+		return 0;
+	if (len && text[len - 1] == 's')
+		len--;
+	snprintf(digits, sizeof digits, "%.*s", len < sizeof digits ? (int)len : 0, text);
+	if (text_uint(seconds, digits, max) < 0 || *seconds == 0)
+		return err_set(e, REASON_CONFIG, "--%s %s: 1s to %ds are possible", name, text, (int)max);
+	return 0;
+}
+
 size_t cli_args(const struct cli *c)
 {
 	return c->words_n - c->command_n;

@@ -31,6 +31,8 @@ const char *cli_get(const struct cli *c, const char *name);		/* NULL if absent *
 size_t cli_count(const struct cli *c, const char *name);
 const char *cli_get_n(const struct cli *c, const char *name, size_t i);
 bool cli_has(const struct cli *c, const char *name);
+/* "90" or "90s", from 1 to max; absent: *seconds stays as it is. */
+int cli_seconds(const struct cli *c, const char *name, uint64_t *seconds, uint64_t max, struct err *e);
 size_t cli_args(const struct cli *c);					/* words that are no options */
 const char *cli_arg(const struct cli *c, size_t i);
 

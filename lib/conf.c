@@ -377,6 +377,15 @@ static int wrong_kind(const struct conf_node *value, const struct conf_field *fi
 	return conf_error(value, e, "\"%s\" needs %s", field->name, needed[field->kind]);
 }
 
+const struct conf_node *conf_get(const struct conf_node *map, const char *key)
+{
+	if (map->kind == CONF_MAP)
+		for (size_t i = 0; i < map->n; i += 2)
+			if (strcmp(map->items[i]->text, key) == 0)
+				return map->items[i + 1];
+	return NULL;
+}
+
 int conf_fields(const struct conf_node *map, const struct conf_field *fields, size_t n, const struct conf_node **out,
 		struct err *e)
 {

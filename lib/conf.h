@@ -27,6 +27,8 @@ int conf_column(const struct conf_node *n);		/* from 1 */
 const char *conf_file(const struct conf_node *n);
 size_t conf_count(const struct conf_node *n);		/* items of a list, keys of a map */
 const struct conf_node *conf_item(const struct conf_node *list, size_t i);
+/* One key of a map that somebody else checks as a whole; NULL if it is not there, or if this is no map. */
+const struct conf_node *conf_get(const struct conf_node *map, const char *key);
 
 /* One field of a map: out[i] gets the value of fields[i].name, NULL if it is absent and optional.
  * An unknown key is refused with the nearest known one. */

@@ -264,24 +264,15 @@ static int read_key_options(const struct cli *c, struct run *r, struct err *e)
 
 static int read_options(const struct cli *c, struct run *r, size_t *wanted, struct err *e)
 {
-	const char *timeout = cli_get(c, "timeout"), *count = cli_get(c, "count");
+	const char *count = cli_get(c, "count");
 	uint64_t seconds = TIMEOUT_DEFAULT_S, n = 0;
-	char digits[16];
-	size_t len;
 
 	if (!cli_get(c, "order") || !cli_get(c, "agent") || !cli_get(c, "model"))
 		return err_set(e, REASON_CONFIG, "--order, --agent and --model are needed");
 	if (count && (text_uint(&n, count, LABELS_MAX) < 0 || n == 0))
 		return err_set(e, REASON_CONFIG, "--count %s: a number from 1 to %d is needed", count, LABELS_MAX);
-	if (timeout) {
-		len = strlen(timeout);
-		if (len && timeout[len - 1] == 's')
-			len--;
-		snprintf(digits, sizeof digits, "%.*s", len < sizeof digits ? (int)len : 0, timeout);
-		if (text_uint(&seconds, digits, TIMEOUT_MAX_S) < 0 || seconds == 0)
-			return err_set(e, REASON_CONFIG, "--timeout %s: 1s to %ds are possible", timeout,
-				       TIMEOUT_MAX_S);
-	}
+	if (cli_seconds(c, "timeout", &seconds, TIMEOUT_MAX_S, e) < 0)
+		return -1;
 	r->timeout_ms = (int64_t)seconds * 1000;
 	*wanted = n;
 	return read_key_options(c, r, e);

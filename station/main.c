@@ -24,11 +24,21 @@ static const struct cli_option run_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct cli_option wait_options[] = {
+	{ "timeout", "SECONDS", "how long to wait for each device (default 120s)", false },
+	{ NULL, NULL, NULL, false },
+};
+
 static const struct cli_command commands[] = {
 	{ "init", "--name NAME --ca URL --root FILE", "make this folder a station: key, request and settings",
 	  init_options, 0, 0, cmd_init },
 	{ "run", "--order ID --agent FILE --model FILE [--labels FILE]",
 	  "load and certify every unit that is plugged in", run_options, 0, 0, cmd_run },
+	{ "slots learn", "NAME... [--timeout SECONDS]", "name the slots: plug a device into each in turn", wait_options, 1,
+	  STATION_SLOTS_MAX, cmd_slots_learn },
+	{ "slots list", "", "slots, their ports, and what is plugged in where", NULL, 0, 0, cmd_slots_list },
+	{ "slots test", "[--timeout SECONDS]", "plug a device into each slot, in any order: 0 all were seen, 1 not", wait_options, 0,
+	  0, cmd_slots_test },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };
 

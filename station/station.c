@@ -109,12 +109,17 @@ static int read_identity(struct station *s, struct err *e)
 	return 0;
 }
 
-int station_load(struct station *s, const char *dir, struct err *e)
+int station_settings(struct station *s, const char *dir, struct err *e)
 {
 	memset(s, 0, sizeof *s);
 	if (text_copy(s->dir, sizeof s->dir, dir) < 0)
 		return err_set(e, REASON_CONFIG, "the folder's name is empty or too long");
-	if (read_yaml(s, e) < 0 || read_root(s, e) < 0)
+	return read_yaml(s, e);
+}
+
+int station_load(struct station *s, const char *dir, struct err *e)
+{
+	if (station_settings(s, dir, e) < 0 || read_root(s, e) < 0)
 		return -1;
 	return read_identity(s, e);
 }

@@ -31,6 +31,7 @@ struct station {
 
 /* Code CONFIG, or those of the key and the certificates. Free with station_free(), also after a failure. */
 int station_load(struct station *s, const char *dir, struct err *e);
+int station_settings(struct station *s, const char *dir, struct err *e);	/* station.yaml alone */
 void station_free(struct station *s);
 
 /* The slot of a port; NULL if the station has slots and this port is none of them. */
@@ -39,5 +40,8 @@ const char *station_slot(const struct station *s, const char *port);
 struct cli;
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
+enum cli_exit cmd_slots_learn(const struct cli *c);
+enum cli_exit cmd_slots_list(const struct cli *c);
+enum cli_exit cmd_slots_test(const struct cli *c);
 
 #endif

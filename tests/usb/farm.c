@@ -126,6 +126,24 @@ static bool reap(struct farm *f, pid_t command, int *status)
 	return false;
 }
 
+static void plug_in(struct farm_device *d)
+{
+	d->held = false;
+	if (!d->as_agent)
+		plug(d, MODEL_DFU);
+	else if (farm_start_agent(d))
+		plug(d, MODEL_AGENT);
+}
+
+static void plug_in_next(struct farm *f)
+{
+	for (int i = 0; i < f->n; i++)
+		if (f->device[i].held) {
+			plug_in(&f->device[i]);
+			return;
+		}
+}
+
 static pid_t start_command(struct farm *f)
 {
 	const char *asan = getenv("ASAN_OPTIONS");
@@ -156,8 +174,12 @@ static int serve(struct farm *f, int wake, int signals)
 			break;
 		if (p[0].revents && read(wake, &n, sizeof n) < 0)
 			continue;
-		if (p[1].revents && read(signals, &info, sizeof info) == sizeof info && info.ssi_signo != SIGCHLD)
-			kill(command, (int)info.ssi_signo);	/* its end ends us */
+		if (p[1].revents && read(signals, &info, sizeof info) == sizeof info) {
+			if (info.ssi_signo == SIGUSR1)
+				plug_in_next(f);
+			else if (info.ssi_signo != SIGCHLD)
+				kill(command, (int)info.ssi_signo);	/* its end ends us */
+		}
 		/* What the command has done last comes before its end. */
 		for (int i = 0; i < f->n; i++)
 			look_at(&f->device[i]);
@@ -178,6 +200,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (farm_options(&f, argc, argv) < 0)
@@ -191,10 +214,8 @@ int main(int argc, char **argv)
 
 		farm_folder(&f, d);
 		d->usb = umock_device(&d->model, i + 1);
-		if (!d->as_agent)
-			plug(d, MODEL_DFU);
-		else if (farm_start_agent(d))
-			plug(d, MODEL_AGENT);
+		if (!d->held)
+			plug_in(d);
 	}
 	status = serve(&f, wake, signals);
 	for (int i = 0; i < f.n; i++)

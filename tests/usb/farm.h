@@ -17,6 +17,7 @@ struct farm_device {
 	char model_name[64];
 	char *env;			/* "NAME=VALUE" for the first start of the agent */
 	bool as_agent;			/* it begins as a running agent */
+	bool held;			/* not plugged in yet */
 	struct usbmodel model;
 	struct umock_device *usb;
 	bool plugged;

@@ -20,7 +20,8 @@ static const char usage[] =
 	"  vanish-link:N power-cut:N              at bulk OUT transfer N to the agent: for good, or until it is back\n"
 	"  wrong-serial[:S] wrong-model[:M]       the device is not what its label says\n"
 	"  env:NAME=VALUE                         for the first start of the agent\n"
-	"  as-agent                               begins with DIR/SERIAL/agent running\n";
+	"  as-agent                               begins with DIR/SERIAL/agent running\n"
+	"  held                                   is plugged in by the next SIGUSR1\n";
 
 static void device_defaults(struct farm_device *d, const char *serial)
 {
@@ -83,6 +84,8 @@ static int add_fault(struct farm *f, const char *text)
 		d->model.fault.bad_status = 1;
 	else if (strcmp(kind, "as-agent") == 0)
 		d->as_agent = true;
+	else if (strcmp(kind, "held") == 0)
+		d->held = true;
 	else if (strcmp(kind, "wrong-serial") == 0)
 		return text_copy(d->real_serial, sizeof d->real_serial, *value ? value : "99999999");
 	else if (strcmp(kind, "wrong-model") == 0)
