@@ -14,11 +14,15 @@
 static int by_device(const void *x, const void *y)
 {
 	const struct device_id *a = &((const struct allow_entry *)x)->device, *b = &((const struct allow_entry *)y)->device;
-	int c = strcmp(a->serial, b->serial);
+	int c = strcmp(a->serial, b->serial), kind = (int)((const struct allow_entry *)x)->kind;
 
 	if (c == 0)
 		c = strcmp(a->manufacturer, b->manufacturer);
-	return c ? c : strcmp(a->model, b->model);
+	if (c == 0)
+		c = strcmp(a->model, b->model);
+	if (c == 0)
+		c = kind - (int)((const struct allow_entry *)y)->kind;
+	return c ? c : strcmp(((const struct allow_entry *)x)->to, ((const struct allow_entry *)y)->to);
 }
 
 struct entries {

@@ -121,6 +121,7 @@ static bool is_as_meant(const struct allowlist *before, const struct allowlist *
 		return false;
 	for (size_t i = 0; i < before->n; i++)
 		if (!device_same(&before->entry[i].device, &after->entry[i].device) ||
+		    before->entry[i].kind != after->entry[i].kind || strcmp(before->entry[i].to, after->entry[i].to) != 0 ||
 		    before->entry[i].blocked != after->entry[i].blocked || before->entry[i].expires != after->entry[i].expires)
 			return false;
 	for (size_t i = 0; i < n; i++)

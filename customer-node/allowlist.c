@@ -93,30 +93,81 @@ static int by_place(const void *x, const void *y)
 }
 
 /* ---- one entry ---- */
-enum { SERIAL, MANUFACTURER, MODEL, STATE, EXPIRES, NOTE, ENTRY_FIELDS };
+enum { SERIAL, RANGE, GLOB, MANUFACTURER, MODEL, STATE, EXPIRES, NOTE, ENTRY_FIELDS };
 
-static void read_serial(struct allowlist *al, const struct conf_node *n, struct allow_entry *a)
+/* Quoted, and a serial but for the characters in `more`; else found, and false. */
+static bool read_serial(struct allowlist *al, const struct conf_node *n, const char *what, const char *more,
+			char out[LIMIT_SERIAL + 1])
 {
 	const char *text = conf_text(n);
-	char other[40];
+	char other[40], plain[LIMIT_SERIAL + 2];
+	size_t len = strlen(text);
 
 	if (!conf_quoted(n)) {
 		strcpy(other, text[strspn(text, "0123456789")] ? "another value" : "a number");
 		/* YAML 1.1 reads a leading 0 as octal */
 		if (text[0] == '0' && text[1] && strlen(text) < 20 && strspn(text, "01234567") == strlen(text))
 			snprintf(other, sizeof other, "%llu", strtoull(text, NULL, 8));
-		find(al, n, true, "Y-UNQUOTED", "serial %.64s is not quoted; other YAML tools read it as %s; write \"%.64s\"",
+		find(al, n, true, "Y-UNQUOTED", "%s %.64s is not quoted; other YAML tools read it as %s; write \"%.64s\"", what,
 		     text, other, text);
-		return;
+		return false;
 	}
-	if (!text_is_token(text, LIMIT_SERIAL)) {
+	snprintf(plain, sizeof plain, "%s", text);
+	for (char *p = plain; *p; p++)
+		if (strchr(more, *p))
+			*p = 'x';
+	if (len > LIMIT_SERIAL || !text_is_token(plain, LIMIT_SERIAL)) {
 		find(al, n, true, "A-SERIAL",
-		     "\"%.64s\" is not a serial: 1 to %d letters, digits, dots, underlines and hyphens, not "
+		     "\"%.64s\" is not a %s: 1 to %d letters, digits, dots, underlines%s and hyphens, not "
 		     "beginning with a dot",
-		     text, LIMIT_SERIAL);
-		return;
+		     text, what, LIMIT_SERIAL, *more ? ", \"*\", \"?\"" : "");
+		return false;
 	}
-	snprintf(a->device.serial, sizeof a->device.serial, "%s", text);
+	memcpy(out, text, len + 1);
+	return true;
+}
+
+static bool read_range(struct allowlist *al, const struct conf_node *n, struct allow_entry *a)
+{
+	static const struct conf_field fields[] = { { "from", CONF_SCALAR, true }, { "to", CONF_SCALAR, true } };
+	const struct conf_node *f[2];
+	struct order_range r;
+	struct err e;
+
+	if (conf_fields(n, fields, 2, f, &e) < 0) {
+		find_conf(al, "Y-FIELD", &e);
+		return false;
+	}
+	if (!read_serial(al, f[0], "serial", "", r.from) || !read_serial(al, f[1], "serial", "", r.to))
+		return false;
+	if (!order_range_fits(&r) || strcmp(r.from, r.to) > 0) {
+		find(al, f[1], true, "A-RANGE",
+		     "\"%s\" to \"%s\" is no range: both need the same length, and the second the larger number at its end, like "
+		     "\"GB-000100\" to \"GB-000199\"",
+		     r.from, r.to);
+		return false;
+	}
+	memcpy(a->device.serial, r.from, sizeof r.from);
+	memcpy(a->to, r.to, sizeof r.to);
+	return true;
+}
+
+/* Which devices: one serial, a range or a glob. */
+static bool read_which(struct allowlist *al, const struct conf_node *item, const struct conf_node *const *f, struct allow_entry *a)
+{
+	const struct conf_node *n = f[SERIAL] ? f[SERIAL] : f[RANGE] ? f[RANGE] : f[GLOB];
+
+	if (!n || (!!f[SERIAL] + !!f[RANGE] + !!f[GLOB]) != 1) {
+		find(al, item, true, "Y-FIELD", n ? "\"serial\", \"range\" and \"glob\" are three ways to say which; leave one"
+						  : "\"serial\" is missing (or \"range\", or \"glob\"): which device is it?");
+		return false;
+	}
+	a->line = conf_line(n);
+	a->kind = f[SERIAL] ? ALLOW_SERIAL : f[RANGE] ? ALLOW_RANGE : ALLOW_GLOB;
+	if (a->kind == ALLOW_RANGE)
+		return read_range(al, n, a);
+	return a->kind == ALLOW_GLOB ? read_serial(al, n, "glob", "*?", a->device.serial)
+				     : read_serial(al, n, "serial", "", a->device.serial);
 }
 
 static void read_name(struct allowlist *al, const struct conf_node *n, const char *what, char out[LIMIT_NAME + 1])
@@ -159,7 +210,7 @@ static void read_expires(struct allowlist *al, const struct conf_node *n, struct
 		     conf_text(n));
 }
 
-static void read_maker(struct allowlist *al, const struct conf_node *n, const struct conf_node *serial, const struct makers *makers,
+static void read_maker(struct allowlist *al, const struct conf_node *n, const struct conf_node *which, const struct makers *makers,
 		       struct allow_entry *a)
 {
 	char names[200] = "";
@@ -174,9 +225,9 @@ static void read_maker(struct allowlist *al, const struct conf_node *n, const st
 			return;
 		snprintf(names + len, sizeof names - len, "%s\"%s\"", i ? ", " : "", makers->name[i]);
 	}
-	if (!n && makers->n > 1)
-		find(al, serial, true, "A-MANUFACTURER", "the manufacturer of \"%.64s\" is missing, and this node accepts several: %s",
-		     conf_text(serial), names);
+	if (!n && makers->n > 1 && a->device.serial[0])
+		find(al, which, true, "A-MANUFACTURER", "the manufacturer of \"%.64s\" is missing, and this node accepts several: %s",
+		     a->device.serial, names);
 	else if (a->device.manufacturer[0] && makers->n)
 		find(al, n, false, "A-UNKNOWN", "there is no handoff with this manufacturer, so its devices are refused; accepted: %s",
 		     names);
@@ -185,7 +236,9 @@ static void read_maker(struct allowlist *al, const struct conf_node *n, const st
 static void read_entry(struct allowlist *al, const struct conf_node *item, const struct makers *makers, int64_t now)
 {
 	static const struct conf_field fields[ENTRY_FIELDS] = {
-		[SERIAL] = { "serial", CONF_SCALAR, true },
+		[SERIAL] = { "serial", CONF_SCALAR, false },
+		[RANGE] = { "range", CONF_MAP, false },
+		[GLOB] = { "glob", CONF_SCALAR, false },
 		[MANUFACTURER] = { "manufacturer", CONF_SCALAR, false },
 		[MODEL] = { "model", CONF_SCALAR, false },
 		[STATE] = { "state", CONF_SCALAR, false },
@@ -194,21 +247,21 @@ static void read_entry(struct allowlist *al, const struct conf_node *item, const
 	};
 	const struct conf_node *f[ENTRY_FIELDS];
 	struct allow_entry *a = &al->entry[al->n];
+	bool whole;
 	struct err e;
 
 	if (conf_fields(item, fields, ENTRY_FIELDS, f, &e) < 0) {
 		find_conf(al, "Y-FIELD", &e);
 		return;
 	}
-	a->line = conf_line(f[SERIAL]);
-	read_serial(al, f[SERIAL], a);
-	read_maker(al, f[MANUFACTURER], f[SERIAL], makers, a);
+	whole = read_which(al, item, f, a);
+	read_maker(al, f[MANUFACTURER], f[SERIAL] ? f[SERIAL] : f[RANGE] ? f[RANGE] : f[GLOB], makers, a);
 	read_name(al, f[MODEL], "model", a->device.model);
 	read_state(al, f[STATE], a);
 	read_expires(al, f[EXPIRES], a, now);
 	if (conf_str(f[NOTE], a->note, sizeof a->note, &e) < 0)
 		find_conf(al, "A-NOTE", &e);
-	if (a->device.serial[0])
+	if (whole)
 		al->n++;
 	else
 		memset(a, 0, sizeof *a);
@@ -261,11 +314,57 @@ static void find_duplicates(struct allowlist *al, struct place *places, size_t n
 	}
 }
 
+/* ---- ranges and globs ---- */
+static bool same_pattern(const struct allow_entry *a, const struct allow_entry *b)
+{
+	return a->kind == b->kind && device_same(&a->device, &b->device) && strcmp(a->to, b->to) == 0;
+}
+
+static bool may_both_be(const char *a, const char *b)
+{
+	return !a[0] || !b[0] || strcmp(a, b) == 0;
+}
+
+/* Two ranges of one prefix and width that share a serial, and may mean the same device. */
+static bool ranges_meet(const struct allow_entry *a, const struct allow_entry *b)
+{
+	return a->kind == ALLOW_RANGE && b->kind == ALLOW_RANGE && may_both_be(a->device.model, b->device.model) &&
+	       may_both_be(a->device.manufacturer, b->device.manufacturer) &&
+	       (allow_has_serial(a, b->device.serial) || allow_has_serial(b, a->device.serial));
+}
+
+static void find_patterns(struct allowlist *al, const struct place *places)
+{
+	size_t pattern[LIMIT_PATTERNS], n = 0;
+
+	for (size_t i = 0; i < al->n; i++) {
+		const struct allow_entry *b = &al->entry[i];
+
+		if (b->kind == ALLOW_SERIAL)
+			continue;
+		if (n == LIMIT_PATTERNS) {
+			find(al, places[i].n, true, "A-PATTERNS", "more than %d ranges and globs", LIMIT_PATTERNS);
+			return;
+		}
+		for (size_t k = 0; k < n; k++) {
+			const struct allow_entry *a = &al->entry[pattern[k]];
+
+			if (same_pattern(a, b))
+				find(al, places[i].n, true, "A-DUPLICATE", "listed twice, first in line %d; remove one", a->line);
+			else if (ranges_meet(a, b))
+				find(al, places[i].n, false, "A-OVERLAP",
+				     "the range overlaps with that of line %d; where both fit, one that blocks counts, else the first",
+				     a->line);
+		}
+		pattern[n++] = i;
+	}
+}
+
 /* ---- the file ---- */
 static void read_devices(struct allowlist *al, const struct conf_node *list, const struct makers *makers, int64_t now)
 {
-	size_t n = conf_count(list);
-	struct place *places = mem_new(n + 1, sizeof *places);
+	size_t n = conf_count(list), serials = 0;
+	struct place *places = mem_new(n + 1, sizeof *places), *exact = mem_new(n + 1, sizeof *exact);
 
 	al->entry = mem_new(n + 1, sizeof *al->entry);
 	for (size_t i = 0; i < n; i++) {
@@ -275,7 +374,12 @@ static void read_devices(struct allowlist *al, const struct conf_node *list, con
 		if (al->n > at)
 			places[at] = (struct place){ &al->entry[at], conf_item(list, i) };
 	}
-	find_duplicates(al, places, al->n);
+	for (size_t i = 0; i < al->n; i++)
+		if (al->entry[i].kind == ALLOW_SERIAL)
+			exact[serials++] = places[i];
+	find_duplicates(al, exact, serials);
+	find_patterns(al, places);
+	free(exact);
 	free(places);
 }
 

@@ -2,6 +2,7 @@
 #ifndef HANDSEL_NODE_CMD_H
 #define HANDSEL_NODE_CMD_H
 
+#include "authz.h"
 #include "cli.h"
 
 enum cli_exit cmd_init(const struct cli *c);
@@ -24,5 +25,14 @@ extern const struct cli_option release_options[], device_options[], init_options
 
 /* "operator:NAME" of the person at the terminal, for the audit. */
 const char *cmd_actor(void);
+
+/* The revocation lists of the factories as they are kept. NULL on failure; NULL is fine for the others. */
+struct crl_view;
+struct crl_view *crl_view_open(const char *dir, struct err *e);
+void crl_view_close(struct crl_view *v);
+bool crl_view_used(const struct crl_view *v);	/* node.yaml names sources */
+/* Whether there is a good one of this manufacturer. */
+void crl_view_judge(struct crl_view *v, const char *manufacturer, struct crl_word *word);
+void crl_view_print(const struct cli *c, struct crl_view *v, const char *manufacturer);	/* NULL: of all */
 
 #endif

@@ -112,10 +112,11 @@ static void print_change(void *arg, const struct change *ch)
 	static const char *const names[] = { "new", "removed", "changed" };
 	struct printer *p = arg;
 	const struct allow_entry *a = ch->after ? ch->after : ch->before;
-	char before[200] = "", after[200] = "";
+	char before[200] = "", after[200] = "", name[ALLOW_NAME];
 
 	assert(a);	/* a change has at least one side */
 	p->changes++;
+	allow_name(a, name);
 	if (ch->before)
 		rule_text(ch->before, before, sizeof before);
 	if (ch->after)
@@ -124,7 +125,7 @@ static void print_change(void *arg, const struct change *ch)
 		struct jsonl *j = jsonl_new("change");
 
 		jsonl_str(j, "kind", names[ch->kind]);
-		jsonl_str(j, "serial", a->device.serial);
+		jsonl_str(j, "serial", name);
 		jsonl_str(j, "manufacturer", a->device.manufacturer);
 		jsonl_str(j, "model", a->device.model);
 		jsonl_str(j, "before", before);
@@ -132,33 +133,51 @@ static void print_change(void *arg, const struct change *ch)
 		jsonl_int(j, "line", ch->after ? a->line : 0);
 		jsonl_print(j);
 	} else if (ch->kind == CHANGE_OTHER) {
-		printf("~ %-20s %s -> %s  %s:%d\n", a->device.serial, before, after, p->file, a->line);
+		printf("~ %-20s %s -> %s  %s:%d\n", name, before, after, p->file, a->line);
 	} else if (ch->kind == CHANGE_NEW) {
-		printf("+ %-20s %s  %s:%d\n", a->device.serial, after, p->file, a->line);
+		printf("+ %-20s %s  %s:%d\n", name, after, p->file, a->line);
 	} else {
-		printf("- %-20s was %s\n", a->device.serial, before);
+		printf("- %-20s was %s\n", name, before);
 	}
 }
 
 /* Listed, but the node has no fingerprint to compare with. */
+static void print_one_unshipped(const struct cli *c, const struct allow_entry *a, bool crl)
+{
+	char name[ALLOW_NAME];
+
+	allow_name(a, name);
+	if (cli_json(c)) {
+		struct jsonl *j = jsonl_new("unshipped");
+
+		jsonl_str(j, "serial", name);
+		jsonl_bool(j, "factory_crl", crl);
+		jsonl_print(j);
+	} else if (crl) {
+		printf("! %-20s is in no imported manifest; the factory's revocation list decides\n", name);
+	} else if (a->kind == ALLOW_SERIAL) {
+		printf("! %-20s is in no imported manifest and would be refused with E21\n", name);
+	} else {
+		printf("! %-20s lets in only what is in a manifest, all else is refused with E51: node.yaml names no factory-crl\n",
+		       name);
+	}
+}
+
 static int print_unshipped(const struct cli *c, struct db *db, const struct allowlist *al, struct err *e)
 {
-	for (size_t i = 0; i < al->n; i++) {
-		int shipped = al->entry[i].blocked ? 1 : store_shipped_any(db, al->entry[i].device.serial, al->entry[i].device.manufacturer, e);
+	struct node_conf conf;
+	bool crl = node_conf_load(&conf, cli_dir(c), e) == 0 && conf.n_factory_crls;
 
+	for (size_t i = 0; i < al->n; i++) {
+		const struct allow_entry *a = &al->entry[i];
+		int shipped = 0;
+
+		if (a->kind == ALLOW_SERIAL && !a->blocked)
+			shipped = store_shipped_any(db, a->device.serial, a->device.manufacturer, e);
 		if (shipped < 0)
 			return -1;
-		if (shipped)
-			continue;
-		if (cli_json(c)) {
-			struct jsonl *j = jsonl_new("unshipped");
-
-			jsonl_str(j, "serial", al->entry[i].device.serial);
-			jsonl_print(j);
-		} else {
-			printf("! %-20s is in no imported manifest and would be refused with E21\n",
-			       al->entry[i].device.serial);
-		}
+		if (!shipped && !a->blocked && (a->kind == ALLOW_SERIAL || !crl))
+			print_one_unshipped(c, a, crl);
 	}
 	return 0;
 }

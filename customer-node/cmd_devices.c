@@ -278,7 +278,7 @@ enum cli_exit cmd_devices_unblock(const struct cli *c)
 
 /* ---- explain ---- */
 /* What would happen if the device of the manifest came now. 1 let in, 0 with the reason. */
-static int verdict(struct db *db, const struct store_view *v, struct err *why, struct err *e)
+static int verdict(struct db *db, const struct store_view *v, const struct crl_word *crl, struct err *why, struct err *e)
 {
 	uint8_t certificate[SHA256_LEN] = {0};
 	uint64_t sequence;
@@ -293,19 +293,20 @@ static int verdict(struct db *db, const struct store_view *v, struct err *why, s
 	}
 	if (store_shipped_get(db, &v->device.id, &sequence, certificate, e) < 0)
 		return -1;
-	return authz_listed(db, &v->device.id, certificate, clock_utc(), why, e);
+	return authz_listed(db, &v->device.id, certificate, crl, clock_utc(), why, e);
 }
 
 static void explain_text(const struct store_view *v, const struct allow_entry *a, bool listed, bool dead, int let_in,
 			 const struct err *why)
 {
 	const struct node_device *d = &v->device;
-	char t[TEXT_TIME];
+	char t[TEXT_TIME], name[ALLOW_NAME];
 
+	allow_name(a, name);
 	printf("device     %s, model \"%s\" of \"%s\"\n", d->id.serial, d->id.model, d->id.manufacturer);
 	printf("state      %s\n", state_of(v));
 	if (listed)
-		printf("allowlist  line %d: %s%s%s%s%s\n", a->line, a->blocked ? "blocked" : "allowed",
+		printf("allowlist  line %d, %s: %s%s%s%s%s\n", a->line, name, a->blocked ? "blocked" : "allowed",
 		       a->expires ? " until " : "", a->expires ? time_or_dash(t, a->expires) : "", a->note[0] ? " - " : "",
 		       a->note);
 	else
@@ -331,35 +332,78 @@ static void explain_text(const struct store_view *v, const struct allow_entry *a
 		       reason_info(why->code)->who, reason_info(why->code)->action);
 }
 
+/* A device that nobody has seen yet, as a range or a glob has it. */
+struct unseen {
+	const char *serial, *model, *manufacturer;
+	struct store_view *v;
+	bool found;
+};
+
+static int take_unseen(void *arg, const struct allow_entry *a)
+{
+	struct unseen *u = arg;
+
+	if (a->kind == ALLOW_SERIAL || !allow_has_serial(a, u->serial) ||
+	    (u->model && a->device.model[0] && strcmp(u->model, a->device.model) != 0) ||
+	    (u->manufacturer && a->device.manufacturer[0] && strcmp(u->manufacturer, a->device.manufacturer) != 0))
+		return 0;
+	*u->v = (struct store_view){ .device.id = a->device };
+	snprintf(u->v->device.id.serial, sizeof u->v->device.id.serial, "%s", u->serial);
+	if (u->model)
+		snprintf(u->v->device.id.model, sizeof u->v->device.id.model, "%s", u->model);
+	u->found = true;
+	return 1;
+}
+
+static int find_or_pattern(const struct cli *c, struct db *db, struct store_view *v, struct err *e)
+{
+	struct unseen u = { .serial = cli_arg(c, 0), .model = cli_get(c, "model"), .manufacturer = cli_get(c, "manufacturer"), .v = v };
+	struct err why;
+
+	if (find(c, db, v, e) == 0)
+		return 0;
+	return e->code == REASON_NOT_LISTED && store_allow_list(db, take_unseen, &u, &why) == 0 && u.found ? 0 : -1;
+}
+
+static void explain_json(const struct store_view *v, bool dead, int let_in, const struct err *why)
+{
+	struct jsonl *j;
+
+	print_json(v, "device");
+	j = jsonl_new("result");
+	jsonl_bool(j, "let_in", let_in == 1);
+	jsonl_bool(j, "holds_revoked", dead);
+	if (!let_in) {
+		jsonl_str(j, "reason", reason_id(why->code));
+		jsonl_str(j, "reason_text", why->text);
+	}
+	jsonl_print(j);
+}
+
 enum cli_exit cmd_explain(const struct cli *c)
 {
+	struct crl_view *crls;
 	struct allow_entry a = {0};
+	struct crl_word word;
 	struct store_view v;
 	struct err e, why = {0};
 	struct db *db = open_store(c, &e);
 	int listed = 0, dead = 0, let_in = -1;
 	bool other;
 
-	if (db && find(c, db, &v, &e) == 0 && (listed = store_allow_get(db, &v.device.id, &a, &other, &e)) >= 0 &&
-	    (dead = holds_dead(db, &v, &e)) >= 0)
-		let_in = verdict(db, &v, &why, &e);
-	db_close(db);
-	if (let_in < 0)
-		return cli_fail(c, &e);
-	if (!cli_json(c)) {
-		explain_text(&v, &a, listed == 1, dead == 1, let_in, &why);
-	} else {
-		struct jsonl *j;
-
-		print_json(&v, "device");
-		j = jsonl_new("result");
-		jsonl_bool(j, "let_in", let_in == 1);
-		jsonl_bool(j, "holds_revoked", dead == 1);
-		if (!let_in) {
-			jsonl_str(j, "reason", reason_id(why.code));
-			jsonl_str(j, "reason_text", why.text);
-		}
-		jsonl_print(j);
+	crls = crl_view_open(cli_dir(c), &why);		/* not before the handoff */
+	if (db && find_or_pattern(c, db, &v, &e) == 0 && (listed = store_allow_get(db, &v.device.id, &a, &other, &e)) >= 0 &&
+	    (dead = holds_dead(db, &v, &e)) >= 0) {
+		crl_view_judge(crls, v.device.id.manufacturer, &word);
+		let_in = verdict(db, &v, &word, &why, &e);
 	}
-	return EXIT_DONE;
+	db_close(db);
+	if (let_in >= 0 && !cli_json(c))
+		explain_text(&v, &a, listed == 1, dead == 1, let_in, &why);
+	if (let_in >= 0)
+		crl_view_print(c, crls, v.device.id.manufacturer);
+	if (let_in >= 0 && cli_json(c))
+		explain_json(&v, dead == 1, let_in, &why);
+	crl_view_close(crls);
+	return let_in < 0 ? cli_fail(c, &e) : EXIT_DONE;
 }

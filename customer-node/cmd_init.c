@@ -307,6 +307,29 @@ static int check_allowlist(const char *dir, struct err *e)
 	return rc;
 }
 
+/* Without a source of lists a range or a glob lets nobody in: said here rather than by the first device. */
+static int check_patterns(const struct cli *c, struct err *e)
+{
+	struct crl_view *v = crl_view_open(cli_dir(c), e);
+	struct allowlist al = {0};
+	struct makers makers;
+	char path[FILE_PATH];
+	int rc = -1;
+
+	if (v && makers_load(&makers, cli_dir(c), e) == 0 && file_join(path, e, cli_dir(c), NODE_ALLOWLIST) == 0)
+		rc = allowlist_load(&al, path, &makers, clock_utc(), e);
+	for (size_t i = 0; i < al.n && rc == 0; i++)
+		if (al.entry[i].kind != ALLOW_SERIAL && !al.entry[i].blocked && !crl_view_used(v))
+			rc = err_set(e, REASON_CONFIG, "%s:%d: a range or glob lets in devices that are in no manifest, for which the "
+				     "revocation list of the factory is needed; name it in node.yaml as factory-crl", path,
+				     al.entry[i].line);
+	if (rc == 0)
+		crl_view_print(c, v, NULL);
+	allowlist_free(&al);
+	crl_view_close(v);
+	return rc;
+}
+
 enum cli_exit cmd_config_check(const struct cli *c)
 {
 	const char *dir = cli_dir(c);
@@ -321,6 +344,8 @@ enum cli_exit cmd_config_check(const struct cli *c)
 	if (check_makers(dir, &e) < 0)
 		worst = cli_fail(c, &e);
 	if (check_allowlist(dir, &e) < 0)
+		worst = cli_fail(c, &e);
+	if (worst == EXIT_DONE && check_patterns(c, &e) < 0)
 		worst = cli_fail(c, &e);
 	if (worst == EXIT_DONE && cli_json(c))
 		jsonl_print(jsonl_new("result"));

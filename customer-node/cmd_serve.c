@@ -79,7 +79,10 @@ static int load_trust(struct server *s, struct err *e)
 	    maker_set_load(&s->makers, s->dir, e) < 0)
 		return -1;
 	s->authn = authn_new(&s->makers, &s->root.cert[0], e);
-	return s->authn ? 0 : -1;
+	if (!s->authn || !(s->crls = factory_crls_new(&s->makers, s->dir, e)))
+		return -1;
+	s->fetch = crl_fetch_start(&s->conf, s->dir, &s->makers, s->crls, e);
+	return s->fetch ? 0 : -1;
 }
 
 /* The CA's chain as it was last time, so that the node starts without its CA. */
@@ -179,6 +182,7 @@ static void reload(struct server *s)
 	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms() * 1000);
 	proc_notify(state);
 	server_reload(s);
+	crl_fetch_now(s->fetch);
 	proc_notify("READY=1");
 }
 
@@ -220,6 +224,8 @@ static void stop(struct server *s)
 	writer_stop(s->writer);
 	db_close(s->db);
 	db_close(s->reader);
+	crl_fetch_stop(s->fetch);
+	factory_crls_free(s->crls);
 	authn_free(s->authn);
 	trust_free(s->trust);
 	chain_free(&s->root);

@@ -30,7 +30,29 @@ int node_listen_parse(const char *text, char address[256], uint16_t *port, struc
 	return 0;
 }
 
-enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FIELDS };
+enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FACTORY_CRL, FIELDS };
+
+static int read_crls(struct node_conf *c, const struct conf_node *list, struct err *e)
+{
+	size_t n = list ? conf_count(list) : 0;
+	struct url u;
+	struct err why;
+
+	if (n > LIMIT_CRL_SOURCES)
+		return conf_error(list, e, "more than %d factory CRLs", LIMIT_CRL_SOURCES);
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_node *item = conf_item(list, i);
+
+		if (conf_kind(item) != CONF_SCALAR || !conf_text(item)[0])
+			return conf_error(item, e, "write a file or an address, like factory-crl: [\"https://ca.acme.example/crl/issuing.crl\"]");
+		if (conf_str(item, c->factory_crl[i], sizeof c->factory_crl[i], e) < 0)
+			return -1;
+		if (strstr(c->factory_crl[i], "://") && url_parse(&u, c->factory_crl[i], &why) < 0)
+			return conf_error(item, e, "%s", why.text);
+	}
+	c->n_factory_crls = n;
+	return 0;
+}
 
 static int read_fields(struct node_conf *c, const struct conf_node *root, struct err *e)
 {
@@ -42,6 +64,7 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		[ID_OF_CA] = { "ca-id", CONF_SCALAR, false },
 		[PLAIN_EST] = { "plain-est", CONF_SCALAR, false },
 		[PENDING] = { "pending", CONF_SCALAR, false },
+		[FACTORY_CRL] = { "factory-crl", CONF_LIST, false },
 	};
 	const struct conf_node *f[FIELDS];
 	struct err why;
@@ -61,7 +84,7 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		return conf_error(f[ID_OF_CA], e, "a CA's id is letters, digits, dots, underlines and hyphens, at most %d", CA_ID_MAX);
 	if (c->pending_s == 0)
 		return conf_error(f[PENDING], e, "a device needs some time to confirm; write 15m");
-	return 0;
+	return read_crls(c, f[FACTORY_CRL], e);
 }
 
 int node_conf_load(struct node_conf *c, const char *dir, struct err *e)

@@ -26,6 +26,7 @@ struct enrol {
 	bool plain, made;		/* made: serverkeygen, the CSR's key is the transport key */
 	struct buf encrypted_key;
 	struct ca_endorsement endorsement;
+	struct crl_word crl;
 	struct cert leaf;
 	uint32_t highest;		/* STAGE_DEAD */
 	struct err why;			/* STAGE_REFUSE */
@@ -53,7 +54,7 @@ static int run(struct writer_job *job, struct db *db, struct err *e)
 {
 	struct enrol *x = (struct enrol *)job;
 	struct rules_ask ask = { .peer = &x->peer, .request = x->id, .plain = x->plain, .plain_allowed = x->s->conf.plain_est,
-				 .spki = &x->csr.spki, .made = x->made, .now = clock_utc() };
+				 .spki = &x->csr.spki, .made = x->made, .crl = &x->crl, .now = clock_utc() };
 
 	switch (x->stage) {
 	case STAGE_BIND:
@@ -259,6 +260,7 @@ static void begin(struct server *s, struct http_req *r, const struct rules_peer 
 	}
 	take_id(x);
 	take_endorsement(x, http_peer(r));
+	server_crl(s, r, &x->crl);
 	x->ca = (struct ca_job){ .device = x->peer.device, .request = x->id, .csr = &x->csr.der,
 				 .endorsement = &x->endorsement,
 				 .transport_key = made ? &x->csr.spki : NULL, .done = ca_done };

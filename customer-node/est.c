@@ -270,6 +270,15 @@ void server_handle(void *arg, struct http_req *r)
 	}
 }
 
+void server_crl(struct server *s, struct http_req *r, struct crl_word *word)
+{
+	const struct peer *p = http_peer(r);
+
+	*word = (struct crl_word){ .verdict = CRL_UNUSED };
+	if (s->conf.n_factory_crls && p->factory_certificate.len)
+		factory_crls_judge(s->crls, &p->factory_certificate, clock_utc(), word);
+}
+
 /* ---- peers ---- */
 void *server_peer(void *arg, const struct chain *chain, size_t *max_body)
 {

@@ -60,7 +60,7 @@ static int by_serial(const void *x, const void *y)
 
 static bool covers(const struct allow_entry *a, const struct device_id *d)
 {
-	return (!a->device.model[0] || strcmp(a->device.model, d->model) == 0) &&
+	return a->kind == ALLOW_SERIAL && (!a->device.model[0] || strcmp(a->device.model, d->model) == 0) &&
 	       (!a->device.manufacturer[0] || strcmp(a->device.manufacturer, d->manufacturer) == 0);
 }
 

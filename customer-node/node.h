@@ -8,6 +8,7 @@
 #include "file.h"
 #include "http.h"
 #include "key.h"
+#include "limits.h"
 #include "x509.h"
 
 /* Files in the folder. */
@@ -29,6 +30,8 @@ struct node_conf {
 	char ca_id[CA_ID_MAX + 1];	/* which CA of that system; "": its first */
 	bool plain_est;			/* handsel-node(1) says what it weakens */
 	uint64_t pending_s;
+	char factory_crl[LIMIT_CRL_SOURCES][512];	/* where lists come from: a file, from the node's folder on, or a URL */
+	size_t n_factory_crls;
 };
 
 int node_conf_load(struct node_conf *c, const char *dir, struct err *e);

@@ -162,7 +162,7 @@ static int judge_first(struct bind *b)
 			b->dev.id.serial, b->dev.id.serial);
 		return refuse(b);
 	}
-	rc = authz_listed(b->db, &b->dev.id, b->ask->peer->certificate, b->ask->now, &b->d->why, b->e);
+	rc = authz_listed(b->db, &b->dev.id, b->ask->peer->certificate, b->ask->crl, b->ask->now, &b->d->why, b->e);
 	return rc == 0 ? refuse(b) : rc;
 }
 

@@ -6,6 +6,7 @@
 #ifndef HANDSEL_NODE_RULES_H
 #define HANDSEL_NODE_RULES_H
 
+#include "authz.h"
 #include "store.h"
 
 /* Who asks, as its certificate says: never as the request says. */
@@ -42,6 +43,7 @@ struct rules_ask {
 	bool plain_allowed;
 	bool made;			/* the CA makes the key: spki is the transport key */
 	const struct buf *spki;
+	const struct crl_word *crl;	/* of the factory certificate; not looked at of a customer's */
 	int64_t now;
 };
 

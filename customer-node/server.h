@@ -7,6 +7,7 @@
 
 #include "authn.h"
 #include "ca_queue.h"
+#include "crl_fetch.h"
 #include "httpd.h"
 #include "makers.h"
 #include "node.h"
@@ -20,6 +21,8 @@ struct server {
 	struct chain root;			/* the customer's */
 	struct trust *trust;			/* it */
 	struct authn *authn;
+	struct factory_crls *crls;
+	struct crl_fetch *fetch;		/* keeps them fresh */
 	struct db *db;				/* the writer's */
 	struct writer *writer;
 	struct ca_queue *queue;
@@ -51,6 +54,9 @@ void answer_certificate(struct server *s, struct http_req *r, const struct buf *
 /* All answers of requests that were counted busy go this way. */
 void answer_send(struct server *s, struct http_req *r, int status, const char *type, const char *extra, const void *body,
 		 size_t len);
+
+/* What is known of the factory certificate of whoever asks. */
+void server_crl(struct server *s, struct http_req *r, struct crl_word *word);
 
 /* ---- enrol.c, confirm.c, voucher.c: take the request over; id is the peer's ---- */
 void enrol_begin(struct server *s, struct http_req *r, const struct rules_peer *id);

@@ -48,6 +48,10 @@ static const char *const migrations[] = {
 	"INSERT INTO manifest SELECT coalesce((SELECT manufacturer FROM shipped LIMIT 1), ''), sequence, sha256, time, imported, devices"
 	" FROM manifest_of_one;"
 	"DROP TABLE manifest_of_one;",
+	/* entries for more than one serial, in the order in which they are looked at */
+	"CREATE TABLE pattern(n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, serial TEXT NOT NULL, last TEXT NOT NULL,"
+	" manufacturer TEXT NOT NULL, model TEXT NOT NULL, blocked INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" note TEXT NOT NULL, line INTEGER NOT NULL);",
 };
 
 struct db *store_open(const char *path, struct err *e)
@@ -454,18 +458,26 @@ int store_outbox_count(struct db *db, int64_t device, struct err *e)
 /* ---- allowlist ---- */
 int store_allow_clear(struct db *db, struct err *e)
 {
-	return db_run(db_stmt(db, "DELETE FROM allow"), e);
+	return db_run(db_stmt(db, "DELETE FROM allow"), e) < 0 ? -1 : db_run(db_stmt(db, "DELETE FROM pattern"), e);
 }
 
 int store_allow_add(struct db *db, const struct allow_entry *a, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "INSERT INTO allow VALUES(?, ?, ?, ?, ?, ?, ?)");
+	struct stmt *s = a->kind == ALLOW_SERIAL
+		? db_stmt(db, "INSERT INTO allow(serial, manufacturer, model, blocked, expires, note, line)"
+			      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+		: db_stmt(db, "INSERT INTO pattern(serial, manufacturer, model, blocked, expires, note, line, kind, last)"
+			      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
 
 	bind_device(s, 1, &a->device);
 	bind_int(s, 4, a->blocked);
 	bind_int(s, 5, a->expires);
 	bind_text(s, 6, a->note);
 	bind_int(s, 7, a->line);
+	if (a->kind != ALLOW_SERIAL) {
+		bind_int(s, 8, a->kind);
+		bind_text(s, 9, a->to);
+	}
 	return db_run(s, e);
 }
 
@@ -474,13 +486,19 @@ int store_allow_name(struct db *db, const char *manufacturer, struct err *e)
 	struct stmt *s = db_stmt(db, "UPDATE OR REPLACE allow SET manufacturer = ? WHERE manufacturer = ''");
 
 	bind_text(s, 1, manufacturer);
+	if (db_run(s, e) < 0)
+		return -1;
+	s = db_stmt(db, "UPDATE pattern SET manufacturer = ? WHERE manufacturer = ''");
+	bind_text(s, 1, manufacturer);
 	return db_run(s, e);
 }
 
 #define ALLOW_COLUMNS "serial, manufacturer, model, blocked, expires, note, line"
+#define PATTERN_COLUMNS ALLOW_COLUMNS ", kind, last"
 
 static void col_allow(struct stmt *s, struct allow_entry *a)
 {
+	*a = (struct allow_entry){ .kind = ALLOW_SERIAL };
 	col_device(s, 0, &a->device);
 	a->blocked = col_int(s, 3) != 0;
 	a->expires = col_int(s, 4);
@@ -488,43 +506,118 @@ static void col_allow(struct stmt *s, struct allow_entry *a)
 	a->line = (int)col_int(s, 6);
 }
 
-int store_allow_get(struct db *db, const struct device_id *id, struct allow_entry *a, bool *other, struct err *e)
+static void col_pattern(struct stmt *s, struct allow_entry *a)
 {
-	struct stmt *s = db_stmt(db, "SELECT " ALLOW_COLUMNS " FROM allow WHERE serial = ?");
-	int rc, found = 0;
+	col_allow(s, a);
+	a->kind = col_int(s, 7) == ALLOW_RANGE ? ALLOW_RANGE : ALLOW_GLOB;
+	col_copy(s, 8, a->to, sizeof a->to);
+}
 
-	*other = false;
-	bind_text(s, 1, id->serial);
+/* "*" any characters, also none, "?" one: by going back to the last star alone the time is a product, never more. */
+static bool glob_has(const char *glob, const char *text)
+{
+	const char *star = NULL, *again = NULL;
+
+	while (*text) {
+		if (*glob == '*') {
+			star = ++glob;
+			again = text;
+		} else if (*glob == '?' || *glob == *text) {
+			glob++;
+			text++;
+		} else if (star) {
+			glob = star;
+			text = ++again;
+		} else {
+			return false;
+		}
+	}
+	while (*glob == '*')
+		glob++;
+	return *glob == 0;
+}
+
+void allow_name(const struct allow_entry *a, char out[ALLOW_NAME])
+{
+	snprintf(out, ALLOW_NAME, "%s%s%s", a->device.serial, a->kind == ALLOW_RANGE ? " to " : "", a->kind == ALLOW_RANGE ? a->to : "");
+}
+
+bool allow_has_serial(const struct allow_entry *a, const char *serial)
+{
+	struct order_range r;
+
+	if (a->kind == ALLOW_SERIAL)
+		return strcmp(a->device.serial, serial) == 0;
+	if (a->kind == ALLOW_GLOB)
+		return glob_has(a->device.serial, serial);
+	memcpy(r.from, a->device.serial, sizeof r.from);
+	memcpy(r.to, a->to, sizeof r.to);
+	return order_range_has(&r, serial);
+}
+
+/* The first of s that has the device. */
+static int allow_pick(struct stmt *s, void (*col)(struct stmt *s, struct allow_entry *a), const struct device_id *id,
+		      struct allow_entry *a, bool *other, struct err *e)
+{
+	int rc;
+
 	while ((rc = db_step(s, e)) == 1) {
 		struct allow_entry x;
 
-		col_allow(s, &x);
+		col(s, &x);
+		if (!allow_has_serial(&x, id->serial))
+			continue;
 		if ((x.device.manufacturer[0] && strcmp(x.device.manufacturer, id->manufacturer) != 0) ||
 		    (x.device.model[0] && strcmp(x.device.model, id->model) != 0)) {
 			*other = true;
 			continue;
 		}
 		*a = x;
-		found = 1;
+		db_reset(s);
+		return 1;
 	}
-	return rc < 0 ? -1 : found;
+	return rc;
 }
 
-int store_allow_list(struct db *db, int (*each)(void *arg, const struct allow_entry *a), void *arg, struct err *e)
+int store_allow_get(struct db *db, const struct device_id *id, struct allow_entry *a, bool *other, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT " ALLOW_COLUMNS " FROM allow ORDER BY serial, manufacturer, model");
+	struct stmt *s = db_stmt(db, "SELECT " ALLOW_COLUMNS " FROM allow WHERE serial = ?");
+	int rc;
+
+	*other = false;
+	bind_text(s, 1, id->serial);
+	rc = allow_pick(s, col_allow, id, a, other, e);
+	if (rc != 0)
+		return rc;
+	s = db_stmt(db, "SELECT " PATTERN_COLUMNS " FROM pattern ORDER BY kind, blocked DESC, n");
+	return allow_pick(s, col_pattern, id, a, other, e);
+}
+
+static int allow_each(struct stmt *s, void (*col)(struct stmt *s, struct allow_entry *a),
+		      int (*each)(void *arg, const struct allow_entry *a), void *arg, struct err *e)
+{
 	int rc;
 
 	while ((rc = db_step(s, e)) == 1) {
 		struct allow_entry a;
 
-		col_allow(s, &a);
+		col(s, &a);
 		if (each(arg, &a)) {
 			db_reset(s);
-			return 0;
+			return 1;
 		}
 	}
 	return rc;
+}
+
+int store_allow_list(struct db *db, int (*each)(void *arg, const struct allow_entry *a), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT " ALLOW_COLUMNS " FROM allow ORDER BY serial, manufacturer, model");
+	int rc = allow_each(s, col_allow, each, arg, e);
+
+	if (rc == 0)
+		rc = allow_each(db_stmt(db, "SELECT " PATTERN_COLUMNS " FROM pattern ORDER BY n"), col_pattern, each, arg, e);
+	return rc < 0 ? -1 : 0;
 }
 
 int store_applied_get(struct db *db, char file_sha256[SHA256_HEX], int64_t *time, struct err *e)
@@ -632,6 +725,22 @@ int store_shipped_put(struct db *db, const struct manifest_entry *m, uint64_t se
 }
 
 /* ---- lists ---- */
+/* A device without an entry of its own may have one with others. */
+static int view_pattern(struct db *db, struct store_view *v, struct err *e)
+{
+	struct allow_entry a;
+	bool other;
+	int rc = store_allow_get(db, &v->device.id, &a, &other, e);
+
+	if (rc == 1) {
+		v->listed = true;
+		v->allow_blocked = a.blocked;
+		v->expires = a.expires;
+		memcpy(v->note, a.note, sizeof v->note);
+	}
+	return rc;
+}
+
 int store_view(struct db *db, const char *serial, int (*each)(void *arg, const struct store_view *v), void *arg, struct err *e)
 {
 	/* An allowlist entry shows by itself only while no device of its serial and manufacturer is known. */
@@ -663,6 +772,10 @@ int store_view(struct db *db, const char *serial, int (*each)(void *arg, const s
 		col_copy(s, AT + 6, v.note, sizeof v.note);
 		v.shipped = (uint64_t)col_int(s, AT + 7);
 		v.untold = col_int(s, AT + 8);
+		if (!v.listed && (rc = view_pattern(db, &v, e)) < 0) {
+			db_reset(s);
+			return -1;
+		}
 		if (each(arg, &v)) {
 			db_reset(s);
 			return 0;

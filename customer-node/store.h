@@ -104,8 +104,11 @@ int store_outbox_restart(struct db *db, struct err *e);			/* all are due again *
 int store_outbox_count(struct db *db, int64_t device, struct err *e);	/* rows; 0 as device: of all */
 
 /* ---- allowlist as applied ---- */
+enum allow_kind { ALLOW_SERIAL, ALLOW_RANGE, ALLOW_GLOB };
 struct allow_entry {
-	struct device_id device;	/* manufacturer and model may be "": any */
+	enum allow_kind kind;
+	struct device_id device;	/* manufacturer and model may be "": any; serial: of a range its first, or the glob */
+	char to[LIMIT_SERIAL + 1];	/* of a range its last */
 	bool blocked;
 	int64_t expires;		/* last second that counts; 0 = none */
 	char note[200];
@@ -115,7 +118,11 @@ int store_allow_clear(struct db *db, struct err *e);
 int store_allow_add(struct db *db, const struct allow_entry *a, struct err *e);
 /* Entries without a manufacturer are of this one. */
 int store_allow_name(struct db *db, const char *manufacturer, struct err *e);
-/* The entry for this device. 0: none; then *other tells whether its serial is listed for another model or manufacturer. */
+#define ALLOW_NAME (2 * LIMIT_SERIAL + 8)
+void allow_name(const struct allow_entry *a, char out[ALLOW_NAME]);	/* "00020001", "00020001 to 00020500", "GW-*" */
+bool allow_has_serial(const struct allow_entry *a, const char *serial);
+/* The entry for this device: the one of its serial, else of a range, else of a glob; of several ranges, or several globs, one
+ * that blocks, else the first. 0: none; then *other tells whether its serial is listed for another model or manufacturer. */
 int store_allow_get(struct db *db, const struct device_id *id, struct allow_entry *a, bool *other, struct err *e);
 int store_allow_list(struct db *db, int (*each)(void *arg, const struct allow_entry *a), void *arg, struct err *e);
 int store_applied_get(struct db *db, char file_sha256[SHA256_HEX], int64_t *time, struct err *e);

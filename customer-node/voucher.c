@@ -38,7 +38,7 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 }
 
 /* 1: *cms is it, 0: why not. What has been begun here may be ended, also if the device has left the list meanwhile. */
-static int find(struct db *db, const struct rules_peer *id, struct buf *cms, struct err *why, struct err *e)
+static int find(struct db *db, const struct rules_peer *id, const struct crl_word *crl, struct buf *cms, struct err *why, struct err *e)
 {
 	struct node_device dev;
 	int rc = store_device_get(db, &id->device, &dev, e);
@@ -46,7 +46,7 @@ static int find(struct db *db, const struct rules_peer *id, struct buf *cms, str
 	if (rc >= 0)
 		rc = authz_blocked(db, &dev, why, e);
 	if (rc == 1 && !id->customer && !dev.active[0] && !dev.pending[0])
-		rc = authz_listed(db, &id->device, id->certificate, clock_utc(), why, e);
+		rc = authz_listed(db, &id->device, id->certificate, crl, clock_utc(), why, e);
 	if (rc != 1)
 		return rc;
 	if (store_voucher_get(db, &id->device, cms, e) < 0)
@@ -62,12 +62,14 @@ void voucher_get(struct server *s, struct http_req *r, const struct rules_peer *
 {
 	struct buf cms = {0};
 	struct err why, e;
+	struct crl_word crl;
 	struct ask *x;
 	int rc;
 
 	FAULT("node.voucher");
+	server_crl(s, r, &crl);
 	pthread_mutex_lock(&s->lock);
-	rc = find(s->reader, id, &cms, &why, &e);
+	rc = find(s->reader, id, &crl, &cms, &why, &e);
 	pthread_mutex_unlock(&s->lock);
 	if (rc == 1) {
 		answer_send(s, r, 200, "application/cms", "", cms.data, cms.len);

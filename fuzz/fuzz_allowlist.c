@@ -19,7 +19,9 @@ static void check(const struct allowlist *al)
 	}
 	FUZZ_MUST(errors == al->errors);
 	for (size_t i = 0; i < al->n; i++)
-		FUZZ_MUST(text_is_token(al->entry[i].device.serial, LIMIT_SERIAL));
+		FUZZ_MUST(al->entry[i].kind == ALLOW_GLOB ? al->entry[i].device.serial[0] != 0
+							  : text_is_token(al->entry[i].device.serial, LIMIT_SERIAL) &&
+								    allow_has_serial(&al->entry[i], al->entry[i].device.serial));
 }
 
 /* Every line that was there is still there, in its order. */

@@ -15,6 +15,8 @@
 struct order_range {
 	char from[LIMIT_SERIAL + 1], to[LIMIT_SERIAL + 1];	/* inclusive, of equal width */
 };
+bool order_range_fits(const struct order_range *r);	/* of equal width, and different in digits at their ends only */
+bool order_range_has(const struct order_range *r, const char *serial);
 
 struct work_order {
 	char id[CA_ID_MAX + 1];

@@ -13,6 +13,8 @@
 
 /* ---- configuration, allowlists, profiles (YAML) ---- */
 #define LIMIT_YAML_DEPTH	16		/* our deepest file has 6 levels */
+#define LIMIT_CRL_SOURCES	(2 * LIMIT_MAKERS)	/* files or URLs: two issuing CAs each, while one replaces the other */
+#define LIMIT_PATTERNS		256		/* ranges and globs of an allowlist: a new device is compared with each */
 #define LIMIT_YAML_KEYS		256		/* keys of one map: the search for duplicates is quadratic */
 
 /* ---- databases ---- */

@@ -30,13 +30,18 @@ static bool all_digits(const char *text)
 	return text[strspn(text, "0123456789")] == 0;
 }
 
-static int range_judge(const struct xml_node *n, const struct order_range *r, struct err *e)
+bool order_range_fits(const struct order_range *r)
 {
 	size_t same = range_prefix(r);
 
+	return strlen(r->from) == strlen(r->to) && all_digits(r->from + same) && all_digits(r->to + same);
+}
+
+static int range_judge(const struct xml_node *n, const struct order_range *r, struct err *e)
+{
 	if (field_token(n, "from", r->from, e) || field_token(n, "to", r->to, e))
 		return -1;
-	if (strlen(r->from) != strlen(r->to) || !all_digits(r->from + same) || !all_digits(r->to + same))
+	if (!order_range_fits(r))
 		return xml_error(n, e, "protocol-documents 2.3: 'from' and 'to' must have the same length and differ only in "
 				 "digits at their ends, like GB-000100 and GB-000199");
 	if (strcmp(r->from, r->to) > 0)
@@ -44,7 +49,7 @@ static int range_judge(const struct xml_node *n, const struct order_range *r, st
 	return 0;
 }
 
-static bool range_has(const struct order_range *r, const char *serial)
+bool order_range_has(const struct order_range *r, const char *serial)
 {
 	size_t same = range_prefix(r);
 
@@ -56,7 +61,7 @@ static bool range_has(const struct order_range *r, const char *serial)
 bool work_order_has_serial(const struct work_order *o, const char *serial)
 {
 	for (size_t i = 0; i < o->n_ranges; i++)
-		if (range_has(&o->range[i], serial))
+		if (order_range_has(&o->range[i], serial))
 			return true;
 	return false;
 }

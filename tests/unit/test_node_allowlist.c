@@ -60,6 +60,20 @@ static const struct {
 	{ "version: 1\ndevices:\n  - serial: \"1\"\n    expires: \"2026-02-30\"\n",
 	  "list.yaml:4:14: error[A-EXPIRES]: ", "2026-12-31" },
 	{ "version: 1\ndevices:\n  - serial: \"1\"\n    expires: soon\n", "list.yaml:4:14: error[A-EXPIRES]: ", "soon" },
+	{ "version: 1\ndevices:\n  - serial: \"1\"\n    glob: \"1*\"\n", "list.yaml:3:5: error[Y-FIELD]: ", "leave one" },
+	{ "version: 1\ndevices:\n  - glob: GW*\n", "list.yaml:3:11: error[Y-UNQUOTED]: ", "write \"GW*\"" },
+	{ "version: 1\ndevices:\n  - glob: \"a/*\"\n", "list.yaml:3:11: error[A-SERIAL]: ", "is not a glob" },
+	{ "version: 1\ndevices:\n  - serial: \"GW*\"\n", "list.yaml:3:13: error[A-SERIAL]: ", "is not a serial" },
+	{ "version: 1\ndevices:\n  - range: \"1-2\"\n", "list.yaml:3:12: error[Y-FIELD]: ", "range" },
+	{ "version: 1\ndevices:\n  - range: {from: \"1\"}\n", "list.yaml:3:12: error[Y-FIELD]: ", "\"to\" is missing" },
+	{ "version: 1\ndevices:\n  - range: {from: 1, to: \"2\"}\n", "list.yaml:3:19: error[Y-UNQUOTED]: ", "write \"1\"" },
+	{ "version: 1\ndevices:\n  - range: {from: \"1\", to: \"20\"}\n", "list.yaml:3:28: error[A-RANGE]: ", "same length" },
+	{ "version: 1\ndevices:\n  - range: {from: \"A1\", to: \"B2\"}\n", "list.yaml:3:29: error[A-RANGE]: ", "no range" },
+	{ "version: 1\ndevices:\n  - range: {from: \"30\", to: \"20\"}\n", "list.yaml:3:29: error[A-RANGE]: ", "larger" },
+	{ "version: 1\ndevices:\n  - glob: \"G*\"\n  - glob: \"G*\"\n",
+	  "list.yaml:4:5: error[A-DUPLICATE]: ", "first in line 3" },
+	{ "version: 1\ndevices:\n  - range: {from: \"10\", to: \"30\"}\n  - range: {from: \"20\", to: \"40\"}\n    model: \"b\"\n",
+	  "list.yaml:4:5: warning[A-OVERLAP]: ", "line 3" },
 	{ "version: 1\ndevices:\n  - serial: \"1\"\n    expires: \"2025-01-01\"\n",
 	  "list.yaml:4:14: warning[A-EXPIRED]: ", "2025-01-01" },
 };
@@ -202,6 +216,7 @@ static void test_migration(void)
 		" imported INTEGER NOT NULL, devices INTEGER NOT NULL)",
 		"INSERT INTO manifest VALUES(7, x'07', 1, 1, 1)",
 		"INSERT INTO shipped VALUES('1', 'Acme Devices', 'b', 7, x'01', NULL)",
+		"DROP TABLE pattern",
 		"PRAGMA user_version = 3",
 	};
 	char path[FILE_PATH];
@@ -276,6 +291,80 @@ static void test_apply(void)
 	CU_ASSERT_EQUAL(counts[CHANGE_OTHER], 1);
 	allowlist_free(&al);
 	db_close(db);
+}
+
+/* ---- ranges and globs ---- */
+static int line_of(struct db *db, const char *serial, const char *model)
+{
+	struct device_id d = { .manufacturer = "m" };
+	struct allow_entry a;
+	struct err e;
+	bool other;
+
+	strcpy(d.serial, serial);
+	strcpy(d.model, model);
+	return store_allow_get(db, &d, &a, &other, &e) == 1 ? a.line : other ? -1 : 0;
+}
+
+static void test_patterns(void)
+{
+	struct err e = {0};
+	struct db *db = open_db(&e);
+	struct allowlist al = {0};
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	parse(&al, "version: 1\ndevices:\n"
+		   "  - glob: \"*\"\n    model: \"c\"\n"				/* 3 */
+		   "  - glob: \"GW-?-*5\"\n"						/* 5 */
+		   "  - range: {from: \"GW-0100\", to: \"GW-0199\"}\n    model: \"b\"\n"	/* 6 */
+		   "  - range: {from: \"GW-0150\", to: \"GW-0150\"}\n    state: blocked\n"	/* 8 */
+		   "  - serial: \"GW-0160\"\n    note: mine\n"				/* 10 */
+		   "  - glob: \"GW-X-*\"\n    state: blocked\n");			/* 12 */
+	CU_ASSERT_EQUAL(al.errors, 0);
+	CU_ASSERT_EQUAL(al.n, 6);
+	CU_ASSERT_EQUAL(apply(db, &al, &e), 0);
+	CU_ASSERT_EQUAL(allowlist_compare(db, &al, NULL, NULL, &e), 0);
+	CU_ASSERT_EQUAL(line_of(db, "GW-0100", "b"), 6);
+	CU_ASSERT_EQUAL(line_of(db, "GW-0199", "b"), 6);
+	CU_ASSERT_EQUAL(line_of(db, "GW-0200", "b"), -1);	/* the glob of another model has it */
+	CU_ASSERT_EQUAL(line_of(db, "GW-015A", "b"), -1);	/* between the two as text, but no number */
+	CU_ASSERT_EQUAL(line_of(db, "GW-01000", "b"), -1);
+	CU_ASSERT_EQUAL(line_of(db, "GW-0150", "b"), 8);	/* what blocks goes before */
+	CU_ASSERT_EQUAL(line_of(db, "GW-0160", "b"), 10);	/* the device's own entry before all */
+	CU_ASSERT_EQUAL(line_of(db, "anything", "c"), 3);
+	CU_ASSERT_EQUAL(line_of(db, "GW-1-5", "b"), 5);
+	CU_ASSERT_EQUAL(line_of(db, "GW-1-4545", "b"), 5);
+	CU_ASSERT_EQUAL(line_of(db, "GW-1-54", "b"), -1);
+	CU_ASSERT_EQUAL(line_of(db, "GW-11-5", "b"), -1);
+	CU_ASSERT_EQUAL(line_of(db, "GW-X-5", "b"), 12);
+	parse(&al, "version: 1\ndevices:\n  - range: {from: \"1\", to: \"2\"}\n");
+	CU_ASSERT_EQUAL(allowlist_compare(db, &al, NULL, NULL, &e), 1);
+	CU_ASSERT_EQUAL(apply(db, &al, &e), 0);
+	CU_ASSERT_EQUAL(line_of(db, "anything", "c"), 0);
+	CU_ASSERT_EQUAL(line_of(db, "2", "c"), 3);
+	parse(&al, "version: 1\ndevices:\n  - range: {from: \"1\", to: \"3\"}\n");	/* the end alone differs */
+	CU_ASSERT_EQUAL(allowlist_compare(db, &al, NULL, NULL, &e), 1);
+	allowlist_free(&al);
+	db_close(db);
+}
+
+/* A manifest adds an entry of its own for a device that a range has: from then on its certificate is compared. */
+static void test_import_into_range(void)
+{
+	struct manifest_entry entry = { .device = { "m", "b", "10" } };
+	struct manifest m = { .customer = "c", .sequence = 5, .time = NOW, .entry = &entry, .n = 1 };
+	struct allowlist al = {0};
+	struct buf text = {0};
+	size_t added;
+	struct err e;
+
+	buf_str(&text, "version: 1\ndevices:\n  - range: {from: \"10\", to: \"20\"}\n");
+	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &none, &m, &added, &e), 0);
+	CU_ASSERT_EQUAL(added, 1);
+	parse(&al, buf_text(&text));
+	CU_ASSERT(al.n == 2 && al.errors == 0 && al.entry[0].kind == ALLOW_RANGE && al.entry[1].kind == ALLOW_SERIAL);
+	allowlist_free(&al);
+	buf_free(&text);
 }
 
 /* ---- manifests ---- */
@@ -439,6 +528,6 @@ static void test_makers_store(void)
 
 UNIT_MAIN("node allowlist", { "faults", test_faults }, { "all faults at once", test_all_faults_at_once },
 	  { "values", test_values }, { "append", test_append }, { "append refused", test_append_refused },
-	  { "apply", test_apply }, { "manifest", test_manifest },
+	  { "apply", test_apply }, { "patterns", test_patterns }, { "import into a range", test_import_into_range }, { "manifest", test_manifest },
 	  { "older database", test_migration }, { "manufacturers", test_makers }, { "manufacturers, appended", test_makers_append },
 	  { "manufacturers, stored", test_makers_store })

@@ -14,6 +14,7 @@
 #define NOW 1795000000
 #define LIMIT_S 900
 
+static const struct crl_word no_crl = { .verdict = CRL_UNUSED };
 static struct db *db;
 static struct err e;
 static int64_t now = NOW;
@@ -99,7 +100,7 @@ static enum verdict keep(struct decision *d, int rc)
 static enum verdict ask(const struct rules_peer *p, struct request_id r, const char *key, bool plain)
 {
 	struct buf spki = {0};
-	struct rules_ask a = { .peer = p, .request = r, .plain = plain, .plain_allowed = plain, .spki = &spki, .now = now };
+	struct rules_ask a = { .peer = p, .request = r, .plain = plain, .plain_allowed = plain, .spki = &spki, .crl = &no_crl, .now = now };
 	struct decision d = {0};
 	int rc;
 
@@ -273,7 +274,7 @@ static void test_made_key(void)
 	struct rules_peer p = factory(&dev);
 	struct buf spki = {0}, sealed = {0};
 	struct request_id r = id('m', 1);
-	struct rules_ask a = { .peer = &p, .request = r, .spki = &spki, .made = true, .now = now };
+	struct rules_ask a = { .peer = &p, .request = r, .spki = &spki, .made = true, .crl = &no_crl, .now = now };
 	struct cert leaf = { .sha256 = { 'm' }, .serial = "01" };
 	struct decision d = {0};
 
@@ -546,7 +547,7 @@ static void test_plain(void)
 	struct buf spki = {0};
 	struct decision d = {0};
 	struct request_id r;
-	struct rules_ask a = { .peer = &p, .plain = true, .plain_allowed = false, .spki = &spki, .now = NOW };
+	struct rules_ask a = { .peer = &p, .plain = true, .plain_allowed = false, .spki = &spki, .crl = &no_crl, .now = NOW };
 
 	begin();
 	rules_plain_id(hash, &r);
