@@ -9,62 +9,93 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static long passed;
+static long passed, armed = -1;		/* how often since which fault of the list was next */
 
-static void note(const char *variable, const char *name)
+static int open_file(const char *variable, int flags)
 {
 	const char *path = getenv(variable);
-	char line[128];
-	int fd, n;
+	int fd = path ? open(path, flags | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 
-	if (!path)
-		return;
-	n = snprintf(line, sizeof line, "%s\n", name);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, line, (size_t)n) != n)
+	if (path && fd < 0)
 		abort();	/* a fault that is not proven is worth nothing */
-	close(fd);
+	return fd;
 }
 
-/* A process that is started again with the same environment must get past the point. */
-static int has_fired(const char *name)
+static void note(int fd, const char *line)
 {
-	const char *path = getenv("HANDSEL_FAULT_LOG");
-	FILE *f = path ? fopen(path, "re") : NULL;
-	char line[128];
-	int found = 0;
-
-	while (f && !found && fgets(line, sizeof line, f)) {
-		line[strcspn(line, "\n")] = 0;
-		found = strcmp(line, name) == 0;
-	}
-	if (f)
-		fclose(f);
-	return found;
+	if (fd >= 0 && write(fd, line, strlen(line)) != (ssize_t)strlen(line))
+		abort();
 }
 
+static void list(const char *name)
+{
+	int fd = open_file("HANDSEL_FAULT_LIST", O_WRONLY);
+	char line[160];
+
+	snprintf(line, sizeof line, "%s %ld\n", name, (long)getpid());
+	note(fd, line);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Each line of the log is a fault that has happened. */
+static long count_lines(int fd)
+{
+	char part[4096];
+	long lines = 0;
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof part)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			lines += part[i] == '\n';
+	return lines;
+}
+
+/* The fault of the list that comes next is this point: *n is its number of passings. */
+static int is_next(const char *wanted, long index, const char *name, long *n)
+{
+	size_t len = strlen(name);
+
+	for (; index > 0 && wanted; index--) {
+		wanted = strchr(wanted, ',');
+		wanted += wanted != NULL;
+	}
+	if (!wanted || strncmp(wanted, name, len) != 0 || (wanted[len] && !strchr(":,", wanted[len])))
+		return 0;
+	*n = wanted[len] == ':' ? atol(wanted + len + 1) : 1;
+	return 1;
+}
+
+/* The log is locked from the look to the note: of several processes that share it one alone meets each fault. */
 static int is_due(const char *name)
 {
-	const char *wanted = getenv("HANDSEL_FAULT"), *colon;
-	size_t n;
-	char pass[160];
-	int due = 0;
+	const char *wanted = getenv("HANDSEL_FAULT");
+	int fd, due = 0;
+	long next, n;
+	char line[160];
 
-	snprintf(pass, sizeof pass, "%s %ld", name, (long)getpid());
-	note("HANDSEL_FAULT_LIST", pass);
+	list(name);
 	if (!wanted)
 		return 0;
-	colon = strchr(wanted, ':');
-	n = colon ? (size_t)(colon - wanted) : strlen(wanted);
-	if (strlen(name) != n || strncmp(name, wanted, n) != 0)
-		return 0;
 	pthread_mutex_lock(&lock);
-	due = ++passed == (colon ? atol(colon + 1) : 1) && !has_fired(name);
-	if (due)
-		note("HANDSEL_FAULT_LOG", name);
+	fd = open_file("HANDSEL_FAULT_LOG", O_RDWR);
+	if (fd >= 0 && flock(fd, LOCK_EX) != 0)
+		abort();
+	next = fd >= 0 ? count_lines(fd) : 0;
+	if (next != armed)
+		passed = 0;
+	armed = next;
+	if (is_next(wanted, next, name, &n) && ++passed == n) {
+		snprintf(line, sizeof line, "%s:%ld\n", name, n);
+		note(fd, line);
+		due = 1;
+	}
+	if (fd >= 0)
+		close(fd);
 	pthread_mutex_unlock(&lock);
 	return due;
 }

@@ -1,9 +1,10 @@
 /* fault.h - named fault points, built only with --enable-fault-injection.
  *
- * HANDSEL_FAULT=NAME[:N] ends the process with SIGKILL at the N-th (default first) passing of FAULT("NAME");
- * for FAULT_LOSE it is true at that passing instead. The name is appended to the file that
- * HANDSEL_FAULT_LOG names before the fault happens: a test whose fault never fired fails. A fault that the file
- * names already does not happen again, so that what died can be started again in the same environment.
+ * HANDSEL_FAULT=NAME[:N][,NAME[:N]...] ends the process with SIGKILL at the N-th (default first) passing of FAULT("NAME");
+ * for FAULT_LOSE it is true at that passing instead. The fault is appended as "NAME:N" to the file that HANDSEL_FAULT_LOG
+ * names before it happens: a test whose fault never fired fails. As many faults of the list as this file has lines are over,
+ * and the one behind them comes next, counted from then on in each process: what died is started again in the same
+ * environment and meets the next fault, or none.
  * HANDSEL_FAULT_LIST=FILE makes a run append "NAME PID" for every point that it passes, so that tests find them all. */
 #ifndef HANDSEL_FAULT_H
 #define HANDSEL_FAULT_H

@@ -1,57 +1,64 @@
-# Every fault point of a renewal, and of a release with the return to the factory credential and the new enrolment: killed there,
-# started again, tried again. Afterwards device, node and CA agree on one active credential, which is a new one, the old one is
-# over everywhere, and nobody took the device for a copy.
+# Every fault point of a renewal, and of a release with the return to the factory credential and the new enrolment, with keys of
+# the device and keys that the CA makes: killed there, started again, tried again. Afterwards device, node and CA agree on one
+# active credential, which is a new one, the old one is over everywhere, and nobody took the device for a copy.
 set -u
 . "$TOP/tests/fault/lib.sh"
+. "$TOP/tests/fault/customer.sh"
 
-SERIAL=00020001
-STORE=$W/$SERIAL/store
-at_the_gate
-activate "$SERIAL" --timeout 20s >"$W/agent.log" 2>&1 && until_true 10 settled || die "not onboarded"
-old_slot=$(cat "$STORE/current")
-old=$(held)
-save_state
+enter() { activate "$1" --key "$KEY" --timeout "$2"; }
+old_slot() { cat "$W/$1/old-slot"; }
+old() { cat "$W/$1/old"; }
 
-renew() {
-	"$W/$SERIAL/agent" --dir "$STORE" renew --node "https://127.0.0.1:$NODE_PORT" --timeout "$1"
-}
-
-# Until it is done: a second renewal, after the first one was answered, would be a renewal too many.
+# Until it is done: a second renewal, after the first one was answered, would be a renewal too many. Then it is only started.
 renew_once() {
-	[ "$(cat "$STORE/current")" = "$old_slot" ] || return 0
-	renew "$1"
+	[ "$(slot "$1")" = "$(old_slot "$1")" ] || { enter "$@"; return; }
+	"$W/$1/agent" --dir "$W/$1/store" renew --key "$KEY" --node "https://127.0.0.1:$NODE_PORT" --timeout "$2"
 }
 
 judge_renewed() {
-	local fault=$1
-	judge_customer "$fault" || return
-	[ "$(cat "$STORE/current")" != factory ] || bad "$fault" "the device fell back to the factory credential"
-	[ "$(cat "$STORE/current")" != "$old_slot" ] || bad "$fault" "the device did not switch"
-	judge_old "$fault"
+	local s=$1 name=$2
+	[ "$(slot "$s")" != factory ] || bad "$name" "the device fell back to the factory credential"
+	[ "$(slot "$s")" != "$(old_slot "$s")" ] || bad "$name" "the device did not switch"
+	judge_old "$s" "$name"
 	# the old slot is cleared away, at the next start at the latest
-	activate "$SERIAL" --timeout 5s >>"$W/agent.log" 2>&1
-	[ ! -e "$STORE/$old_slot/key.pem" ] || bad "$fault" "the old key is still there"
+	enter "$s" 5s >>"$W/$s/agent.log" 2>&1
+	[ ! -e "$W/$s/store/$(old_slot "$s")/key.pem" ] || bad "$name" "the old key is still there"
 }
 
 judge_old() {
-	[[ " $(ids revoked | xargs) $(ids superseded | xargs) " == *" $old "* ]] || bad "$1" "the old certificate is not revoked"
-	! node --dir "$W/node" devices --json | grep -q '"reason":"E73"' || bad "$1" "the device was taken for a copy"
+	[[ " $(of_state revoked "$1" | xargs) $(of_state superseded "$1" | xargs) " == *" $(old "$1") "* ]] ||
+		bad "$2" "the old certificate is not revoked"
+	! grep "\"serial\":\"$1\"" "$W/devices" | grep -q '"reason":"E73"' || bad "$2" "the device was taken for a copy"
 }
-walk_customer judge_renewed renew_once
 
-# ---- release ----
 # A device that does not hear of its release stays what it is, and asks again at its next start.
 release_once() {
-	[ -e "$W/returned" ] || node --dir "$W/node" devices release "$SERIAL" --force && : >"$W/returned" || return 1
-	activate "$SERIAL" --timeout "$1" && [ "$(held)" != "$old" ]
+	[ -e "$W/$1/returned" ] || node --dir "$W/node" devices release "$1" --force && : >"$W/$1/returned" || return 1
+	enter "$1" "$2" && [ "$(held "$1")" != "$(old "$1")" ]
 }
 
 judge_returned() {
-	local fault=$1
-	judge_customer "$fault" || return
-	[ "$(cat "$STORE/current")" != factory ] || bad "$fault" "the device was not onboarded again"
-	! grep -q "$old" "$STORE"/customer-?/request || bad "$fault" "the device still has what was released"
-	judge_old "$fault"
+	local s=$1 name=$2
+	[ "$(slot "$s")" != factory ] || bad "$name" "the device was not onboarded again"
+	! grep -q "$(old "$s")" "$W/$s/store"/customer-?/request || bad "$name" "the device still has what was released"
+	judge_old "$s" "$name"
 }
-walk_customer judge_returned release_once
-summary
+
+walk_mode() {
+	local s
+	KEY=$1
+	at_the_gate
+	in_parallel live enter
+	until_true 20 all_settled || die "not onboarded"
+	for s in $SERIALS; do
+		slot "$s" >"$W/$s/old-slot"
+		held "$s" >"$W/$s/old"
+		rm "$W/$s/passed" "$W/$s/done"
+	done
+	save_state
+	walk renew_once judge_renewed $PAIRS
+	walk release_once judge_returned $PAIRS
+}
+lane device walk_mode device
+lane ca walk_mode ca
+end_lanes

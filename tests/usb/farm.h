@@ -16,6 +16,7 @@ struct farm_device {
 	char real_serial[64];		/* what identity.yaml says: not the label, for a fault */
 	char model_name[64];
 	char *env;			/* "NAME=VALUE" for the first start of the agent */
+	const char *fault_points;	/* a list, of which each start of the agent meets the next one; NULL: none */
 	bool as_agent;			/* it begins as a running agent */
 	bool held;			/* not plugged in yet */
 	struct usbmodel model;

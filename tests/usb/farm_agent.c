@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "farm.h"
+#include "mem.h"
 
 #define LINK_FD 3
 #define END_S 10	/* for an agent to hear the last words, with sanitizers on a busy machine */
@@ -64,6 +65,11 @@ static void exec_agent(const struct farm_device *d, int link, int report, bool f
 	unsetenv("HANDSEL_FAULT");
 	if (first && d->env)
 		putenv(d->env);
+	if (d->fault_points) {
+		setenv("HANDSEL_FAULT", d->fault_points, 1);
+		setenv("HANDSEL_FAULT_LOG", mem_fmt("%s/fired", d->folder), 1);
+		setenv("HANDSEL_FAULT_LIST", mem_fmt("%s/passed", d->folder), 1);
+	}
 	if (report == LINK_FD)
 		report = fcntl(report, F_DUPFD_CLOEXEC, LINK_FD + 1);
 	if (link == LINK_FD)

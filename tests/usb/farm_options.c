@@ -20,6 +20,7 @@ static const char usage[] =
 	"  vanish-link:N power-cut:N              at bulk OUT transfer N to the agent: for good, or until it is back\n"
 	"  wrong-serial[:S] wrong-model[:M]       the device is not what its label says\n"
 	"  env:NAME=VALUE                         for the first start of the agent\n"
+	"  fault-points:LIST                      HANDSEL_FAULT for each start of the agent, with a log in DIR/SERIAL\n"
 	"  as-agent                               begins with DIR/SERIAL/agent running\n"
 	"  held                                   is plugged in by the next SIGUSR1\n";
 
@@ -90,6 +91,8 @@ static int add_fault(struct farm *f, const char *text)
 		return text_copy(d->real_serial, sizeof d->real_serial, *value ? value : "99999999");
 	else if (strcmp(kind, "wrong-model") == 0)
 		return text_copy(d->model_name, sizeof d->model_name, *value ? value : "toaster");
+	else if (strcmp(kind, "fault-points") == 0)
+		d->fault_points = value;
 	else if (strcmp(kind, "env") == 0 && strchr(value, '='))
 		d->env = mem_str(value);
 	else

@@ -23,7 +23,7 @@ for point in station.seen station.dfu.block:20 station.dfu.done station.dfu.deta
 	export POINT=$point FIRED=$W/fired
 	rm -f "$FIRED"
 	devices "$S" -- bash "$W/twice" "${STATION[@]}"
-	[ $status = 0 ] && grep -qx "${point%:*}" "$FIRED" && unit PASS "" "$S" && echo "ok: killed at $point" ||
+	[ $status = 0 ] && grep -q "^${point%:*}:" "$FIRED" && unit PASS "" "$S" && echo "ok: killed at $point" ||
 		failed "killed at $point: exit status $status"
 done
 

@@ -1,0 +1,151 @@
+# factory.sh - the factory's side of the fault walks: a CA, stations, and devices on their USB ports. Sourced.
+FIRST=20001		# serial of the first device
+STATIONS="line-1 line-2 line-3 line-4"
+
+factory_world() {
+	local s
+	factory_init >/dev/null && factory_serve || die "no factory"
+	for s in $STATIONS; do station_init "$s" >/dev/null || die "no station"; done
+	order_create WO-1 00020001 00020099 "$DEVICES" $STATIONS >/dev/null || die "no order"
+	for s in $(serials $FIRST $((FIRST + DEVICES - 1))); do mkdir "$W/$s" && ln -s "$BUILD/handsel-agent" "$W/$s/agent"; done
+}
+
+# passed STATION : the serials of which it has a record that says so.
+passed() {
+	local records
+	mapfile -t records < <(grep -ls '"outcome": "PASS"' "$W/station-$1"/records/*.json)
+	[ ${#records[@]} = 0 ] || sed -n 's/^    "serial": "\(.*\)",$/\1/p' "${records[@]}"
+}
+
+# run_station STATION FAULTS SERIAL... : one run over these devices, each with its own faults.
+run_station() {
+	local name=$1 faults=$2 s
+	shift 2
+	FARM_OPTIONS=()
+	for s in "$@"; do
+		FARM_OPTIONS+=(--fault "$s=fault-points:${CASE[$s]:-none}")
+		[ -n "${DOWNLOAD:-}" ] || FARM_OPTIONS+=(--fault "$s=as-agent")
+	done
+	printf '%s\n' "$@" >"$W/labels-$name"
+	farm "$*" -- env HANDSEL_FAULT="$faults" HANDSEL_FAULT_LOG="$W/$name.fired" HANDSEL_FAULT_LIST="$W/$name.passed" \
+		"$BUILD/handsel-station" --dir "$W/station-$name" run --order WO-1 --agent "$BUILD/handsel-agent" --timeout 60s \
+		--model "$TOP/profiles/models/$MODEL.yaml" --labels "$W/labels-$name" --count $# "${KEY_OPTIONS[@]}"
+}
+
+# work STATION FAULTS GROUP RUNS SERIAL... : until all have passed, so many at a time, in so many runs at most.
+work() {
+	local name=$1 faults=$2 group=$3 runs=$4 left
+	shift 4
+	while [ $((runs--)) -gt 0 ]; do
+		mapfile -t left < <(printf '%s\n' "$@" | grep -vxF -f <(passed "$name"; echo none))
+		[ ${#left[@]} != 0 ] || return 0
+		run_station "$name" "$faults" "${left[@]:0:group}"
+	done >>"$W/$name.log" 2>&1
+	return 0	# who has not passed is judged
+} 2>/dev/null
+
+signer_count() { sqlite3 "$W/factory/signer.db" "SELECT count(*), count(DISTINCT serial) FROM counted WHERE order_id = 'WO-1'" | tr '|' ' '; }
+
+# Every device has one active credential of its own, and the order has used one unit for each.
+judge_factory() {
+	local s name order used quota scrap keys counted certs=() n=0 done
+	issued factory
+	done=$(for s in $STATIONS; do passed "$s"; done)
+	for s in $SERIALS; do
+		name="${CASE[$s]:-} $s" n=$((n + 1))
+		grep -qx "$s" <<<"$done" || { bad "$name" "no PASS: $(tail -n 1 "$W/line-1.log")"; continue; }
+		[ "$(of_state active "$s" | wc -l)" = 1 ] && [ -z "$(of_state pending "$s")" ] ||
+			bad "$name" "not one active certificate: $(grep "^$s" "$W/issued" | xargs)"
+		[ "$(cat "$W/$s/store/current")" = factory ] || bad "$name" "the device's credential is not current"
+		key_fits "$name" "$W/$s/store/factory"
+		certs+=("$W/$s/store/factory/cert.pem")
+	done
+	order=$(ca --dir "$W/factory" order list --json)
+	used=$(sed -n 's/.*"used":\([0-9]*\).*/\1/p' <<<"$order") quota=$(sed -n 's/.*"quota":\([0-9]*\).*/\1/p' <<<"$order")
+	scrap=$(sed -n 's/.*"scrap":\([0-9]*\).*/\1/p' <<<"$order")
+	[ "$used" = "$n" ] || bad batch "$used units of the order used instead of $n"
+	read -r keys counted < <(signer_count)
+	[ "$counted" = "$n" ] && [ "$keys" -le $((quota + scrap)) ] || bad batch "the signer counted $keys keys of $counted devices"
+	chains_hold "$W/factory/root.pem" "${certs[@]}"
+	audit_holds "$W/factory/ca.db" "$W/factory/signer.db"
+}
+
+# Each device with its own faults; station and CA live.
+device_batch() {
+	local s
+	restore_state
+	supervised none factory factory_serve || die "no daemon"
+	work line-1 none "$DEVICES" 6 $SERIALS
+	judge_factory
+	for s in $SERIALS; do
+		count_case "$s"
+		[[ ${CASE[$s]} == *,* ]] || recoveries "${CASE[$s]}" "$W/$s/passed" "$TIMES" >>"$W.pairs"
+	done
+}
+
+# The station is killed again and again, a few devices on its ports.
+station_batch() {
+	CASE=()
+	restore_state
+	supervised none factory factory_serve || die "no daemon"
+	work line-1 "$(paste -sd, "$W.station")" 3 $(($(wc -l <"$W.station") + DEVICES)) $SERIALS
+	judge_factory
+}
+
+# The CA is killed again and again, with four stations at work.
+ca_batch() {
+	local s i=1 pids=()
+	CASE=()
+	restore_state
+	supervised "$(head -n $((DEVICES / 2)) "$W.ca" | paste -sd,)" factory factory_serve || die "no daemon"
+	for s in $STATIONS; do
+		work "$s" none 2 12 $(xargs -n $((DEVICES / 4)) <<<"$SERIALS" | sed -n "${i}p") &
+		pids+=($!) i=$((i + 1))
+	done
+	wait "${pids[@]}"
+	judge_factory
+}
+
+# walk_list BATCH FILE LOG : until each fault of the file has fired.
+walk_list() {
+	local misses=0
+	SERIALS=$(serials $FIRST $((FIRST + DEVICES - 1)))
+	while [ -s "$2" ]; do
+		"$1"
+		if rest_of "$2" "$3"; then misses=0; else misses=$((misses + 1)); fi
+		[ $misses -lt 3 ] || { bad "$(head -n 1 "$2")" "it never fired"; return; }
+	done
+}
+
+# undisturbed : what one device passes, with a download and without one.
+undisturbed() {
+	CASE=()
+	SERIALS=$(printf %08d $FIRST)
+	restore_state
+	supervised none factory factory_serve || die "no daemon"
+	work line-1 none 1 1 "$SERIALS"
+	judge_factory
+	stop_all
+}
+
+# walk PAIRS : every fault point of agent, CA and station; then pairs of the agent's.
+walk() {
+	undisturbed
+	points "$W/$SERIALS/passed" "$TIMES" >"$W.cases"
+	points "$W/factory.passed" "$DAEMON_TIMES" >"$W.ca"
+	points "$W/line-1.passed" "$DAEMON_TIMES" >"$W.station"
+	DOWNLOAD=1 undisturbed
+	points "$W/line-1.passed" "$DAEMON_TIMES" | grep -vxF -f "$W.station" >"$W.loader"
+	echo "$(wc -l <"$W.cases") points of the device, $(wc -l <"$W.ca") of the CA, $(wc -l <"$W.station") + $(wc -l <"$W.loader") of the station"
+	[ "$(wc -l <"$W.cases")" -ge 20 ] && [ "$(wc -l <"$W.ca")" -ge 10 ] && [ "$(wc -l <"$W.station")" -ge 20 ] &&
+		[ "$(wc -l <"$W.loader")" -ge 5 ] || die "too few fault points"
+	: >"$W.pairs"
+	walk_cases device_batch "$W.cases"
+	walk_list ca_batch "$W.ca" factory
+	walk_list station_batch "$W.station" line-1
+	mv "$W.loader" "$W.station"
+	DEVICES=8 DOWNLOAD=1 walk_list station_batch "$W.station" line-1
+	spread "$1" <"$W.pairs" >"$W.chosen"
+	echo "$(wc -l <"$W.chosen") of $(wc -l <"$W.pairs") pairs"
+	walk_cases device_batch "$W.chosen"
+}
