@@ -24,12 +24,10 @@ held() { sed 's/[ :].*//' "$W/$1/store/$(slot "$1")/request"; }
 
 # live COMMAND SERIAL : the device until its work is done, at each power-on with the next of its faults.
 live() {
-	local serial=$2 try
+	local serial=$2
 	export HANDSEL_FAULT=${CASE[$serial]:-none}
 	export HANDSEL_FAULT_LOG=$W/$serial/fired HANDSEL_FAULT_LIST=$W/$serial/passed
-	for try in 1 2 3 4 5 6; do
-		"$1" "$serial" 30s && : >"$W/$serial/done" && return
-	done >>"$W/$serial/agent.log" 2>&1
+	until_true 60 "$1" "$serial" 30s >>"$W/$serial/agent.log" 2>&1 && : >"$W/$serial/done"
 } 2>/dev/null
 
 # The node tells the CA in its own time.
@@ -48,7 +46,7 @@ judge_devices() {
 	node --dir "$W/node" devices --json >"$W/devices"
 	for s in $SERIALS; do
 		name="${CASE[$s]:-} $s"
-		[ -e "$W/$s/done" ] || { bad "$name" "not done after six tries: $(tail -n 1 "$W/$s/agent.log")"; continue; }
+		[ -e "$W/$s/done" ] || { bad "$name" "not done: $(tail -n 1 "$W/$s/agent.log")"; continue; }
 		[ "$(of_state active "$s")" = "$(held "$s")" ] && [ -z "$(of_state pending "$s")" ] ||
 			bad "$name" "the device holds $(held "$s"), the CA has $(grep "^$s" "$W/issued" | xargs)"
 		grep "\"serial\":\"$s\"" "$W/devices" | grep -q '"state":"onboarded"' ||

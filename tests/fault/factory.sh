@@ -1,12 +1,18 @@
 # factory.sh - the factory's side of the fault walks: a CA, stations, and devices on their USB ports. Sourced.
 FIRST=20001		# serial of the first device
+QUOTA=$DEVICES
 STATIONS="line-1 line-2 line-3 line-4"
+AT="$STATIONS"		# those that work in the walk, the first one alone unless it is the CA that is killed
+UNITS=""		# of the order that are used in the end, if not one for each device of the batch
+BEFORE=""		# a command for each device, before a station works on it
+JUDGE=nothing_more	# a command for each device, beside what all are judged by
+nothing_more() { :; }
 
 factory_world() {
 	local s
 	factory_init >/dev/null && factory_serve || die "no factory"
 	for s in $STATIONS; do station_init "$s" >/dev/null || die "no station"; done
-	order_create WO-1 00020001 00020099 "$DEVICES" $STATIONS >/dev/null || die "no order"
+	order_create WO-1 00020001 00020099 "$QUOTA" $STATIONS >/dev/null || die "no order"
 	for s in $(serials $FIRST $((FIRST + DEVICES - 1))); do mkdir "$W/$s" && ln -s "$BUILD/handsel-agent" "$W/$s/agent"; done
 }
 
@@ -44,6 +50,15 @@ work() {
 	return 0	# who has not passed is judged
 } 2>/dev/null
 
+# before SERIAL : what an operator does, again if it was cut.
+before() {
+	export HANDSEL_FAULT=${CASE[$1]:-none}
+	export HANDSEL_FAULT_LOG=$W/$1/fired HANDSEL_FAULT_LIST=$W/$1/passed
+	"$BEFORE" "$1" || "$BEFORE" "$1"
+	return 0	# what came of it is judged
+} 2>/dev/null
+prepare() { [ -z "$BEFORE" ] || in_parallel before; }
+
 signer_count() { sqlite3 "$W/factory/signer.db" "SELECT count(*), count(DISTINCT serial) FROM counted WHERE order_id = 'WO-1'" | tr '|' ' '; }
 
 # Every device has one active credential of its own, and the order has used one unit for each.
@@ -53,16 +68,18 @@ judge_factory() {
 	done=$(for s in $STATIONS; do passed "$s"; done)
 	for s in $SERIALS; do
 		name="${CASE[$s]:-} $s" n=$((n + 1))
-		grep -qx "$s" <<<"$done" || { bad "$name" "no PASS: $(tail -n 1 "$W/line-1.log")"; continue; }
+		grep -qx "$s" <<<"$done" || { bad "$name" "no PASS: $(tail -n 1 "$W/${AT%% *}.log")"; continue; }
 		[ "$(of_state active "$s" | wc -l)" = 1 ] && [ -z "$(of_state pending "$s")" ] ||
 			bad "$name" "not one active certificate: $(grep "^$s" "$W/issued" | xargs)"
 		[ "$(cat "$W/$s/store/current")" = factory ] || bad "$name" "the device's credential is not current"
 		key_fits "$name" "$W/$s/store/factory"
 		certs+=("$W/$s/store/factory/cert.pem")
+		"$JUDGE" "$s" "$name"
 	done
 	order=$(ca --dir "$W/factory" order list --json)
 	used=$(sed -n 's/.*"used":\([0-9]*\).*/\1/p' <<<"$order") quota=$(sed -n 's/.*"quota":\([0-9]*\).*/\1/p' <<<"$order")
 	scrap=$(sed -n 's/.*"scrap":\([0-9]*\).*/\1/p' <<<"$order")
+	n=${UNITS:-$n}
 	[ "$used" = "$n" ] || bad batch "$used units of the order used instead of $n"
 	read -r keys counted < <(signer_count)
 	[ "$counted" = "$n" ] && [ "$keys" -le $((quota + scrap)) ] || bad batch "the signer counted $keys keys of $counted devices"
@@ -75,7 +92,8 @@ device_batch() {
 	local s
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
-	work line-1 none "$DEVICES" 6 $SERIALS
+	prepare
+	work "${AT%% *}" none "$DEVICES" 6 $SERIALS
 	judge_factory
 	for s in $SERIALS; do
 		count_case "$s"
@@ -88,18 +106,21 @@ station_batch() {
 	CASE=()
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
-	work line-1 "$(paste -sd, "$W.station")" 3 $(($(wc -l <"$W.station") + DEVICES)) $SERIALS
+	prepare
+	work "${AT%% *}" "$(paste -sd, "$W.station")" 3 $(($(wc -l <"$W.station") + DEVICES)) $SERIALS
 	judge_factory
 }
 
 # The CA is killed again and again, with four stations at work.
 ca_batch() {
-	local s i=1 pids=()
+	local s i=1 pids=() stations
+	stations=$(wc -w <<<"$AT")
 	CASE=()
 	restore_state
 	supervised "$(head -n $((DEVICES / 2)) "$W.ca" | paste -sd,)" factory factory_serve || die "no daemon"
-	for s in $STATIONS; do
-		work "$s" none 2 12 $(xargs -n $((DEVICES / 4)) <<<"$SERIALS" | sed -n "${i}p") &
+	prepare
+	for s in $AT; do
+		work "$s" none $((8 / stations)) 30 $(xargs -n $((DEVICES / stations)) <<<"$SERIALS" | sed -n "${i}p") &
 		pids+=($!) i=$((i + 1))
 	done
 	wait "${pids[@]}"
@@ -123,7 +144,8 @@ undisturbed() {
 	SERIALS=$(printf %08d $FIRST)
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
-	work line-1 none 1 1 "$SERIALS"
+	prepare
+	work "${AT%% *}" none 1 1 "$SERIALS"
 	judge_factory
 	stop_all
 }
@@ -133,18 +155,18 @@ walk() {
 	undisturbed
 	points "$W/$SERIALS/passed" "$TIMES" >"$W.cases"
 	points "$W/factory.passed" "$DAEMON_TIMES" >"$W.ca"
-	points "$W/line-1.passed" "$DAEMON_TIMES" >"$W.station"
+	points "$W/${AT%% *}.passed" "$DAEMON_TIMES" >"$W.station"
 	DOWNLOAD=1 undisturbed
-	points "$W/line-1.passed" "$DAEMON_TIMES" | grep -vxF -f "$W.station" >"$W.loader"
+	points "$W/${AT%% *}.passed" "$DAEMON_TIMES" | grep -vxF -f "$W.station" >"$W.loader"
 	echo "$(wc -l <"$W.cases") points of the device, $(wc -l <"$W.ca") of the CA, $(wc -l <"$W.station") + $(wc -l <"$W.loader") of the station"
 	[ "$(wc -l <"$W.cases")" -ge 20 ] && [ "$(wc -l <"$W.ca")" -ge 10 ] && [ "$(wc -l <"$W.station")" -ge 20 ] &&
 		[ "$(wc -l <"$W.loader")" -ge 5 ] || die "too few fault points"
 	: >"$W.pairs"
 	walk_cases device_batch "$W.cases"
 	walk_list ca_batch "$W.ca" factory
-	walk_list station_batch "$W.station" line-1
+	walk_list station_batch "$W.station" "${AT%% *}"
 	mv "$W.loader" "$W.station"
-	DEVICES=8 DOWNLOAD=1 walk_list station_batch "$W.station" line-1
+	DEVICES=8 DOWNLOAD=1 walk_list station_batch "$W.station" "${AT%% *}"
 	spread "$1" <"$W.pairs" >"$W.chosen"
 	echo "$(wc -l <"$W.chosen") of $(wc -l <"$W.pairs") pairs"
 	walk_cases device_batch "$W.chosen"
