@@ -72,9 +72,9 @@ device_batch() {
 	done
 }
 
-# The daemons are killed while the devices are under way.
+# The daemons are killed while all the devices are under way: most of them wait then, for the CA or for the node.
 daemon_batch() {
-	local s
+	local s AT_ONCE=$DEVICES
 	for s in $SERIALS; do CASE[$s]=""; done
 	restore_state
 	supervised "$(head -n $((DEVICES / 2)) "$W.customer" | paste -sd,)" customer customer_serve &&

@@ -120,7 +120,7 @@ ca_batch() {
 	supervised "$(head -n $((DEVICES / 2)) "$W.ca" | paste -sd,)" factory factory_serve || die "no daemon"
 	prepare
 	for s in $AT; do
-		work "$s" none $((8 / stations)) 30 $(xargs -n $((DEVICES / stations)) <<<"$SERIALS" | sed -n "${i}p") &
+		work "$s" none $((12 / stations)) 30 $(xargs -n $((DEVICES / stations)) <<<"$SERIALS" | sed -n "${i}p") &
 		pids+=($!) i=$((i + 1))
 	done
 	wait "${pids[@]}"
