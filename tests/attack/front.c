@@ -20,8 +20,8 @@
 static const char usage[] =
 	"usage: front DIR ORDER OTHER-ORDER MANUFACTURER MODEL SERIAL CMS MOST\n"
 	"\n"
-	"DIR holds a CA system that is not served. ORDER is open, with quota and scrap of which nothing is used yet, OTHER-ORDER is\n"
-	"closed; CMS is a file with an order that an operator signed; MOST is quota and scrap of ORDER. At a customer both orders are \"\".\n";
+	"DIR holds a CA system that is not served. ORDER is open, with quota and scrap, MOST in all, of which nothing is used yet;\n"
+	"OTHER-ORDER is closed; CMS is a file with an order that an operator signed. At a customer both orders are \"\".\n";
 
 #define CA ""			/* the system's first; each question begins with it */
 #define ENDED 0			/* instead of an answer */

@@ -41,16 +41,23 @@ csr_of() { openssl req -new -key "$1" -subj /CN=x -outform DER | openssl base64 
 GENERATION=1		# of the requests that are made here
 # ticket STATION-FOLDER ORDER SERIAL ID KEY [MODEL] : signed by that station's key, in base64.
 ticket() {
-	printf '<ticket xmlns="urn:handsel:ca:1" order="%s" slot="1-1" mode="device" id="%s" generation="%s" key-sha256="%s" not-after="%s"><device manufacturer="%s" model="%s" serial="%s"/></ticket>' \
-		"$2" "$4" "$GENERATION" "$(key_hash "$5")" "$(date -u -d '+5 minutes' +%FT%TZ)" "$MANUFACTURER" "${6:-$MODEL}" "$3" >"$W/ticket.xml"
+	cat >"$W/ticket.xml" <<-EOF
+	<ticket xmlns="urn:handsel:ca:1" order="$2" slot="1-1" mode="device" id="$4" generation="$GENERATION"
+		key-sha256="$(key_hash "$5")" not-after="$(date -u -d '+5 minutes' +%FT%TZ)">
+	  <device manufacturer="$MANUFACTURER" model="${6:-$MODEL}" serial="$3"/>
+	</ticket>
+	EOF
 	openssl cms -sign -binary -nodetach -outform DER -in "$W/ticket.xml" -signer "$1/station.pem" -inkey "$1/station.key" \
 		-certfile "$W/factory/unit.pem" | openssl base64 -A
 }
 
 # issue_request SERIAL ID KEY TICKET [MODEL] : the message of a device that has this ticket.
 issue_request() {
-	printf '<request xmlns="urn:handsel:ca:1"><issue id="%s" generation="%s"><device manufacturer="%s" model="%s" serial="%s"/><csr>%s</csr><ticket>%s</ticket></issue></request>' \
-		"$2" "$GENERATION" "$MANUFACTURER" "${5:-$MODEL}" "$1" "$(csr_of "$3")" "$4"
+	cat <<-EOF
+	<request xmlns="urn:handsel:ca:1"><issue id="$2" generation="$GENERATION">
+	  <device manufacturer="$MANUFACTURER" model="${5:-$MODEL}" serial="$1"/><csr>$(csr_of "$3")</csr><ticket>$4</ticket>
+	</issue></request>
+	EOF
 }
 
 # post SIDE FILE [CURL-OPTION...] : a message to the CA of "factory" or "customer"; prints its answer; fails if that is a refusal.

@@ -281,7 +281,8 @@ static void only_in_its_text(const char *out)
 		digest_sha256(chosen, text.data, text.len);	/* the hash that its signature would be over */
 		must(challenge("line-1", chosen, &proof) == REASON_OK, "an honest challenge is refused");
 		must(cert_parse(&leaf, proof.certificate.data, proof.certificate.len, &e) == 0, "no certificate");
-		report(spki_verify(&leaf.spki, text.data, text.len, &proof.signature, &e) < 0, "%s is not what it signs", wanted[i].name);
+		report(spki_verify(&leaf.spki, text.data, text.len, &proof.signature, &e) < 0, "%s is not what it signs",
+		       wanted[i].name);
 		link_challenge_text(&text, "line-1", chosen, proof.nonce);
 		report(spki_verify(&leaf.spki, text.data, text.len, &proof.signature, &e) == 0, "but the challenge's text");
 		report(memcmp(before, proof.nonce, SHA256_LEN) != 0, "with 32 bytes of its own choice");
@@ -299,7 +300,7 @@ static void malformed(void)
 	static const struct {
 		const char *name, *station;
 		size_t len, nonce;	/* of the station's name; of the nonce */
-		int more;
+		int more;		/* bytes behind both */
 	} asks[] = {
 		{ "no name", "", 0, 32, 0 },
 		{ "a name with a NUL", "line-1\0x", 8, 32, 0 },

@@ -53,12 +53,12 @@ sites() {
 # onboard SITE : the device asks there.
 onboard() { NODE_PORT=${NODE_PORTS[$1]} activate "$SERIAL" --timeout 20s; }
 
-# turned_away CODE NAME SITE : refused there, and the device is as it was, with nothing of it at the site's CA.
+# turned_away CODE NAME SITE [N] : refused there, and the device is as it was, with nothing (N) of it at the site's CA.
 turned_away() {
 	cp -a "$W/$SERIAL/store" "$W/before"
 	refused "FAIL $1" "$2" onboard "$3"
 	holds "the device is as it was" unchanged
-	holds "nothing of it at $3's CA" [ "$(ca --dir "$W/customer-$3" issued list --device "$SERIAL" --json | grep -c '"type":"issued"')" = "${4:-0}" ]
+	holds "nothing new of it at $3's CA" [ "$(issued_count "customer-$3" --device "$SERIAL")" = "${4:-0}" ]
 	rm -rf "$W/before"
 }
 unchanged() {

@@ -49,7 +49,13 @@ holds "the true node renews it" renew
 # In the factory: a root of 2050 by the cable. It cannot be undone that another factory has begun with the device (protocol-link
 # L5.2), but it is no more than that.
 quietly certtool --generate-privkey --key-type ecdsa --curve secp256r1 --outfile "$W/future.key"
-printf 'cn = "root of tomorrow"\nca\ncert_signing_key\nactivation_date = "2050-01-01 00:00:00 UTC"\nexpiration_date = "2060-01-01 00:00:00 UTC"\n' >"$W/template"
+cat >"$W/template" <<EOF
+cn = "root of tomorrow"
+ca
+cert_signing_key
+activation_date = "2050-01-01 00:00:00 UTC"
+expiration_date = "2060-01-01 00:00:00 UTC"
+EOF
 quietly certtool --generate-self-signed --load-privkey "$W/future.key" --template "$W/template" --outfile "$W/future.pem"
 # new_device SERIAL : its store is empty
 new_device() {
@@ -73,7 +79,8 @@ new_device 00020004
 quietly order_create WO-2 00020004 00020004 1 line-1
 refused E44 "the device makes its request" go "$W/factory/root.pem" "$FACTORY_PORT"
 id=$(cat "$store/factory/request")
-GENERATION=${id#*:} ticket "$W/station-line-1" WO-2 "$SERIAL" "${id%:*}" "$store/factory/key.pem" | openssl base64 -d -A >"$W/ticket.p7"
+GENERATION=${id#*:}
+ticket "$W/station-line-1" WO-2 "$SERIAL" "${id%:*}" "$store/factory/key.pem" | openssl base64 -d -A >"$W/ticket.p7"
 quietly start_liar "$W/factory/server.pem" "$W/factory/server.key" "$W/factory/root.pem" 127.0.0.1 "$FACTORY_PORT"
 go "$W/factory/root.pem" "$PORT" >"$W/go.log"
 stop_daemon "$PID"

@@ -7,7 +7,6 @@ SERIAL=00020001
 
 loader() { "$BUILD/tests/attack/loader" "$W/$SERIAL/agent" "$W/$SERIAL/store" "$@" 2>>"$W/agent.log"; }
 challenged() { printf 'the answer: '; loader challenge; return 1; }
-# at LEVEL : the device as it was, or will be
 store() {
 	rm -rf "${W:?}/$SERIAL/store"
 	cp -a "$W/kept" "$W/$SERIAL/store"
@@ -22,15 +21,24 @@ loader oracle "$W/signature"
 holds "a signature was had" [ -s "$W/signature" ]
 
 # As an endorsement: the CA of the customer asks what the device has signed.
-printf '<request xmlns="urn:handsel:ca:1"><issue id="%s" generation="1"><device manufacturer="%s" model="%s" serial="%s"/><csr>%s</csr><endorsement>%s</endorsement><endorsed-node>%s</endorsed-node><factory-certificate>%s</factory-certificate></issue></request>' \
-	"$(new_id)" "$MANUFACTURER" "$MODEL" "$SERIAL" "$(new_key "$W/new.key" && csr_of "$W/new.key")" "$(openssl base64 -A -in "$W/signature")" \
-	"$(fingerprint "$W/node/onboard.pem")" "$(openssl x509 -in "$W/$SERIAL/store/factory/cert.pem" -outform DER | openssl base64 -A)" >"$W/made.xml"
+new_key "$W/new.key"
+signature=$(openssl base64 -A -in "$W/signature")
+cat >"$W/made.xml" <<EOF
+<request xmlns="urn:handsel:ca:1"><issue id="$(new_id)" generation="1">
+  <device manufacturer="$MANUFACTURER" model="$MODEL" serial="$SERIAL"/><csr>$(csr_of "$W/new.key")</csr>
+  <endorsement>$signature</endorsement><endorsed-node>$(fingerprint "$W/node/onboard.pem")</endorsed-node>
+  <factory-certificate>$(openssl x509 -in "$W/$SERIAL/store/factory/cert.pem" -outform DER | openssl base64 -A)</factory-certificate>
+</issue></request>
+EOF
 at_customer() { post customer "$W/made.xml" --cert "$W/node/node.pem" --key "$W/node/node.key"; }
 refused E55 "the signature as an endorsement" at_customer
 # As a confirm of the factory's request.
 id=$(sed 's/[ :].*//' "$W/$SERIAL/store/factory/request")
-printf '<request xmlns="urn:handsel:ca:1"><confirm id="%s" generation="1"><certificate>%s</certificate><signature>%s</signature></confirm></request>' \
-	"$id" "$(fingerprint "$W/$SERIAL/store/factory/cert.pem")" "$(openssl base64 -A -in "$W/signature")" >"$W/made.xml"
+cat >"$W/made.xml" <<EOF
+<request xmlns="urn:handsel:ca:1"><confirm id="$id" generation="1">
+  <certificate>$(fingerprint "$W/$SERIAL/store/factory/cert.pem")</certificate><signature>$signature</signature>
+</confirm></request>
+EOF
 refused E53 "the signature as a confirm" post factory "$W/made.xml"
 
 # No longer when it has passed and been switched off since, nor when it has left, nor before it has anything to prove.

@@ -29,7 +29,10 @@ next_device() { SERIAL=$(printf %08d $first) store=$W/$SERIAL/store first=$((fir
 agent() { "$W/$SERIAL/agent" --dir "$store" "$1" --node "https://127.0.0.1:$2" --timeout "$3" >>"$W/agent.log" 2>&1; }
 current() { cat "$store/current"; }
 held() { sed 's/[ :].*//' "$store/$(current)/request"; }
-active() { ca --dir "$W/customer" issued list --device "$SERIAL" --state active --json | sed -n 's/.*"type":"issued".*"id":"\([0-9a-f]*\)".*/\1/p'; }
+active() {
+	ca --dir "$W/customer" issued list --device "$SERIAL" --state active --json |
+		sed -n 's/.*"type":"issued".*"id":"\([0-9a-f]*\)".*/\1/p'
+}
 settled() { [ "$(active)" = "$(held)" ]; }
 CASES=0 DONE=0
 # the number of records differs by one or two from time to time, so the last of them may not come

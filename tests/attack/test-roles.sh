@@ -42,7 +42,8 @@ mint() {
 		"$eku" "$policy" "$uri" >"$W/extensions"
 	new_key "$W/c/$1.key" && chmod 600 "$W/c/$1.key" && openssl req -new -key "$W/c/$1.key" -subj "/CN=$4 x" -out "$W/unit.csr" &&
 		openssl x509 -req -in "$W/unit.csr" -CA "$W/$2/$3.pem" -CAkey "$W/$2/keys/$3.pem" -set_serial "0x$(openssl rand -hex 8)" \
-			-days $days -extfile "$W/extensions" -out "$W/leaf.pem" && cat "$W/leaf.pem" "$W/$2/$3.pem" ${UNDER_UPPER:+"$W/$2/upper.pem"} >"$W/c/$1.pem"
+			-days $days -extfile "$W/extensions" -out "$W/leaf.pem" &&
+		cat "$W/leaf.pem" "$W/$2/$3.pem" ${UNDER_UPPER:+"$W/$2/upper.pem"} >"$W/c/$1.pem"
 }
 self_signed() {	# NAME ROLE
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$W/c/$1.key" -out "$W/c/$1.pem" -days 9 \

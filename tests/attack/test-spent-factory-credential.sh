@@ -4,7 +4,10 @@ set -u
 world "00020001 00020002"
 
 holds "the genuine device is onboarded" activate 00020001 --timeout 10s
-active=$(ca --dir "$W/customer" issued list --device 00020001 --state active --json | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p')
+active() {
+	ca --dir "$W/customer" issued list --device 00020001 --state active --json | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p'
+}
+genuine=$(active)
 
 # The copy of the onboarded device falls back to nothing: without its customer credential it has only the spent one.
 cp -a "$W/00020001" "$W/clone"
@@ -31,6 +34,5 @@ id=$(new_id)
 printf '<request xmlns="urn:handsel:ca:1"><confirm id="%s" generation="3"><certificate>%064d</certificate></confirm></request>' \
 	"$id" 0 >"$W/confirm.xml"
 refused 'E53\|E54' "a confirm without the new key" by_hand handsel/confirm application/xml "$W/confirm.xml"
-holds "the genuine credential is the active one" \
-	[ "$(ca --dir "$W/customer" issued list --device 00020001 --state active --json | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p')" = "$active" ]
+holds "the genuine credential is the active one" [ "$(active)" = "$genuine" ]
 summary

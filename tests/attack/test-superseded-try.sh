@@ -4,7 +4,10 @@ set -u
 . "$TOP/tests/attack/lib.sh"
 SERIAL=00020001
 # the states of the device's ids at a CA, oldest first
-states() { ca --dir "$W/$1" issued list --device "$SERIAL" --json | sed -n 's/.*"type":"issued".*"state":"\([a-z]*\)".*/\1/p' | sort | tr '\n' ' '; }
+states() {
+	ca --dir "$W/$1" issued list --device "$SERIAL" --json | sed -n 's/.*"type":"issued".*"state":"\([a-z]*\)".*/\1/p' |
+		sort | tr '\n' ' '
+}
 
 # The CA signs and commits, and dies before it answers; the device loses what it had made.
 quietly factory_init
