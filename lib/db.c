@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "db_wal.h"
 #include "fault.h"
 #include "file.h"
 #include "limits.h"
@@ -199,7 +200,7 @@ struct db *db_open(const char *path, const char *const *migrations, size_t n, st
 	if (create_private(path, e) < 0)
 		goto fail;
 	rc = sqlite3_open_v2(path, &d->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-			     NULL);
+			     db_wal_vfs());
 	if (rc != SQLITE_OK) {
 		fail(d, rc, e);
 		goto fail;
@@ -244,10 +245,13 @@ int db_begin(struct db *d, struct err *e)
 
 int db_commit(struct db *d, struct err *e)
 {
-	if (db_run(db_stmt(d, "COMMIT"), e) < 0)
-		return -1;
-	d->begun = false;
-	return 0;
+	int rc;
+
+	db_wal_begin(d->handle);
+	rc = db_run(db_stmt(d, "COMMIT"), e);
+	db_wal_end(d->handle);
+	d->begun = rc < 0 && d->begun;
+	return rc;
 }
 
 void db_rollback(struct db *d)

@@ -22,6 +22,8 @@
 #define LIMIT_WAL_PAGES		20000		/* WAL before a checkpoint: at 1000 commits of 64 rows are four times slower */
 #define LIMIT_WAL_BYTES		(96u << 20)	/* of WAL file kept after a checkpoint: LIMIT_WAL_PAGES of 4 KiB and a margin */
 
+#define LIMIT_WAL_GATHER	(1u << 20)	/* of a commit, before it is written: 64 rows have some 600 KiB */
+
 /* ---- between our own processes ---- */
 #define LIMIT_IPC		(LIMIT_CRL + 1024)	/* a whole CRL; a batch with certificates beside its requests is shorter */
 

@@ -407,6 +407,48 @@ static int fill(struct db *d, const char *word)
 	return -1;
 }
 
+static int add_many(struct db *d, int from, int n)
+{
+	static const uint8_t data[3000];
+	struct err e;
+	int rc = db_begin(d, &e);
+
+	for (int i = from; i < from + n && rc == 0; i++) {
+		struct stmt *s = db_stmt(d, "INSERT INTO t(id, data) VALUES(?, ?)");
+
+		bind_int(s, 1, i);
+		bind_blob(s, 2, data, sizeof data);
+		rc = db_run(s, &e);
+	}
+	return rc;
+}
+
+/* Commits that are gathered, larger ones than fit, and pages that go to the log before the commit: others read them all. */
+static void test_log(void)
+{
+	const char *path = fresh();
+	struct db *d = open_n(path, STEPS), *other = open_n(path, STEPS);
+	struct err e;
+
+	CU_ASSERT_EQUAL(add_many(d, 1, 1), 0);
+	CU_ASSERT_EQUAL(db_commit(d, &e), 0);
+	CU_ASSERT_EQUAL(number(other, COUNT), 1);
+	CU_ASSERT_EQUAL(add_many(d, 1000, 300), 0);	/* 1.2 MB: fits into the cache, and not into one write */
+	CU_ASSERT_EQUAL(db_commit(d, &e), 0);
+	CU_ASSERT_EQUAL(number(other, COUNT), 301);
+	CU_ASSERT_EQUAL(add_many(d, 2000, 600), 0);	/* 2.4 MB: some pages go to the log before the end, and are given up */
+	db_rollback(d);
+	CU_ASSERT_EQUAL(add_many(other, 5000, 10), 0);
+	CU_ASSERT_EQUAL(db_commit(other, &e), 0);
+	CU_ASSERT_EQUAL(add_many(d, 6000, 2000), 0);
+	CU_ASSERT_EQUAL(db_commit(d, &e), 0);
+	CU_ASSERT_EQUAL(number(other, COUNT), 2311);
+	CU_ASSERT_EQUAL(number(other, "SELECT count(*) FROM t WHERE length(data) = 3000"), 2311);
+	CU_ASSERT_EQUAL(number(other, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+	db_close(d);
+	db_close(other);
+}
+
 static void test_full(void)
 {
 	struct db *d = open_n(fresh(), STEPS);
@@ -561,7 +603,7 @@ UNIT_MAIN("db", { "settings", test_settings }, { "values", test_values }, { "tra
 #ifdef ENABLE_FAULT_INJECTION
 	  { "migration killed", test_migration_killed },
 #endif
-	  { "killed", test_killed }, { "waits for a writer", test_waits_for_writer }, { "full", test_full },
+	  { "killed", test_killed }, { "waits for a writer", test_waits_for_writer }, { "log", test_log }, { "full", test_full },
 	  { "file limit", test_file_limit }, { "small disk", test_small_disk }, { "damaged", test_damaged },
 	  { "damaged schema", test_damaged_schema },
 	  { "cannot open", test_cannot_open }, { "bad SQL", test_bad_sql })
