@@ -46,11 +46,10 @@ static int run(struct writer_job *job, struct db *db, struct err *e)
 
 static void answer(struct confirm *x)
 {
-	struct ca_reply *reply = mem_new(1, sizeof *reply);
+	struct ca_reply *reply = ca_reply_new(1);
 	struct ca_answer *a = &reply->answer[0];
 	struct buf xml = {0};
 
-	reply->n = 1;
 	a->request = x->id;
 	if (x->d.verdict == VERDICT_CONFIRMED) {
 		a->result = CA_CONFIRMED;
@@ -175,7 +174,7 @@ static int check_signature(struct confirm *x, const struct ca_request *q, struct
 void confirm_begin(struct server *s, struct http_req *r, const struct rules_peer *id)
 {
 	struct confirm *x = mem_new(1, sizeof *x);
-	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_message *m = ca_message_new(0);
 	struct err e;
 
 	x->s = s;

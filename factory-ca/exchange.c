@@ -239,7 +239,7 @@ static struct ca_message *message_read(struct desks *all, struct http_req *r, co
 				       struct desk **d)
 {
 	const struct buf *body = http_body(r);
-	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_message *m = ca_message_new(0);
 	struct err e;
 	int rc = ca_message_read(m, bad, body->data, body->len, policy_max_body(peer->role), &e);
 
@@ -273,8 +273,8 @@ void exchange_run(struct desks *all, struct http_req *r, const struct peer *peer
 	x->r = r;
 	x->record = atomic_fetch_add(&all->records, 1) + 1;
 	record(all, x->record, "request", http_body(r)->data, http_body(r)->len);
-	x->reply = mem_new(1, sizeof *x->reply);
-	n = x->reply->n = x->m->n;
+	n = x->m->n;
+	x->reply = ca_reply_new(n);
 	x->jobs = mem_new(n, sizeof *x->jobs);
 	atomic_init(&x->left, 1);
 	for (size_t i = 0; i < n; i++)

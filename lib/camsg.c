@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
+
 static const char *const state_names[] = {
 	[CA_UNKNOWN] = "unknown", [CA_RESERVED] = "reserved", [CA_PENDING] = "pending", [CA_ACTIVE] = "active",
 	[CA_SUPERSEDED] = "superseded", [CA_REVOKED] = "revoked", [CA_EXPIRED] = "expired",
@@ -73,6 +75,25 @@ void ca_refuse(struct ca_answer *a, enum reason code, const char *text)
 	a->code = code;
 	memcpy(a->text, text, n);
 	a->text[n] = 0;
+}
+
+struct ca_message *ca_message_new(size_t n)
+{
+	struct ca_message *m = mem_grow(NULL, 1, sizeof *m);
+
+	m->ca[0] = 0;
+	m->n = n;
+	memset(m->request, 0, (n < LIMIT_BATCH ? n + 1 : n) * sizeof m->request[0]);	/* and the one that ca_message_free() looks at */
+	return m;
+}
+
+struct ca_reply *ca_reply_new(size_t n)
+{
+	struct ca_reply *r = mem_grow(NULL, 1, sizeof *r);
+
+	r->n = n;
+	memset(r->answer, 0, (n < LIMIT_BATCH ? n + 1 : n) * sizeof r->answer[0]);
+	return r;
 }
 
 void ca_message_free(struct ca_message *m)

@@ -83,10 +83,14 @@ struct ca_reply {
 	size_t n;
 };
 
+/* With n requests or answers to be filled in. No more than these are zeroed: a message has room for LIMIT_BATCH, and mostly one. */
+struct ca_message *ca_message_new(size_t n);
+struct ca_reply *ca_reply_new(size_t n);
+
 /* Reading refuses what the schema would: code REQUEST with line and element. Each request is judged alone: what is wrong within
  * one becomes bad[i], its error (NULL for a good one; free() it), and does not spoil the others; of a bad one only `request` may
- * be used, and only if it is there. With bad NULL a bad request refuses the message. Objects must be zeroed; they are large:
- * take them from mem_new(). */
+ * be used, and only if it is there. With bad NULL a bad request refuses the message. Objects come from ca_message_new(0) and
+ * ca_reply_new(0), or zeroed as a whole. */
 int ca_message_read(struct ca_message *m, struct err *bad[LIMIT_BATCH], const void *xml, size_t len, size_t max, struct err *e);
 void ca_message_write(const struct ca_message *m, struct buf *xml);
 void ca_message_free(struct ca_message *m);	/* and the memory of m itself */

@@ -213,7 +213,8 @@ static int reply_read(struct ca_reply *r, const struct xml_node *root, struct er
 			return xml_error(c, e, "protocol-ca 5.1: more than %d answers in one message", LIMIT_BATCH);
 		if (answer_read(c, &r->answer[r->n], e))
 			return -1;
-		r->n++;
+		if (++r->n < LIMIT_BATCH)
+			r->answer[r->n] = (struct ca_answer){0};
 	}
 	if (r->n == 0)
 		return xml_error(root, e, "protocol-ca 5.1: no answer in the message");

@@ -361,7 +361,8 @@ static int message_read(struct ca_message *m, struct err *bad[LIMIT_BATCH], cons
 			bad[m->n] = mem_new(1, sizeof *bad[0]);
 			*bad[m->n] = why;
 		}
-		m->n++;
+		if (++m->n < LIMIT_BATCH)
+			m->request[m->n] = (struct ca_request){0};
 	}
 	if (m->n == 0)
 		return xml_error(root, e, "protocol-ca 3.2: no request in the message");
