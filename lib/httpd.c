@@ -23,6 +23,7 @@
 #define STOP_GRACE_MS 2000		/* for answers under way when the server stops */
 #define LOG_LINES 10			/* in LOG_WINDOW_MS: each port scan makes some */
 #define LOG_WINDOW_MS 10000
+#define PUSH_PARTS 8			/* buffers in one write: GnuTLS gives one a TLS record */
 #define PRIVATE_FDS 256			/* descriptors for all but connections */
 
 /* ---- messages, libmicrohttpd's and ours: anybody can cause them, so they are counted ---- */
@@ -125,6 +126,33 @@ static void remote_text(char out[INET6_ADDRSTRLEN], const struct sockaddr *sa)
 	snprintf(out, INET6_ADDRSTRLEN, "%.45s", strncmp(text, "::ffff:", 7) == 0 ? text + 7 : text);
 }
 
+/* libmicrohttpd writes the head of an answer and its body apart, which with TLS are two records and would be two packets. */
+static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *iov, int n)
+{
+	struct conn *c = p;
+	struct iovec part[PUSH_PARTS] = { { c->held.data, c->held.len } };
+	struct msghdr m = { .msg_iov = part, .msg_iovlen = 1 };
+	size_t before = c->held.len;
+	ssize_t sent;
+
+	for (int i = 0; c->hold && i < n; i++)
+		buf_add(&c->held, iov[i].iov_base, iov[i].iov_len);
+	if (c->hold) {
+		c->hold = false;
+		return (ssize_t)(c->held.len - before);
+	}
+	for (int i = 0; i < n && m.msg_iovlen < PUSH_PARTS; i++)
+		part[m.msg_iovlen++] = (struct iovec){ iov[i].iov_base, iov[i].iov_len };
+	sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	if (sent < 0)
+		return -1;
+	buf_drop(&c->held, (size_t)sent < before ? (size_t)sent : before);
+	if ((size_t)sent > before)
+		return sent - (ssize_t)before;
+	errno = EAGAIN;		/* of what is new here nothing has gone yet */
+	return -1;
+}
+
 static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 {
 	struct conn *c = mem_new(1, sizeof *c);
@@ -135,6 +163,8 @@ static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	remote_text(c->remote, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	gnutls_session_set_ptr(c->session, c);
+	gnutls_transport_set_ptr2(c->session, (void *)(intptr_t)c->fd, c);
+	gnutls_transport_set_vec_push_function(c->session, push);
 	tls_guard_key(c->session);
 	/* Asked for, not demanded, and without a list of authorities: a client that misses its root there would send none. */
 	gnutls_certificate_server_set_request(c->session, GNUTLS_CERT_REQUEST);
@@ -163,6 +193,7 @@ static void conn_end(struct conn *c)
 	pthread_mutex_unlock(&d->lock);
 	if (c->peer && d->conf.peer_free)
 		d->conf.peer_free(d->conf.arg, c->peer);
+	buf_free(&c->held);
 	free(c);
 }
 

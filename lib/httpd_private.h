@@ -27,6 +27,8 @@ struct conn {
 	bool judged, refused;		/* refused: the client certificate is no certificate */
 	void *peer;
 	size_t max_body;
+	bool hold;			/* the next TLS record is the head of an answer, and its body follows at once */
+	struct buf held;		/* that record */
 };
 
 /* READING: belongs to libmicrohttpd's thread. HANDLING: conf.handle() has it. SUSPENDED: that returned, the answer is to
@@ -43,6 +45,7 @@ struct http_req {
 	bool handed;			/* counted in d->handed */
 	struct MHD_Response *response;
 	unsigned status;
+	bool has_body;			/* of the answer */
 };
 
 struct httpd {

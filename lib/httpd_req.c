@@ -131,6 +131,7 @@ static enum MHD_Result req_answer(struct http_req *r)
 	if (d->stopping)
 		MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close");
 	pthread_mutex_unlock(&d->lock);
+	r->conn->hold = r->status && r->has_body && strcmp(r->method, MHD_HTTP_METHOD_HEAD) != 0;
 	rc = r->status ? MHD_queue_response(r->mhd, r->status, r->response) : MHD_NO;	/* MHD_NO closes the connection */
 	MHD_destroy_response(r->response);
 	r->response = NULL;
@@ -295,6 +296,7 @@ void http_reply(struct http_req *r, int status, const char *type, const char *ex
 	r->state = REPLIED;
 	r->response = p;
 	r->status = (unsigned)status;
+	r->has_body = len > 0;
 	pthread_mutex_unlock(&d->lock);
 	if (!suspended)
 		return;

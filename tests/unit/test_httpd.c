@@ -13,6 +13,7 @@
 #include "unit.h"
 
 #define MAX_BODY 1000
+#define LARGE ((size_t)5 << 20)	/* more than a socket holds */
 #define DEADLINE_MS 600		/* of the server in these tests */
 #define SLOW_MS 60000		/* where time is not the subject: valgrind is slow */
 #define PARALLEL 100
@@ -70,6 +71,12 @@ static void on_handle(void *arg, struct http_req *r)
 		http_reply(r, 0, "", "", NULL, 0);
 	} else if (strcmp(path, "/remote") == 0) {
 		answer_text(r, http_remote(r));
+	} else if (strcmp(path, "/large") == 0) {
+		char *stars = mem_new(1, LARGE);
+
+		memset(stars, '*', LARGE);
+		http_reply(r, 200, "text/plain", "", stars, LARGE);
+		free(stars);
 	} else if (strcmp(path, "/later") == 0) {
 		pthread_mutex_lock(&app.lock);
 		app.waiting[app.n++] = r;
@@ -345,6 +352,62 @@ static void test_parallel(void)
 	}
 }
 
+/* Head and body of an answer are two TLS records and go out together. */
+static void test_one_packet(void)
+{
+	static const char request[] = "GET /who HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fd = world_dial(httpd_port(server));
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint8_t bytes[2000];
+	struct err e;
+	struct tls *t = world_tls(fd, NULL, false, &e);
+	ssize_t n;
+	size_t first;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	CU_ASSERT_EQUAL(tls_write(t, request, sizeof request - 1, &e), 0);
+	CU_ASSERT_EQUAL(poll(&p, 1, 5000), 1);
+	n = recv(fd, bytes, sizeof bytes, MSG_PEEK);
+	CU_ASSERT_FATAL(n > 5);
+	first = 5 + ((size_t)bytes[3] << 8 | bytes[4]);
+	CU_ASSERT((size_t)n > first + 5 && bytes[first] == bytes[0]);
+	tls_close(t);
+}
+
+/* Two answers, the first larger than the sockets hold: the head of the second finds no room. */
+static void test_large(void)
+{
+	static const char request[] = "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct buf got = { .max = 3 * LARGE };
+	struct err e;
+	struct tls *t;
+	size_t head, found = 0;
+	const char *end;
+	uint8_t *room;
+	int fd = world_dial(httpd_port(server));
+	long rc;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 20000 }, sizeof(int));
+	t = world_tls(fd, NULL, false, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	CU_ASSERT_EQUAL(tls_write(t, request, sizeof request - 1, &e), 0);
+	CU_ASSERT_EQUAL(tls_write(t, request, sizeof request - 1, &e), 0);
+	while (got.len < 2 * LARGE && (room = buf_room(&got, 16384)) && (rc = tls_read(t, room, 16384, &e)) > 0)
+		got.len += (size_t)rc;
+	end = strstr(buf_text(&got), "\r\n\r\n");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+	head = (size_t)(end - buf_text(&got)) + 4;
+	while (got.len < 2 * (head + LARGE) && (room = buf_room(&got, 16384)) && (rc = tls_read(t, room, 16384, &e)) > 0)
+		got.len += (size_t)rc;
+	CU_ASSERT_EQUAL(got.len, 2 * (head + LARGE));
+	for (size_t i = 0; i < got.len; i++)
+		found += got.data[i] == '*';
+	CU_ASSERT_EQUAL(found, 2 * LARGE);
+	CU_ASSERT_EQUAL(memcmp(got.data, got.data + head + LARGE, 15), 0);	/* HTTP/1.1 200 OK */
+	tls_close(t);
+	buf_free(&got);
+}
+
 static void test_gone(void)
 {
 	static const char request[] = "GET /later HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -541,5 +604,5 @@ static void test_teardown(void)
 UNIT_MAIN("httpd", { "setup", test_setup }, { "requests", test_requests }, { "names", test_sni },
 	  { "exporter", test_exporter }, { "no answer", test_no_answer },
 	  { "framing", test_framing }, { "limits", test_limits }, { "parallel deferred answers", test_parallel },
-	  { "clients gone", test_gone }, { "stalled handshakes", test_stalled_handshakes }, { "slow body", test_slow_body },
+	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone }, { "stalled handshakes", test_stalled_handshakes }, { "slow body", test_slow_body },
 	  { "stop", test_stop }, { "bad configuration", test_bad_conf }, { "teardown", test_teardown })
