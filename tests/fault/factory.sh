@@ -2,7 +2,6 @@
 FIRST=20001		# serial of the first device
 QUOTA=$DEVICES
 STATIONS="line-1 line-2 line-3 line-4"
-AT="$STATIONS"		# those that work in the walk, the first one alone unless it is the CA that is killed
 UNITS=""		# of the order that are used in the end, if not one for each device of the batch
 BEFORE=""		# a command for each device, before a station works on it
 JUDGE=nothing_more	# a command for each device, beside what all are judged by
@@ -68,7 +67,7 @@ judge_factory() {
 	done=$(for s in $STATIONS; do passed "$s"; done)
 	for s in $SERIALS; do
 		name="${CASE[$s]:-} $s" n=$((n + 1))
-		grep -qx "$s" <<<"$done" || { bad "$name" "no PASS: $(tail -n 1 "$W/${AT%% *}.log")"; continue; }
+		grep -qx "$s" <<<"$done" || { bad "$name" "no PASS: $(tail -n 1 "$W/${STATIONS%% *}.log")"; continue; }
 		[ "$(of_state active "$s" | wc -l)" = 1 ] && [ -z "$(of_state pending "$s")" ] ||
 			bad "$name" "not one active certificate: $(grep "^$s" "$W/issued" | xargs)"
 		[ "$(cat "$W/$s/store/current")" = factory ] || bad "$name" "the device's credential is not current"
@@ -93,7 +92,7 @@ device_batch() {
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
 	prepare
-	work "${AT%% *}" none "$DEVICES" 6 $SERIALS
+	work "${STATIONS%% *}" none "$DEVICES" 6 $SERIALS
 	judge_factory
 	for s in $SERIALS; do
 		count_case "$s"
@@ -107,19 +106,19 @@ station_batch() {
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
 	prepare
-	work "${AT%% *}" "$(paste -sd, "$W.station")" 3 $(($(wc -l <"$W.station") + DEVICES)) $SERIALS
+	work "${STATIONS%% *}" "$(paste -sd, "$W.station")" 3 $(($(wc -l <"$W.station") + DEVICES)) $SERIALS
 	judge_factory
 }
 
 # The CA is killed again and again, with four stations at work.
 ca_batch() {
 	local s i=1 pids=() stations
-	stations=$(wc -w <<<"$AT")
+	stations=$(wc -w <<<"$STATIONS")
 	CASE=()
 	restore_state
 	supervised "$(head -n $((DEVICES / 2)) "$W.ca" | paste -sd,)" factory factory_serve || die "no daemon"
 	prepare
-	for s in $AT; do
+	for s in $STATIONS; do
 		work "$s" none $((12 / stations)) 30 $(xargs -n $((DEVICES / stations)) <<<"$SERIALS" | sed -n "${i}p") &
 		pids+=($!) i=$((i + 1))
 	done
@@ -145,7 +144,7 @@ undisturbed() {
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
 	prepare
-	work "${AT%% *}" none 1 1 "$SERIALS"
+	work "${STATIONS%% *}" none 1 1 "$SERIALS"
 	judge_factory
 	stop_all
 }
@@ -155,18 +154,18 @@ walk() {
 	undisturbed
 	points "$W/$SERIALS/passed" "$TIMES" >"$W.cases"
 	points "$W/factory.passed" "$DAEMON_TIMES" >"$W.ca"
-	points "$W/${AT%% *}.passed" "$DAEMON_TIMES" >"$W.station"
+	points "$W/${STATIONS%% *}.passed" "$DAEMON_TIMES" >"$W.station"
 	DOWNLOAD=1 undisturbed
-	points "$W/${AT%% *}.passed" "$DAEMON_TIMES" | grep -vxF -f "$W.station" >"$W.loader"
+	points "$W/${STATIONS%% *}.passed" "$DAEMON_TIMES" | grep -vxF -f "$W.station" >"$W.loader"
 	echo "$(wc -l <"$W.cases") points of the device, $(wc -l <"$W.ca") of the CA, $(wc -l <"$W.station") + $(wc -l <"$W.loader") of the station"
 	[ "$(wc -l <"$W.cases")" -ge 20 ] && [ "$(wc -l <"$W.ca")" -ge 10 ] && [ "$(wc -l <"$W.station")" -ge 20 ] &&
 		[ "$(wc -l <"$W.loader")" -ge 5 ] || die "too few fault points"
 	: >"$W.pairs"
 	walk_cases device_batch "$W.cases"
 	walk_list ca_batch "$W.ca" factory
-	walk_list station_batch "$W.station" "${AT%% *}"
+	walk_list station_batch "$W.station" "${STATIONS%% *}"
 	mv "$W.loader" "$W.station"
-	DEVICES=8 DOWNLOAD=1 walk_list station_batch "$W.station" "${AT%% *}"
+	DEVICES=8 DOWNLOAD=1 walk_list station_batch "$W.station" "${STATIONS%% *}"
 	spread "$1" <"$W.pairs" >"$W.chosen"
 	echo "$(wc -l <"$W.chosen") of $(wc -l <"$W.pairs") pairs"
 	walk_cases device_batch "$W.chosen"
