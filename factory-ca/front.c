@@ -15,6 +15,7 @@
 #include "mem.h"
 #include "oid.h"
 #include "publish.h"
+#include "state.h"
 
 #define CRL_PATH "/crl/"
 
@@ -22,6 +23,7 @@ struct front {
 	struct desks desks;
 	struct signing signing;
 	struct httpd *httpd;
+	int64_t started, told_ms;	/* when it began to serve; when to write the state again */
 };
 
 /* ---- who is it ---- */
@@ -239,6 +241,25 @@ static int open_desks(struct front *f, const char *dir, struct err *e)
 	return rc;
 }
 
+/* What `handsel-ca status` tells of a daemon, in a file: no other way leads into it. */
+static void tell_state(struct front *f)
+{
+	struct signer_state s;
+	struct err e;
+	int rc;
+
+	if (clock_mono_ms() < f->told_ms)
+		return;
+	f->told_ms = clock_mono_ms() + STATE_EVERY_S * 1000;
+	pthread_mutex_lock(&f->signing.lock);
+	rc = signer_state(f->signing.signer, &s, &e);
+	pthread_mutex_unlock(&f->signing.lock);
+	if (rc == 0)
+		rc = state_write(f->signing.dir, &s, f->started, clock_utc(), &e);
+	if (rc < 0)
+		log_err(&e, "status");
+}
+
 /* Whoever finds this CA serving finds its lists, too. One that cannot be made now is no reason not to serve. */
 static int publish_all(struct front *f, struct err *e)
 {
@@ -268,8 +289,11 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 		put_identities(&conf, &f->desks);
 		f->httpd = httpd_start(&conf, e);
 	}
-	if (f->httpd)
+	if (f->httpd) {
+		f->started = clock_utc();
+		tell_state(f);
 		return f;
+	}
 	front_stop(f);
 	return NULL;
 }
@@ -303,6 +327,7 @@ void front_tick(struct front *f)
 {
 	for (size_t i = 0; i < f->desks.n; i++)
 		desk_tick(f->desks.of[i]);
+	tell_state(f);
 }
 
 int front_reload(struct front *f, struct err *e)
@@ -324,6 +349,8 @@ void front_stop(struct front *f)
 		httpd_stop(f->httpd);	/* waits for the answers, which the writers give */
 	while (f->desks.n)
 		desk_close(f->desks.of[--f->desks.n]);
+	if (f->started)
+		state_remove(f->signing.dir);
 	signing_stop(&f->signing);
 	free(f);
 }

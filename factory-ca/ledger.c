@@ -619,6 +619,25 @@ int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *
 	return rc < 0 ? -1 : 0;
 }
 
+/* ---- counts ---- */
+int ledger_counts(struct db *db, int (*each)(void *arg, const struct ledger_count *c), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT order_id, state, count(*) FROM request GROUP BY order_id, state ORDER BY order_id, state");
+	int rc;
+
+	while ((rc = db_step(s, e)) == 1) {
+		struct ledger_count c = { .n = col_int(s, 2) };
+
+		col_copy(s, 0, c.order, sizeof c.order);
+		col_copy(s, 1, c.state, sizeof c.state);
+		if (each(arg, &c) < 0) {
+			db_reset(s);
+			break;
+		}
+	}
+	return rc < 0 ? -1 : 0;
+}
+
 /* ---- revocations ---- */
 /* When it expires of its own, as its certificate says; 0 = never. */
 static int64_t expiry(const struct buf *der)

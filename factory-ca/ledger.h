@@ -118,6 +118,15 @@ struct ledger_row {
 int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *arg, const struct ledger_row *row),
 		void *arg, struct err *e);
 
+/* ---- counts ---- */
+struct ledger_count {
+	char order[CA_ID_MAX + 1];	/* "": of none */
+	char state[16];
+	int64_t n;
+};
+/* Of each order and state, by order. */
+int ledger_counts(struct db *db, int (*each)(void *arg, const struct ledger_count *c), void *arg, struct err *e);
+
 /* ---- revocations: of devices' or of units' certificates, numbered in the order in which they came ---- */
 struct ledger_revocation {
 	int64_t n;

@@ -145,6 +145,7 @@ static const struct cli_command commands[] = {
 	  takeover_options, 0, 0, cmd_takeover },
 	{ "rework", "--serial SERIAL --reason TEXT", "have a serial that has passed issued once more (factory)", rework_options,
 	  0, 0, cmd_rework },
+	{ "status", "", "orders, requests, revocation lists, and how the daemon does", NULL, 0, 0, cmd_status },
 	{ "crl", "[--of CA] [--pem] --out FILE", "make a revocation list", crl_options, 0, 0, cmd_crl },
 	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
 	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },

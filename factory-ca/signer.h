@@ -7,6 +7,7 @@
 #include "authority.h"
 #include "camsg.h"
 #include "device.h"
+#include "key.h"
 #include "x509.h"
 
 /* What a signer may be asked for, given when it starts: a front that is taken over can neither certify units nor
@@ -58,6 +59,20 @@ int signer_revoked(struct signer *s, const char *ca, enum crl_of of, const struc
 /* A list of all that it was told, good for valid_s from now, with a number above all before. Replaces *der. */
 int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e);
 
+/* ---- how it does ---- */
+#define POOL_TYPES 2
+struct pool_state {
+	enum key_type type;
+	uint32_t ready, room;		/* keys that wait, and how many may */
+	uint64_t made, made_ms;		/* ahead since it started, and the time that took */
+};
+struct signer_state {
+	uint64_t uptime_s;
+	struct pool_state pool[POOL_TYPES];
+	size_t n;
+};
+int signer_state(struct signer *s, struct signer_state *out, struct err *e);
+
 /* ---- the wire (doc/protocol-signer.md) ---- */
 enum signer_message {
 	SIGNER_HELLO = 1,
@@ -67,6 +82,7 @@ enum signer_message {
 	SIGNER_CLOSE,
 	SIGNER_REVOKED,
 	SIGNER_CRL,
+	SIGNER_STATE,
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };

@@ -284,3 +284,34 @@ int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_
 	buf_free(&answer);
 	return rc;
 }
+
+/* ---- how it does ---- */
+int signer_state(struct signer *s, struct signer_state *out, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	char name[16];
+	struct unpack u;
+	int rc;
+
+	*out = (struct signer_state){0};
+	pack_str(&question, OWN_CA);
+	rc = call(s, SIGNER_STATE, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	if (rc == 0) {
+		out->uptime_s = unpack_u64(&u);
+		out->n = unpack_u32(&u);
+		for (size_t i = 0; i < out->n && i < POOL_TYPES; i++) {
+			unpack_str(&u, name, sizeof name);
+			out->pool[i].type = key_type_parse(name);
+			out->pool[i].ready = unpack_u32(&u);
+			out->pool[i].room = unpack_u32(&u);
+			out->pool[i].made = unpack_u64(&u);
+			out->pool[i].made_ms = unpack_u64(&u);
+		}
+		if (out->n > POOL_TYPES || !unpack_done(&u))
+			rc = gone(e);
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}

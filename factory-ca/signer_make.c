@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "envelope.h"
 #include "log.h"
 #include "mem.h"
@@ -21,6 +22,7 @@ struct pool {
 	struct {
 		bool asked;		/* nobody pays for a type that nobody asks for */
 		size_t n;
+		uint64_t made, made_ms;	/* ahead, and how long that took */
 		struct key *key[POOL_KEYS];
 	} of[ARRAY_LEN(slow)];
 };
@@ -44,6 +46,7 @@ static void *fill(void *arg)
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
 		int i = emptiest(p);
+		int64_t began;
 		struct key *k;
 
 		if (i < 0) {
@@ -51,6 +54,7 @@ static void *fill(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&p->lock);
+		began = clock_mono_ms();
 		k = key_generate(slow[i], &e);
 		pthread_mutex_lock(&p->lock);
 		if (!k) {
@@ -58,6 +62,8 @@ static void *fill(void *arg)
 			p->of[i].asked = false;		/* until the next demand */
 		} else {
 			p->of[i].key[p->of[i].n++] = k;	/* this thread alone adds */
+			p->of[i].made++;
+			p->of[i].made_ms += (uint64_t)(clock_mono_ms() - began);
 		}
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -129,6 +135,20 @@ size_t pool_ready(struct pool *p, enum key_type type)
 		if (slow[i] == type)
 			n = p->of[i].n;
 	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+size_t pool_state(struct pool *p, struct pool_state *out, size_t max)
+{
+	size_t n = p && max >= ARRAY_LEN(slow) ? ARRAY_LEN(slow) : 0;
+
+	if (p)
+		pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct pool_state){ .type = slow[i], .ready = (uint32_t)p->of[i].n, .room = POOL_KEYS, .made = p->of[i].made,
+					      .made_ms = p->of[i].made_ms };
+	if (p)
+		pthread_mutex_unlock(&p->lock);
 	return n;
 }
 

@@ -28,6 +28,7 @@ struct server {
 	struct work_order **orders;	/* verified by this process */
 	size_t n_orders;
 	struct pool *pool;		/* RSA keys made ahead, of all CAs; NULL: an operator's signer */
+	int64_t started_ms;
 };
 
 struct servers {
@@ -350,6 +351,25 @@ static int on_crl(struct server *s, struct unpack *u, struct buf *answer, struct
 	return crl_sign(&s->build, s->db, clock_utc(), u, answer, e);
 }
 
+static int on_state(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	struct pool_state pool[POOL_TYPES];
+	size_t n = pool_state(s->pool, pool, POOL_TYPES);
+
+	if (!unpack_done(u))
+		return -2;
+	pack_u64(answer, (uint64_t)(clock_mono_ms() - s->started_ms) / 1000);
+	pack_u32(answer, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		pack_str(answer, key_type_name(pool[i].type));
+		pack_u32(answer, pool[i].ready);
+		pack_u32(answer, pool[i].room);
+		pack_u64(answer, pool[i].made);
+		pack_u64(answer, pool[i].made_ms);
+	}
+	return 0;
+}
+
 static int on_hello(struct servers *all, struct unpack *u, struct err *e)
 {
 	uint32_t version = unpack_u32(u);
@@ -376,6 +396,7 @@ static const struct {
 	{ SIGNER_CLOSE, FOR(SIGNER_FOR_OPERATOR), on_close },
 	{ SIGNER_REVOKED, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_revoked },
 	{ SIGNER_CRL, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_crl },
+	{ SIGNER_STATE, FOR(SIGNER_FOR_SERVE), on_state },
 };
 
 /* Each question begins with the CA that it is for. NULL: there is none. */
@@ -471,6 +492,7 @@ static int servers_load(struct servers *all, const char *dir, struct err *e)
 
 		s->ca = all->folders.of[all->n].name;
 		s->pool = all->pool;
+		s->started_ms = clock_mono_ms();
 		if (server_load(s, all->folders.of[all->n].path, e) < 0) {
 			server_free(s);
 			return -1;

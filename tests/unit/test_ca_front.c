@@ -16,6 +16,7 @@
 #include "httpc.h"
 #include "ledger.h"
 #include "mem.h"
+#include "state.h"
 #include "unit.h"
 
 #define SERIALS 12
@@ -474,6 +475,41 @@ static void test_lists(void)
 	device_free(&d);
 }
 
+/* ---- status ---- */
+static void test_status(void)
+{
+	struct signer_state s = { .uptime_s = 7, .n = 1, .pool = { { KEY_RSA3072, 3, 8, 20, 9000 } } };
+	char path[FILE_PATH];
+	struct state got;
+	struct err e;
+
+	CU_ASSERT_EQUAL(command("./handsel-ca --dir '%s' status --json >'%s/status' && cd '%s' && "
+				"grep -q '\"type\":\"requests\".*\"pending\":0,\"active\":1,' status && "
+				"grep -q '\"type\":\"order\",\"id\":\"WO-1\",\"state\":\"open\",\"used\":1,\"quota\":2,\"pending\":0' status && "
+				"grep -q '\"type\":\"crl\",\"of\":\"issuing\",\"number\":1' status && "
+				"grep -q '\"key_type\":\"rsa2048\",\"ready\":0,\"room\":8' status && "
+				"grep -q '\"serving\":true' status && test \"$(stat -c %%a factory/status.yaml)\" = 600",
+				factory, folder, folder),
+			0);
+	CU_ASSERT_EQUAL(command("./handsel-ca --dir '%s' status | grep -q '^serve *since 20..-.*its signer since [0-9]* s'", factory), 0);
+	CU_ASSERT_EQUAL(command("./handsel-ca --dir '%s' status | grep -q '^serve *does not run$'", customer), 0);
+	/* the file: written, read, silent for too long, damaged, gone */
+	CU_ASSERT_EQUAL(state_write(customer, &s, 1000, 2000, &e), 0);
+	CU_ASSERT_EQUAL(state_read(&got, customer, 2030, &e), 1);
+	CU_ASSERT(got.started == 1000 && got.written == 2000 && got.signer.uptime_s == 7 && got.signer.n == 1);
+	CU_ASSERT(got.signer.pool[0].type == KEY_RSA3072 && got.signer.pool[0].ready == 3 && got.signer.pool[0].room == 8);
+	CU_ASSERT(got.signer.pool[0].made == 20 && got.signer.pool[0].made_ms == 9000);
+	CU_ASSERT_EQUAL(state_read(&got, customer, 2031, &e), 0);
+	s.n = 0;
+	CU_ASSERT(state_write(customer, &s, 1000, 2000, &e) == 0 && state_read(&got, customer, 2000, &e) == 1 && got.signer.n == 0);
+	path_of(path, customer, "status.yaml");
+	CU_ASSERT_EQUAL(file_replace(path, "version: 1\nstarted: -1\n", 23, 0600, &e), 0);
+	CU_ASSERT(state_read(&got, customer, 2000, &e) == -1 && e.code == REASON_CONFIG);
+	CU_ASSERT_EQUAL(command("./handsel-ca --dir '%s' status >/dev/null 2>&1", customer), 2 << 8);
+	state_remove(customer);
+	CU_ASSERT_EQUAL(state_read(&got, customer, 2000, &e), 0);
+}
+
 /* A device that never confirms: after the pending time, read anew, its unit is the order's again. */
 static void test_lapse(void)
 {
@@ -614,7 +650,7 @@ static void test_clean(void)
 }
 
 UNIT_MAIN("ca front", { "init", test_init }, { "device", test_device }, { "station", test_station },
-	  { "stranger", test_stranger }, { "parameters", test_parameters }, { "http", test_http }, { "lists", test_lists },
+	  { "stranger", test_stranger }, { "parameters", test_parameters }, { "http", test_http }, { "lists", test_lists }, { "status", test_status },
 	  { "lapse", test_lapse }, { "overproduction", test_overproduction }, { "revoked unit", test_revoked_unit },
 	  { "node", test_node },
 	  { "clean", test_clean })

@@ -833,6 +833,7 @@ static void test_revocations(void)
 	CU_ASSERT(v[1].time == 1200 && v[1].expires == 0);
 	CU_ASSERT_EQUAL(db_begin(db, &e), 0);
 	CU_ASSERT_EQUAL(ledger_request_state(db, 3, CA_SUPERSEDED, "x", 2000, &e), 0);
+	CU_ASSERT(ledger_revocations(db, false, v[1].n, v + 2, 6, &n, &e) == 0 && n == 1 && strcmp(v[2].reason, "superseded") == 0);
 	CU_ASSERT_EQUAL(ledger_request_state(db, 3, CA_REVOKED, "superseded", 2100, &e), 0);
 	CU_ASSERT_EQUAL(ledger_request_state(db, 4, CA_REVOKED, "superseded", 2100, &e), 0);
 	CU_ASSERT_EQUAL(ledger_unit_revoke(db, "2a", "keyCompromise", 2200, &e), 1);

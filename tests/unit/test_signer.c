@@ -399,6 +399,7 @@ static void test_made(void)
 static void test_pool(void)
 {
 	struct pool *p = pool_new();
+	struct pool_state state[POOL_TYPES];
 	struct buf a = {0}, b = {0};
 	struct key *first, *second;
 	struct err e;
@@ -410,6 +411,11 @@ static void test_pool(void)
 		usleep(50000);
 	CU_ASSERT(pool_ready(p, KEY_RSA2048) >= 1);
 	CU_ASSERT_EQUAL(pool_ready(p, KEY_RSA3072), 0);
+	CU_ASSERT_EQUAL(pool_state(p, state, POOL_TYPES), 2);
+	CU_ASSERT(state[0].type == KEY_RSA2048 && state[0].ready >= 1 && state[0].made >= state[0].ready && state[0].room >= state[0].ready);
+	CU_ASSERT(state[0].made_ms > 0);
+	CU_ASSERT(state[1].type == KEY_RSA3072 && state[1].ready == 0 && state[1].made == 0 && state[1].made_ms == 0);
+	CU_ASSERT_EQUAL(pool_state(NULL, state, POOL_TYPES), 0);
 	second = pool_take(p, KEY_RSA2048, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(second);
 	CU_ASSERT(key_spki(first, &a, &e) == 0 && key_spki(second, &b, &e) == 0 && !buf_same(&a, &b));
@@ -585,6 +591,7 @@ static void test_permissions(void)
 		{ SIGNER_FOR_SERVE, SIGNER_UNIT },  { SIGNER_FOR_SERVE, SIGNER_ORDER },
 		{ SIGNER_FOR_SERVE, SIGNER_CLOSE },	{ SIGNER_FOR_SERVE, SIGNER_REVOKED },
 		{ SIGNER_FOR_SERVE, SIGNER_CRL },	{ SIGNER_FOR_OPERATOR, SIGNER_CRL },
+		{ SIGNER_FOR_SERVE, SIGNER_STATE },	{ SIGNER_FOR_OPERATOR, SIGNER_STATE },
 		{ SIGNER_FOR_SERVE, SIGNER_HELLO },
 		{ SIGNER_FOR_SERVE, 77 },		{ SIGNER_FOR_SERVE, SIGNER_SIGN },
 		{ SIGNER_FOR_OPERATOR, SIGNER_SIGN },

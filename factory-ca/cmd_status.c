@@ -1,0 +1,200 @@
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cmd.h"
+#include "crl.h"
+#include "ledger.h"
+#include "mem.h"
+#include "publish.h"
+#include "state.h"
+
+struct report {
+	const struct cli *c;
+	struct ledger_count *count;
+	size_t n;
+};
+
+/* ---- requests and orders ---- */
+static int collect(void *arg, const struct ledger_count *c)
+{
+	struct report *r = arg;
+
+	r->count = mem_grow(r->count, r->n + 1, sizeof *r->count);
+	r->count[r->n++] = *c;
+	return 0;
+}
+
+/* NULL: of all orders. */
+static int64_t count_of(const struct report *r, const char *order, const char *state)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if ((!order || strcmp(r->count[i].order, order) == 0) && strcmp(r->count[i].state, state) == 0)
+			n += r->count[i].n;
+	return n;
+}
+
+static void print_states(const struct report *r)
+{
+	static const char *const states[] = { "reserved", "pending", "active", "superseded", "revoked" };
+	struct jsonl *j = cli_json(r->c) ? jsonl_new("requests") : NULL;
+
+	if (!j)
+		printf("requests  ");
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		int64_t n = count_of(r, NULL, states[i]);
+
+		if (j)
+			jsonl_int(j, states[i], n);
+		else
+			printf(" %" PRId64 " %s%s", n, states[i], i + 1 < ARRAY_LEN(states) ? "," : "\n");
+	}
+	if (j)
+		jsonl_print(j);
+}
+
+static int print_order(void *arg, const struct ledger_order *o, const struct buf *cms)
+{
+	const struct report *r = arg;
+	int64_t pending = count_of(r, o->id, "pending");
+	struct jsonl *j;
+
+	if (!cli_json(r->c)) {
+		printf("order      %-20s %-11s %u of %u units, %" PRId64 " pending\n", o->id, order_state_name(o->state), o->used, o->quota,
+		       pending);
+		return 0;
+	}
+	j = jsonl_new("order");
+	jsonl_str(j, "id", o->id);
+	jsonl_str(j, "state", order_state_name(o->state));
+	jsonl_int(j, "used", o->used);
+	jsonl_int(j, "quota", o->quota);
+	jsonl_int(j, "pending", pending);
+	jsonl_print(j);
+	return 0;
+}
+
+/* ---- revocation lists, as they are published ---- */
+static int print_list(const struct office *o, const struct cli *c, enum crl_of of, struct err *e)
+{
+	struct ca_folder folder = {0};
+	char file[20], until[TEXT_TIME];
+	struct buf der = {0};
+	struct crl crl = {0};
+	struct jsonl *j;
+	struct err none;
+
+	snprintf(folder.path, sizeof folder.path, "%s", o->dir);
+	snprintf(file, sizeof file, "%s.crl", crl_name(of));
+	if (publisher_get(&folder, file, &der, &none) != 1) {	/* serve has never run */
+		if (!cli_json(c))
+			printf("CRL        %-20s none was published yet\n", crl_name(of));
+		return 0;
+	}
+	if (crl_parse(&crl, der.data, der.len, e) < 0) {
+		buf_free(&der);
+		return err_prefix(e, "%s/crl/%s", o->dir, file);
+	}
+	text_time(until, crl.next_update);
+	if (!cli_json(c)) {
+		printf("CRL        %-20s number %" PRIu64 ", %zu certificates, good until %s%s\n", crl_name(of), crl.number, crl.n, until,
+		       crl.next_update < clock_utc() ? ": OVER" : "");
+	} else {
+		j = jsonl_new("crl");
+		jsonl_str(j, "of", crl_name(of));
+		jsonl_int(j, "number", (int64_t)crl.number);
+		jsonl_int(j, "certificates", (int64_t)crl.n);
+		jsonl_str(j, "next_update", until);
+		jsonl_print(j);
+	}
+	crl_free(&crl);
+	buf_free(&der);
+	return 0;
+}
+
+/* ---- the daemon ---- */
+static double a_minute(const struct pool_state *p)
+{
+	return p->made_ms ? (double)p->made * 60000 / (double)p->made_ms : 0;
+}
+
+static void print_pool(const struct cli *c, const struct pool_state *p)
+{
+	struct jsonl *j;
+
+	if (!cli_json(c)) {
+		printf("pool       %-20s %u of %u keys ready, %" PRIu64 " made ahead", key_type_name(p->type), p->ready, p->room, p->made);
+		if (p->made_ms)
+			printf(", %.1f a minute", a_minute(p));
+		putchar('\n');
+		return;
+	}
+	j = jsonl_new("pool");
+	jsonl_str(j, "key_type", key_type_name(p->type));
+	jsonl_int(j, "ready", p->ready);
+	jsonl_int(j, "room", p->room);
+	jsonl_int(j, "made", (int64_t)p->made);
+	jsonl_real(j, "a_minute", a_minute(p));
+	jsonl_print(j);
+}
+
+static void print_daemon(const struct cli *c, const struct state *s, bool serves)
+{
+	char since[TEXT_TIME], seen[TEXT_TIME];
+	struct jsonl *j;
+
+	text_time(since, s->started);
+	text_time(seen, s->written);
+	for (size_t i = 0; serves && i < s->signer.n; i++)
+		print_pool(c, &s->signer.pool[i]);
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_bool(j, "serving", serves);
+		jsonl_str(j, "since", serves ? since : "");
+		jsonl_int(j, "signer_uptime", serves ? (int64_t)s->signer.uptime_s : 0);
+		jsonl_print(j);
+	} else if (serves) {
+		printf("serve      since %s; its signer since %" PRIu64 " s, as of %s\n", since, s->signer.uptime_s, seen);
+	} else {
+		printf("serve      does not run%s%s\n", s->written ? "; it was seen last at " : "", s->written ? seen : "");
+	}
+}
+
+static int report(struct office *o, const struct cli *c, struct err *e)
+{
+	struct report r = { .c = c };
+	struct state s;
+	int serves = -1, rc = ledger_counts(o->ledger, collect, &r, e);
+
+	if (rc == 0) {
+		print_states(&r);
+		rc = ledger_order_list(o->ledger, print_order, &r, e);
+	}
+	for (int of = 0; of < CRL_KINDS && rc == 0; of++)
+		rc = print_list(o, c, (enum crl_of)of, e);
+	if (rc == 0)
+		serves = state_read(&s, cli_dir(c), clock_utc(), e);
+	if (serves >= 0)
+		print_daemon(c, &s, serves == 1);
+	free(r.count);
+	return serves < 0 ? -1 : 0;
+}
+
+enum cli_exit cmd_status(const struct cli *c)
+{
+	struct office o;
+	struct err e;
+	int rc;
+
+	if (office_open(&o, c, &e) < 0)
+		return cli_fail(c, &e);
+	rc = report(&o, c, &e);
+	office_close(&o);
+	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+}
