@@ -1,53 +1,16 @@
 #include <config.h>
 
-#include <stdio.h>
-
 #include "cmd.h"
 #include "diagnose.h"
 
-static void print_line(void *arg, const char *step, enum finding finding, enum reason code, const char *text)
+static void print(void *json, const char *step, enum finding finding, enum reason code, const char *text)
 {
-	static const char marks[] = "v!x-";
-
-	if (code == REASON_OK)
-		printf(" %c %-11s %s\n", marks[finding], step, text);
-	else
-		printf(" %c %-11s %s %s\n", marks[finding], step, reason_id(code), text);
-}
-
-static void print_json(void *arg, const char *step, enum finding finding, enum reason code, const char *text)
-{
-	static const char *const names[] = { "good", "doubt", "bad", "not-tried" };
-	struct jsonl *j = jsonl_new("check");
-
-	jsonl_str(j, "step", step);
-	jsonl_str(j, "finding", names[finding]);
-	if (code != REASON_OK)
-		jsonl_str(j, "code", reason_id(code));
-	jsonl_str(j, "text", text);
-	jsonl_print(j);
+	finding_print(*(const bool *)json, step, finding, code, text);
 }
 
 enum cli_exit cmd_check(const struct cli *c)
 {
-	enum reason code = diagnose(cli_dir(c), cli_get(c, "node"), cli_json(c) ? print_json : print_line, NULL);
-	const struct reason_info *r = reason_info(code);
+	bool json = cli_json(c);
 
-	if (cli_json(c)) {
-		struct jsonl *j = jsonl_new("result");
-
-		jsonl_bool(j, "good", code == REASON_OK);
-		if (code != REASON_OK) {
-			jsonl_str(j, "code", r->id);
-			jsonl_str(j, "reason", r->name);
-			jsonl_str(j, "who", r->who);
-			jsonl_str(j, "action", r->action);
-		}
-		jsonl_print(j);
-	} else if (code == REASON_OK) {
-		printf("Advice: nothing is in the way.\n");
-	} else {
-		printf("Advice: %s %s (%s): %s.\n", r->id, r->text, r->who, r->action);
-	}
-	return code == REASON_OK ? EXIT_DONE : cli_exit_of(code);
+	return finding_advice(json, diagnose(cli_dir(c), cli_get(c, "node"), print, &json));
 }

@@ -2,10 +2,9 @@
 #ifndef HANDSEL_DIAGNOSE_H
 #define HANDSEL_DIAGNOSE_H
 
+#include "finding.h"
 #include "node.h"
 #include "store.h"
-
-enum finding { FINDING_GOOD, FINDING_DOUBT, FINDING_BAD, FINDING_NOT_TRIED };
 
 /* Called for each step in order; code is REASON_OK unless the finding is bad or in doubt. */
 typedef void diagnose_report(void *arg, const char *step, enum finding finding, enum reason code, const char *text);

@@ -29,6 +29,12 @@ static const struct cli_option wait_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct cli_option doctor_options[] = {
+	{ "order", "ID", "the work order that is to be done", false },
+	{ "model", "FILE", "the device model, YAML", false },
+	{ NULL, NULL, NULL, false },
+};
+
 static const struct cli_command commands[] = {
 	{ "init", "--name NAME --ca URL --root FILE", "make this folder a station: key, request and settings",
 	  init_options, 0, 0, cmd_init },
@@ -39,6 +45,7 @@ static const struct cli_command commands[] = {
 	{ "slots list", "", "slots, their ports, and what is plugged in where", NULL, 0, 0, cmd_slots_list },
 	{ "slots test", "[--timeout SECONDS]", "plug a device into each slot, in any order: 0 all were seen, 1 not", wait_options, 0,
 	  0, cmd_slots_test },
+	{ "doctor", "[--order ID] [--model FILE]", "what stands in the way of work, and what to do", doctor_options, 0, 0, cmd_doctor },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };
 

@@ -40,6 +40,7 @@ const char *station_slot(const struct station *s, const char *port);
 struct cli;
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
+enum cli_exit cmd_doctor(const struct cli *c);
 enum cli_exit cmd_slots_learn(const struct cli *c);
 enum cli_exit cmd_slots_list(const struct cli *c);
 enum cli_exit cmd_slots_test(const struct cli *c);
