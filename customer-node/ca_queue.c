@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "log.h"
 #include "mem.h"
+#include "recover.h"
 #include "rules.h"
 
 #define CALL_MS 8000		/* one message: a device's request that waits for the one before still gets its answer in time */
@@ -33,7 +34,7 @@ struct ca_queue {
 	struct ca_job *first, **last;	/* under the lock, likewise the next three */
 	bool tell, stopping, told;
 	/* the thread's own */
-	bool need_chain, failing;
+	bool need_chain, need_ready, failing;
 	int64_t retry_at, retry_ms;
 	struct outbox_row row[LIMIT_BATCH];
 	size_t n_rows;
@@ -71,6 +72,7 @@ struct told {
 		uint32_t highest;
 	} row[LIMIT_BATCH];
 	size_t n;
+	int64_t mark;				/* that the CA has now */
 	int rc;
 	struct err e;
 };
@@ -90,7 +92,7 @@ static int told_run(struct writer_job *job, struct db *db, struct err *e)
 		if (rc < 0)
 			return -1;
 	}
-	return 0;
+	return store_mark_prune(db, t->mark, e);
 }
 
 static void told_done(struct writer_job *job, int rc, const struct err *e)
@@ -186,6 +188,8 @@ static void send_message(struct ca_queue *q)
 	struct err e;
 	int rc;
 
+	if (store_mark_last(q->db, &t->mark, m->mark, &e) < 0)	/* after what the message tells was read */
+		log_err(&e, "mark");
 	for (size_t i = 0; i < q->n_rows; i++)	/* a revocation goes before the next issue of its device */
 		put_row(m, &q->row[i]);
 	for (size_t i = 0; i < q->n_jobs; i++)
@@ -230,6 +234,112 @@ static void ask_chain(struct ca_queue *q)
 	ca_reply_free(r);
 }
 
+/* ---- is this the database that the CA has worked with? ---- */
+struct page {
+	struct writer_job job;		/* first */
+	struct ca_queue *q;
+	struct ca_answer a;
+	bool begin;
+	size_t learned;
+	int rc;
+	struct err e;
+};
+
+static int page_run(struct writer_job *job, struct db *db, struct err *e)
+{
+	struct page *p = (struct page *)job;
+	enum learned l;
+
+	if (p->begin)
+		return recover_begin(db, clock_utc(), e);
+	p->learned = 0;
+	for (size_t i = 0; i < p->a.n_known; i++) {
+		if (recover_learn(db, &p->a.known[i], true, "node", clock_utc(), &l, e) < 0)
+			return -1;
+		p->learned += l != LEARNED_NOTHING;
+	}
+	FAULT("node.recover.learned");
+	return p->a.next ? 0 : recover_end(db, p->a.mark, "node", clock_utc(), e);
+}
+
+static void page_done(struct writer_job *job, int rc, const struct err *e)
+{
+	struct page *p = (struct page *)job;
+	struct ca_queue *q = p->q;
+
+	pthread_mutex_lock(&q->lock);
+	p->rc = rc;
+	if (rc < 0)
+		p->e = *e;
+	q->told = true;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static int page_write(struct page *p, struct err *e)
+{
+	struct ca_queue *q = p->q;
+
+	p->job = (struct writer_job){ .run = page_run, .done = page_done };
+	writer_submit(q->conf.writer, &p->job);
+	pthread_mutex_lock(&q->lock);
+	while (!q->told)
+		pthread_cond_wait(&q->wake, &q->lock);
+	q->told = false;
+	pthread_mutex_unlock(&q->lock);
+	if (p->rc < 0)
+		*e = p->e;
+	return p->rc;
+}
+
+/* All that the CA knows of our ids, a page a commit; cut off anywhere it begins anew. */
+static int take_over(struct ca_queue *q, struct err *e)
+{
+	struct page p = { .q = q, .begin = true };
+	int64_t after = 0;
+	size_t total = 0;
+	int rc;
+
+	log_error("the authorization database is older than what the CA has worked with; the node answers E51 until it has taken over "
+		  "what the CA knows");
+	rc = page_write(&p, e);
+	p.begin = false;
+	do {
+		if (rc == 0)
+			rc = recover_ask(&q->client, true, after, &p.a, e);
+		FAULT("node.recover.asked");
+		if (rc == 0)
+			rc = page_write(&p, e);
+		total += p.learned;
+		after = p.a.next;
+		ca_answer_free(&p.a);
+	} while (rc == 0 && after);
+	if (rc == 0)
+		log_warn("taken over from the CA: %zu request ids; `handsel-node devices` shows the devices", total);
+	return rc;
+}
+
+static void ask_ready(struct ca_queue *q)
+{
+	struct ca_answer a = {0};
+	struct err e;
+	int rc = recover_ask(&q->client, false, 0, &a, &e);
+
+	if (rc == 0)
+		rc = recover_judge(q->db, a.mark, &e);
+	if (rc == 0)
+		rc = take_over(q, &e) < 0 ? -1 : 1;
+	ca_answer_free(&a);
+	if (rc < 0) {
+		note_failure(q, &e);
+		return;
+	}
+	note_success(q);
+	q->need_ready = false;
+	FAULT("node.recovered");
+	q->conf.ready(q->conf.arg);
+}
+
 /* ---- the thread ---- */
 static void wait_until(struct ca_queue *q, int64_t ms)
 {
@@ -254,7 +364,7 @@ static bool wait_for_work(struct ca_queue *q)
 	int64_t poll = clock_mono_ms() + POLL_MS;
 	bool go_on;
 
-	if (q->need_chain)
+	if (q->need_chain || q->need_ready)
 		poll = q->retry_at;
 	else if (poll < q->retry_at)
 		poll = q->retry_at;
@@ -306,6 +416,10 @@ static void *loop(void *arg)
 	while (wait_for_work(q)) {
 		if (q->need_chain && clock_mono_ms() >= q->retry_at)
 			ask_chain(q);
+		if (q->need_ready && clock_mono_ms() >= q->retry_at)
+			ask_ready(q);
+		if (q->need_ready)
+			continue;
 		do {
 			take_rows(q);
 			take_jobs(q);
@@ -323,17 +437,21 @@ static int connect_ca(void *arg, struct err *e)
 	return tcp_connect(u->host, u->port, clock_mono_ms() + CONNECT_MS, e);
 }
 
-static int start_thread(struct ca_queue *q, struct err *e)
+static void init_lock(struct ca_queue *q)
 {
 	pthread_condattr_t attr;
-	int rc;
 
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&q->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	rc = pthread_create(&q->thread, NULL, loop, q);
+}
+
+static int start_thread(struct ca_queue *q, struct err *e)
+{
+	int rc = pthread_create(&q->thread, NULL, loop, q);
+
 	return rc == 0 ? 0 : err_set(e, REASON_INTERNAL, "cannot start the CA-client's thread: %s", strerror(rc));
 }
 
@@ -344,13 +462,16 @@ struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
 	q->conf = *conf;
 	q->url = conf->node->ca;
 	q->last = &q->first;
-	q->need_chain = true;
+	q->need_chain = q->need_ready = true;
 	q->client = (struct ca_client){ .connect = connect_ca, .arg = &q->url, .host = q->url.host, .ca = conf->node->ca_id,
 					.chain = &conf->own->chain,
 					.key = conf->own->key, .trust = conf->trust, .timeout_ms = CALL_MS };
+	init_lock(q);
 	if (conf->chain_now)
 		ask_chain(q);
 	q->db = store_open(conf->db_path, e);
+	if (q->db && !q->failing)
+		ask_ready(q);
 	if (q->db && start_thread(q, e) == 0)
 		return q;
 	ca_client_close(&q->client);

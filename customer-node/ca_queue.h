@@ -19,6 +19,9 @@ struct ca_queue_conf {
 	 * if the CA answers at once, within ca_queue_start(). */
 	bool chain_now;
 	void (*chain)(void *arg, const struct chain *cas);
+	/* The database is what the CA has worked with, or has become so (recover.h); until then nothing is told to the CA. At once
+	 * within ca_queue_start(), if the CA answers, else in the queue's thread. */
+	void (*ready)(void *arg);
 	void *arg;
 };
 struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e);

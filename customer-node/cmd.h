@@ -18,10 +18,11 @@ enum cli_exit cmd_devices_release(const struct cli *c);
 enum cli_exit cmd_devices_block(const struct cli *c);
 enum cli_exit cmd_devices_unblock(const struct cli *c);
 enum cli_exit cmd_explain(const struct cli *c);
+enum cli_exit cmd_reconcile(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
 
 extern const struct cli_option release_options[], device_options[], init_options[], request_options[], accept_options[],
-	serve_options[];
+	reconcile_options[], serve_options[];
 
 /* "operator:NAME" of the person at the terminal, for the audit. */
 const char *cmd_actor(void);

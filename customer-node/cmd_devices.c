@@ -239,7 +239,12 @@ static enum cli_exit act(const struct cli *c,
 	int rc = db ? db_begin(db, &e) : -1;
 
 	if (rc == 0) {
-		rc = find(c, db, &v, &e);
+		rc = store_recovering_get(db, &e);
+		if (rc == 1)
+			rc = err_set(&e, REASON_CA_UNAVAILABLE, "the database was put back from a backup and has yet to take over what the "
+				     "CA knows; see handsel-node reconcile");
+		if (rc == 0)
+			rc = find(c, db, &v, &e);
 		if (rc == 0)
 			rc = what(db, c, &v, &e);
 		FAULT("node.acting");

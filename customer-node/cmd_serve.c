@@ -56,8 +56,15 @@ static void tick_done(struct writer_job *job, int rc, const struct err *e)
 /* Whoever became pending since the last tick is charged a whole one, so the limit has one more: none lapses early. */
 static void tick(struct server *s, int64_t seconds, int64_t period)
 {
-	struct tick *t = mem_new(1, sizeof *t);
+	struct tick *t;
+	bool ready;
 
+	pthread_mutex_lock(&s->lock);
+	ready = s->ready;
+	pthread_mutex_unlock(&s->lock);
+	if (!ready)	/* what lapses by an old database may have been confirmed */
+		return;
+	t = mem_new(1, sizeof *t);
 	t->s = s;
 	t->job = (struct writer_job){ .run = tick_run, .done = tick_done };
 	t->seconds = seconds;
@@ -106,7 +113,7 @@ static int open_databases(struct server *s, struct err *e)
 	char path[FILE_PATH];
 
 	if (file_join(path, e, s->dir, NODE_DB) < 0 || !(s->db = store_open(path, e)) || store_outbox_restart(s->db, e) < 0 ||
-	    !(s->reader = store_open(path, e)))
+	    store_hold_certified(s->db, e) < 0 || !(s->reader = store_open(path, e)))
 		return -1;
 	s->writer = writer_start(s->db, NULL, e);
 	return s->writer ? 0 : -1;
@@ -115,7 +122,7 @@ static int open_databases(struct server *s, struct err *e)
 static int start_queue(struct server *s, struct err *e)
 {
 	struct ca_queue_conf conf = { .node = &s->conf, .own = &s->own, .trust = s->trust, .writer = s->writer,
-				      .chain_now = s->cacerts.len == 0, .chain = server_chain, .arg = s };
+				      .chain_now = s->cacerts.len == 0, .chain = server_chain, .ready = server_ready, .arg = s };
 	char path[FILE_PATH];
 
 	if (file_join(path, e, s->dir, NODE_DB) < 0)

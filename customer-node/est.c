@@ -202,18 +202,19 @@ static void get_csrattrs(struct server *s, struct http_req *r, const struct rule
 static const struct route {
 	const char *path, *method;
 	bool identity;			/* the peer must be known */
+	bool acts;			/* not before the node is sure of its database */
 	void (*handle)(struct server *s, struct http_req *r, const struct rules_peer *id);
 } routes[] = {
-	{ "/.well-known/est/cacerts", "GET", false, get_cacerts },
-	{ "/.well-known/est/csrattrs", "GET", false, get_csrattrs },
+	{ "/.well-known/est/cacerts", "GET", false, false, get_cacerts },
+	{ "/.well-known/est/csrattrs", "GET", false, false, get_csrattrs },
 	/* Some clients ask simplereenroll with a factory certificate: the certificate decides, not the path. */
-	{ "/.well-known/est/simpleenroll", "POST", true, enrol_begin },
-	{ "/.well-known/est/simplereenroll", "POST", true, enrol_begin },
-	{ "/.well-known/est/serverkeygen", "POST", true, keygen_begin },
-	{ "/.well-known/handsel/confirm", "POST", true, confirm_begin },
-	{ "/.well-known/handsel/voucher", "GET", true, voucher_get },
+	{ "/.well-known/est/simpleenroll", "POST", true, true, enrol_begin },
+	{ "/.well-known/est/simplereenroll", "POST", true, true, enrol_begin },
+	{ "/.well-known/est/serverkeygen", "POST", true, true, keygen_begin },
+	{ "/.well-known/handsel/confirm", "POST", true, true, confirm_begin },
+	{ "/.well-known/handsel/voucher", "GET", true, false, voucher_get },
 	/* Its credential may be revoked or over by now, and who knows the hash knows the certificate. */
-	{ "/.well-known/handsel/release", "GET", false, release_answer },
+	{ "/.well-known/handsel/release", "GET", false, false, release_answer },
 };
 
 static const struct route *find_route(struct server *s, struct http_req *r)
@@ -241,11 +242,12 @@ void server_handle(void *arg, struct http_req *r)
 	const struct route *route;
 	struct rules_peer id;
 	struct err e;
-	bool stopping;
+	bool stopping, ready;
 
 	pthread_mutex_lock(&s->lock);
 	s->busy++;
 	stopping = s->stopping;
+	ready = s->ready;
 	pthread_mutex_unlock(&s->lock);
 	if (stopping) {
 		err_set(&e, REASON_CA_UNAVAILABLE, "the node is stopping; ask again");
@@ -263,6 +265,9 @@ void server_handle(void *arg, struct http_req *r)
 			send_error(s, r, 401, &peer->why);
 		else
 			answer_error(s, r, &peer->why);
+	} else if (route->acts && !ready) {
+		err_set(&e, REASON_CA_UNAVAILABLE, "the node compares its database with the customer's CA first; ask again");
+		answer_error(s, r, &e);
 	} else {
 		id = peer->id;
 		snprintf(id.remote, sizeof id.remote, "%s", http_remote(r));
@@ -341,4 +346,13 @@ void server_chain(void *arg, const struct chain *cas)
 		buf_set(&s->cacerts, der.data, der.len);
 	pthread_mutex_unlock(&s->lock);
 	buf_free(&der);
+}
+
+void server_ready(void *arg)
+{
+	struct server *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	s->ready = true;
+	pthread_mutex_unlock(&s->lock);
 }

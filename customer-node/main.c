@@ -21,6 +21,8 @@ static const struct cli_command commands[] = {
 	  cmd_devices_block },
 	{ "devices unblock", "SERIAL", "takes a block back", device_options, 1, 1, cmd_devices_unblock },
 	{ "explain", "SERIAL", "why a device is let in or refused", device_options, 1, 1, cmd_explain },
+	{ "reconcile", "[--apply]", "after a restore: shows what the CA knows better; 0 nothing, 1 something", reconcile_options, 0, 0,
+	  cmd_reconcile },
 	{ "config check", "", "checks configuration, keys, certificates and allowlist", NULL, 0, 0, cmd_config_check },
 	{ "serve", "", "the daemon", serve_options, 0, 0, cmd_serve },
 	{ 0 },

@@ -34,11 +34,43 @@ static bool is_spent(const struct node_device *dev, const struct node_request *s
 					     strcmp(shown->cause, "superseded") == 0 || strcmp(shown->cause, "lapsed") == 0);
 }
 
+/* The device has the new one: the old is good for repeating that only, and revoked at the CA before the new one is told active. */
+static int retire(struct db *db, const struct node_device *dev, const char *id, int64_t now, struct err *e)
+{
+	struct node_request old = {0};
+	int rc = *id ? store_request_get(db, id, &old, e) : 0;
+
+	if (rc == 1 && old.state == NODE_ACTIVE)
+		rc = store_request_state(db, id, NODE_SUPERSEDED, "renewed", now, e) < 0 ||
+		     store_outbox_cancel(db, dev->n, e) < 0 ||
+		     store_outbox_add(db, OUTBOX_REVOKE, dev->n, &old.id, "superseded", e) < 0 ||
+		     rules_audit_request(db, now, "node", "supersede", &dev->id, &old.id, "", e) < 0 ? -1 : 0;
+	node_request_free(&old);
+	return rc < 0 ? -1 : 0;
+}
+
+/* The device has it, or is taken to have it: commit first, tell the CA then. */
+static int activate(struct db *db, struct node_device *dev, const struct node_request *r, int64_t now, struct decision *d,
+		    struct err *e)
+{
+	snprintf(dev->active, sizeof dev->active, "%s", r->id.id);
+	dev->pending[0] = 0;
+	dev->onboarded = dev->seen = now;
+	if (!r->renews[0])
+		dev->used = 0;
+	dev->refused = REASON_OK;	/* the audit keeps it */
+	d->outbox = true;
+	return store_device_put(db, dev, e) < 0 || retire(db, dev, r->renews, now, e) < 0 ||
+	       store_outbox_add(db, OUTBOX_CONFIRM, dev->n, &r->id, "", e) < 0 ||
+	       rules_audit_request(db, now, "node", "active", &dev->id, &r->id, "", e) < 0 ? -1 : 0;
+}
+
 /* A customer credential must be one of this node, for this device, and alive, or it was superseded by the very request of that
  * id. 1: it is, or it is a factory credential; 0: why. */
 static int judge_shown(struct db *db, const struct rules_peer *peer, struct node_device *dev, struct node_request *shown,
-		       const char *id, int64_t now, struct err *why, struct err *e)
+		       const char *id, int64_t now, struct decision *d, struct err *e)
 {
+	struct err *why = &d->why;
 	int rc;
 
 	if (!peer->customer)
@@ -56,6 +88,11 @@ static int judge_shown(struct db *db, const struct rules_peer *peer, struct node
 			"a customer credential of device %s that was %s is in use; two units may have one memory", dev->id.serial,
 			shown->cause[0] ? shown->cause : node_state_name(shown->state));
 		return 0;
+	}
+	if (shown->state == NODE_CERTIFIED) {	/* it has switched: its confirm was lost with a disk, and its use counts for it */
+		if (store_request_state(db, shown->id.id, NODE_ACTIVE, "", now, e) < 0 || activate(db, dev, shown, now, d, e) < 0)
+			return -1;
+		shown->state = NODE_ACTIVE;
 	}
 	if (shown->state != NODE_ACTIVE && shown->state != NODE_SUPERSEDED) {
 		err_set(why, REASON_BLOCKED, "this customer credential of device %s is not good any more (%s)", dev->id.serial,
@@ -212,7 +249,7 @@ static int bind_write(struct bind *b)
 
 static int bind_judge_shown(struct bind *b)
 {
-	int rc = judge_shown(b->db, b->ask->peer, &b->dev, &b->shown, b->ask->request.id, b->ask->now, &b->d->why, b->e);
+	int rc = judge_shown(b->db, b->ask->peer, &b->dev, &b->shown, b->ask->request.id, b->ask->now, b->d, b->e);
 
 	return rc == 0 ? refuse(b) : rc;
 }
@@ -253,37 +290,6 @@ int rules_bind(struct db *db, const struct rules_ask *ask, struct decision *d, s
 }
 
 /* ---- the CA has answered ---- */
-/* The device has the new one: the old is good for repeating that only, and revoked at the CA before the new one is told active. */
-static int retire(struct db *db, const struct node_device *dev, const char *id, int64_t now, struct err *e)
-{
-	struct node_request old = {0};
-	int rc = *id ? store_request_get(db, id, &old, e) : 0;
-
-	if (rc == 1 && old.state == NODE_ACTIVE)
-		rc = store_request_state(db, id, NODE_SUPERSEDED, "renewed", now, e) < 0 ||
-		     store_outbox_cancel(db, dev->n, e) < 0 ||
-		     store_outbox_add(db, OUTBOX_REVOKE, dev->n, &old.id, "superseded", e) < 0 ||
-		     rules_audit_request(db, now, "node", "supersede", &dev->id, &old.id, "", e) < 0 ? -1 : 0;
-	node_request_free(&old);
-	return rc < 0 ? -1 : 0;
-}
-
-/* The device has it, or is taken to have it: commit first, tell the CA then. */
-static int activate(struct db *db, struct node_device *dev, const struct node_request *r, int64_t now, struct decision *d,
-		    struct err *e)
-{
-	snprintf(dev->active, sizeof dev->active, "%s", r->id.id);
-	dev->pending[0] = 0;
-	dev->onboarded = dev->seen = now;
-	if (!r->renews[0])
-		dev->used = 0;
-	dev->refused = REASON_OK;	/* the audit keeps it */
-	d->outbox = true;
-	return store_device_put(db, dev, e) < 0 || retire(db, dev, r->renews, now, e) < 0 ||
-	       store_outbox_add(db, OUTBOX_CONFIRM, dev->n, &r->id, "", e) < 0 ||
-	       rules_audit_request(db, now, "node", "active", &dev->id, &r->id, "", e) < 0 ? -1 : 0;
-}
-
 static int request_and_device(struct db *db, const char *id, struct node_request *r, struct node_device *dev, struct err *e)
 {
 	int rc = store_request_get(db, id, r, e);
@@ -366,7 +372,9 @@ static int confirm_decide(struct db *db, struct node_device *dev, struct node_re
 	int rc = authz_blocked(db, dev, &d->why, e);	/* asked once more: an admin may have acted meanwhile */
 
 	if (rc == 1)
-		rc = judge_shown(db, peer, dev, &shown, id, now, &d->why, e);
+		rc = judge_shown(db, peer, dev, &shown, id, now, d, e);
+	if (strcmp(shown.id.id, r->id.id) == 0)
+		r->state = shown.state;
 	node_request_free(&shown);
 	if (rc <= 0) {
 		d->verdict = VERDICT_REFUSED;

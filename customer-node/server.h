@@ -33,6 +33,7 @@ struct server {
 	struct buf cacerts;			/* certs-only DER; empty until the CA gave its chain */
 	size_t busy;				/* requests without an answer yet */
 	bool stopping;
+	bool ready;				/* what is here is what the CA has worked with: ca_queue.h */
 };
 
 /* httpd.h: peer(), peer_free(), handle(). arg is the server. */
@@ -42,6 +43,7 @@ void server_handle(void *arg, struct http_req *r);
 
 /* ca_queue.h: chain(). Also for the one read from the disk. */
 void server_chain(void *arg, const struct chain *cas);
+void server_ready(void *arg);
 
 /* ---- est.c: answers, protocol-est 4 ---- */
 bool answer_is_temporary(enum reason code);	/* 503: the same request again, later */

@@ -52,6 +52,15 @@ static const char *const migrations[] = {
 	"CREATE TABLE pattern(n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, serial TEXT NOT NULL, last TEXT NOT NULL,"
 	" manufacturer TEXT NOT NULL, model TEXT NOT NULL, blocked INTEGER NOT NULL, expires INTEGER NOT NULL,"
 	" note TEXT NOT NULL, line INTEGER NOT NULL);",
+	/* held: learnt from the CA as pending, so perhaps confirmed. mark: a random one for each change that the CA may come to hear
+	 * of, see recover.h; those before the last one that the CA has are not kept. */
+	"ALTER TABLE request ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE recovering(one INTEGER PRIMARY KEY CHECK(one = 1));"
+	"CREATE TABLE mark(n INTEGER PRIMARY KEY AUTOINCREMENT, mark BLOB NOT NULL);"
+	"INSERT INTO mark VALUES(NULL, randomblob(8));"
+	"CREATE TRIGGER mark_request AFTER INSERT ON request BEGIN INSERT INTO mark VALUES(NULL, randomblob(8)); END;"
+	"CREATE TRIGGER mark_state AFTER UPDATE OF state ON request BEGIN INSERT INTO mark VALUES(NULL, randomblob(8)); END;"
+	"CREATE TRIGGER mark_outbox AFTER INSERT ON outbox BEGIN INSERT INTO mark VALUES(NULL, randomblob(8)); END;",
 };
 
 struct db *store_open(const char *path, struct err *e)
@@ -207,7 +216,7 @@ void node_request_free(struct node_request *r)
 	memset(r, 0, sizeof *r);
 }
 
-#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause, made, encrypted_key, renews"
+#define REQUEST_COLUMNS "id, device, generation, state, plain, spki, certificate, sha256, cause, made, encrypted_key, renews, held"
 
 static int get_request(struct stmt *s, struct node_request *r, struct err *e)
 {
@@ -228,6 +237,7 @@ static int get_request(struct stmt *s, struct node_request *r, struct err *e)
 	r->made = col_int(s, 9) != 0;
 	col_blob(s, 10, &r->encrypted_key);
 	col_copy(s, 11, r->renews, sizeof r->renews);
+	r->held = col_int(s, 12) != 0;
 	db_reset(s);
 	return 1;
 }
@@ -258,7 +268,7 @@ int store_request_add(struct db *db, const struct node_request *r, int64_t now, 
 	bind_int(s, 3, r->id.generation);
 	bind_int(s, 4, r->state);
 	bind_int(s, 5, r->plain);
-	bind_blob(s, 6, r->spki.data, r->spki.len);
+	bind_blob(s, 6, r->spki.len ? r->spki.data : (const void *)"", r->spki.len);
 	bind_int(s, 7, now);
 	bind_int(s, 8, now);
 	bind_int(s, 9, r->made);
@@ -289,6 +299,20 @@ int store_request_state(struct db *db, const char *id, enum node_state state, co
 	bind_int(s, 3, now);
 	bind_text(s, 4, id);
 	return db_run(s, e);
+}
+
+int store_request_hold(struct db *db, const char *id, bool held, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET held = ? WHERE id = ?");
+
+	bind_int(s, 1, held);
+	bind_text(s, 2, id);
+	return db_run(s, e);
+}
+
+int store_hold_certified(struct db *db, struct err *e)
+{
+	return db_run(db_stmt(db, "UPDATE request SET held = 1 WHERE state = 1 AND plain = 0 AND held = 0"), e);
 }
 
 int store_superseded_end(struct db *db, int64_t device, const char *cause, int64_t now, struct err *e)
@@ -355,7 +379,8 @@ int store_pending_any(struct db *db, struct err *e)
 
 int store_pending_add(struct db *db, int64_t seconds, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "UPDATE request SET waited = waited + ? WHERE state IN (0, 1) AND plain = 0");
+	struct stmt *s = db_stmt(db, "UPDATE request SET waited = waited + ?"
+				     " WHERE state IN (0, 1) AND plain = 0 AND held = 0");
 
 	bind_int(s, 1, seconds);
 	return db_run(s, e);
@@ -364,7 +389,7 @@ int store_pending_add(struct db *db, int64_t seconds, struct err *e)
 int store_pending_over(struct db *db, int64_t limit, struct node_request *r, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT " REQUEST_COLUMNS
-				     " FROM request WHERE state IN (0, 1) AND plain = 0 AND waited >= ? LIMIT 1");
+				     " FROM request WHERE state IN (0, 1) AND plain = 0 AND held = 0 AND waited >= ? LIMIT 1");
 
 	bind_int(s, 1, limit);
 	return get_request(s, r, e);
@@ -437,6 +462,24 @@ int store_outbox_later(struct db *db, int64_t n, int64_t due, struct err *e)
 	return db_run(s, e);
 }
 
+int store_outbox_has(struct db *db, enum outbox_kind kind, const char *request, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM outbox WHERE kind = ? AND request = ? LIMIT 1");
+
+	bind_int(s, 1, kind);
+	bind_text(s, 2, request);
+	return step_bool(s, e);
+}
+
+int store_outbox_drop(struct db *db, enum outbox_kind kind, const char *request, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "DELETE FROM outbox WHERE kind = ? AND request = ?");
+
+	bind_int(s, 1, kind);
+	bind_text(s, 2, request);
+	return db_run(s, e);
+}
+
 int store_outbox_restart(struct db *db, struct err *e)
 {
 	return db_run(db_stmt(db, "UPDATE outbox SET due = 0 WHERE due > 0"), e);
@@ -453,6 +496,57 @@ int store_outbox_count(struct db *db, int64_t device, struct err *e)
 	n = (int)col_int(s, 0);
 	db_reset(s);
 	return n;
+}
+
+/* ---- marks ---- */
+int store_mark_last(struct db *db, int64_t *n, char mark[CA_MARK_LEN + 1], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT n, lower(hex(mark)) FROM mark ORDER BY n DESC LIMIT 1");
+	int rc = db_step(s, e);
+
+	if (rc != 1)
+		return rc < 0 ? -1 : err_set(e, REASON_STORAGE, "the authorization database has no mark; restore it from the backup");
+	*n = col_int(s, 0);
+	col_copy(s, 1, mark, CA_MARK_LEN + 1);
+	db_reset(s);
+	return 0;
+}
+
+int store_mark_known(struct db *db, const char *mark, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM mark WHERE lower(hex(mark)) = ?");
+
+	bind_text(s, 1, mark);
+	return step_bool(s, e);
+}
+
+int store_mark_add(struct db *db, const char *mark, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO mark VALUES(NULL, ?)");
+	uint8_t bytes[CA_MARK_LEN / 2];
+
+	if (text_unhex(bytes, sizeof bytes, mark) < 0)
+		return err_set(e, REASON_INTERNAL, "\"%s\" is not a mark", mark);
+	bind_blob(s, 1, bytes, sizeof bytes);
+	return db_run(s, e);
+}
+
+int store_mark_prune(struct db *db, int64_t n, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "DELETE FROM mark WHERE n < ?");
+
+	bind_int(s, 1, n);
+	return db_run(s, e);
+}
+
+int store_recovering_get(struct db *db, struct err *e)
+{
+	return step_bool(db_stmt(db, "SELECT 1 FROM recovering"), e);
+}
+
+int store_recovering_set(struct db *db, bool recovering, struct err *e)
+{
+	return db_run(recovering ? db_stmt(db, "INSERT OR IGNORE INTO recovering VALUES(1)") : db_stmt(db, "DELETE FROM recovering"), e);
 }
 
 /* ---- allowlist ---- */

@@ -58,6 +58,7 @@ struct node_request {
 	uint8_t sha256[SHA256_LEN];		/* of it */
 	char cause[32];				/* why dead */
 	char renews[REQUEST_ID_LEN + 1];	/* id of the credential whose place this one takes; "" = none */
+	bool held;				/* it may have been confirmed to a database that was lost, and does not lapse */
 };
 void node_request_free(struct node_request *r);	/* zero it before the first get; each get replaces */
 int store_request_get(struct db *db, const char *id, struct node_request *r, struct err *e);
@@ -65,6 +66,10 @@ int store_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN]
 int store_request_add(struct db *db, const struct node_request *r, int64_t now, struct err *e);
 int store_request_certified(struct db *db, const struct node_request *r, enum node_state state, int64_t now, struct err *e);
 int store_request_state(struct db *db, const char *id, enum node_state state, const char *cause, int64_t now, struct err *e);
+
+int store_request_hold(struct db *db, const char *id, bool held, struct err *e);
+/* All that was handed out and not confirmed: at the start, which may be that of a database that was put back. */
+int store_hold_certified(struct db *db, struct err *e);
 
 /* What the device has superseded is dead. */
 int store_superseded_end(struct db *db, int64_t device, const char *cause, int64_t now, struct err *e);
@@ -100,8 +105,18 @@ int store_outbox_cancel(struct db *db, int64_t device, struct err *e);
 int store_outbox_next(struct db *db, int64_t now, struct outbox_row *rows, size_t max, size_t *n, struct err *e);
 int store_outbox_done(struct db *db, int64_t n, struct err *e);
 int store_outbox_later(struct db *db, int64_t n, int64_t due, struct err *e);	/* due: on the clock of this run of the daemon */
+int store_outbox_has(struct db *db, enum outbox_kind kind, const char *request, struct err *e);	/* 1: it is to be told */
+int store_outbox_drop(struct db *db, enum outbox_kind kind, const char *request, struct err *e);
 int store_outbox_restart(struct db *db, struct err *e);			/* all are due again */
 int store_outbox_count(struct db *db, int64_t device, struct err *e);	/* rows; 0 as device: of all */
+
+/* ---- marks: where this database stands (recover.h) ---- */
+int store_mark_last(struct db *db, int64_t *n, char mark[CA_MARK_LEN + 1], struct err *e);
+int store_mark_known(struct db *db, const char *mark, struct err *e);	/* 1: it is or was one of this database */
+int store_mark_add(struct db *db, const char *mark, struct err *e);
+int store_mark_prune(struct db *db, int64_t n, struct err *e);		/* those before n: the CA has a later one */
+int store_recovering_get(struct db *db, struct err *e);			/* 1: what the CA knows was not taken over yet */
+int store_recovering_set(struct db *db, bool recovering, struct err *e);
 
 /* ---- allowlist as applied ---- */
 enum allow_kind { ALLOW_SERIAL, ALLOW_RANGE, ALLOW_GLOB };

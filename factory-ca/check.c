@@ -205,6 +205,14 @@ static int read_order(struct desk *d, struct db *db, struct job *job, struct err
 	return request_work_order(db, job->unit, job->rq, job->order, job->a, e);
 }
 
+/* A page of it may fill a reply. */
+static int read_recovered(struct db *db, struct job *job, struct err *e)
+{
+	if (exchange_count(job->x) != 1)
+		return err_set(e, REASON_REQUEST, "protocol-ca 4.10: recover stands alone in its message");
+	return request_recover(db, job->unit, job->rq, job->a, e);
+}
+
 static int check_kind(struct desk *d, struct db *db, const struct peer *peer, struct http_req *r, struct job *job,
 		      bool *audit, struct err *e)
 {
@@ -221,6 +229,8 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 		return read_certificates(d, job, e);
 	case CA_WORK_ORDER:
 		return read_order(d, db, job, e);
+	case CA_RECOVER:
+		return read_recovered(db, job, e);
 	}
 	return err_set(e, REASON_REQUEST, "no such request");
 }

@@ -28,6 +28,11 @@ struct exchange {
 
 static const char unavailable[] = "the CA cannot work now; nothing is lost, ask again with the same request id";
 
+size_t exchange_count(const struct exchange *x)
+{
+	return x->m->n;
+}
+
 /* ---- record ---- */
 static void record(const struct desks *all, unsigned number, const char *what, const void *data, size_t len)
 {
@@ -113,6 +118,8 @@ static int job_run(struct writer_job *w, struct db *db, struct err *e)
 
 	if (job->decided)
 		return request_refused(db, job->rules.now, unit ? unit : "device", job->rq, job->a, e);
+	if (job->x->m->mark[0] && unit && ledger_mark_put(db, unit, job->x->m->mark, e) < 0)
+		return -1;
 	switch (job->rq->kind) {
 	case CA_ISSUE:
 		rc = request_issue(db, &job->rules, job->unit, &job->issue, job->a, &job->row, e);

@@ -46,6 +46,8 @@ struct job {
 	int64_t row;
 };
 
+size_t exchange_count(const struct exchange *x);	/* of requests in the message */
+
 /* Takes the request over: exactly one http_reply() follows. */
 void exchange_run(struct desks *all, struct http_req *r, const struct peer *peer);
 

@@ -61,6 +61,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE unit ADD COLUMN revocation INTEGER;"
 	"UPDATE unit SET revocation = n WHERE revoked IS NOT NULL;"
 	"CREATE UNIQUE INDEX unit_revocation ON unit(revocation) WHERE revocation IS NOT NULL;",
+	/* of each node: where its database stood when it last changed something here */
+	"CREATE TABLE unit_mark(unit TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 struct db *ledger_open(const char *path, struct err *e)
@@ -233,7 +235,7 @@ int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN
 int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
 			  struct err *e)
 {
-	struct stmt *s = db_stmt(db, REQUEST "r.certificate_sha256 = ?1 AND r.unit = ?2 AND (r.state IN ('active', 'superseded')"
+	struct stmt *s = db_stmt(db, REQUEST "r.certificate_sha256 = ?1 AND r.unit = ?2 AND (r.state IN ('pending', 'active', 'superseded')"
 				     " OR (r.state = 'revoked' AND r.reason = 'superseded'))");
 
 	bind_blob(s, 1, sha256, SHA256_LEN);
@@ -281,6 +283,54 @@ int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, st
 	rc = db_step(s, e);
 	db_reset(s);
 	return rc;
+}
+
+int ledger_mark_get(struct db *db, const char *unit, char mark[CA_MARK_LEN + 1], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT mark FROM unit_mark WHERE unit = ?1");
+	int rc;
+
+	mark[0] = 0;
+	bind_text(s, 1, unit);
+	rc = db_step(s, e);
+	if (rc == 1)
+		col_copy(s, 0, mark, CA_MARK_LEN + 1);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_mark_put(struct db *db, const char *unit, const char *mark, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO unit_mark VALUES(?1, ?2) ON CONFLICT(unit) DO UPDATE SET mark = ?2 WHERE mark != ?2");
+
+	bind_text(s, 1, unit);
+	bind_text(s, 2, mark);
+	return db_run(s, e);
+}
+
+int ledger_unit_requests(struct db *db, const char *unit, int64_t after,
+			 int (*each)(void *arg, const struct ledger_row *row), void *arg, struct err *e)
+{
+	/* UNIQUE(unit, id) finds the unit's; the rows are few against those of a whole system */
+	struct stmt *s = db_stmt(db, "SELECT " REQUEST_COLUMNS ", d.manufacturer, d.model, d.serial, r.reason"
+				     " FROM request r LEFT JOIN device d ON d.n = r.device WHERE r.unit = ?1 AND r.n > ?2 ORDER BY r.n");
+	struct ledger_row row = {0};
+	int rc;
+
+	bind_text(s, 1, unit);
+	bind_int(s, 2, after);
+	while ((rc = db_step(s, e)) == 1) {
+		request_columns(s, &row.r);
+		col_copy(s, REQUEST_N, row.device.manufacturer, sizeof row.device.manufacturer);
+		col_copy(s, REQUEST_N + 1, row.device.model, sizeof row.device.model);
+		col_copy(s, REQUEST_N + 2, row.device.serial, sizeof row.device.serial);
+		col_copy(s, REQUEST_N + 3, row.reason, sizeof row.reason);
+		if (each(arg, &row) < 0)
+			break;
+	}
+	db_reset(s);
+	ledger_request_free(&row.r);
+	return rc < 0 ? -1 : 0;
 }
 
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e)

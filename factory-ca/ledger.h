@@ -53,7 +53,8 @@ void ledger_request_free(struct ledger_request *r);	/* zero it before the first 
 int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e);
 int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
 				  struct err *e);
-/* The certificate that this unit's device may renew: active, or revoked for nothing but its renewal. */
+/* The certificate that this unit's device may renew: active, or pending, since the node may tell of its activation later, or revoked
+ * for nothing but its renewal. */
 int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
 			  struct err *e);
 /* The one request of a device that is reserved, pending or active; beside it there may be one more, its renewal, which is
@@ -137,6 +138,13 @@ struct ledger_revocation {
 /* Up to max of those after the number `after`; *n of them. */
 int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,
 		       struct err *e);
+
+/* ---- what a node asks after a restore ---- */
+int ledger_mark_get(struct db *db, const char *unit, char mark[CA_MARK_LEN + 1], struct err *e);
+int ledger_mark_put(struct db *db, const char *unit, const char *mark, struct err *e);
+/* Requests of a unit behind row n, in the order of rows, until each() returns -1. Of the rest of the row: device and reason. */
+int ledger_unit_requests(struct db *db, const char *unit, int64_t after,
+			 int (*each)(void *arg, const struct ledger_row *row), void *arg, struct err *e);
 
 /* ---- unit certificates, shipments, handoffs ---- */
 int ledger_unit_add(struct db *db, const struct cert *cert, int64_t now, struct err *e);

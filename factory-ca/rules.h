@@ -44,6 +44,9 @@ int request_revoke(struct db *db, const struct rules *ru, const char *unit, cons
 int request_status(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq, struct ca_answer *a,
 		   struct err *e);
 
+/* What the ledger has of the unit's own ids, a page at a time. */
+int request_recover(struct db *db, const char *unit, const struct ca_request *rq, struct ca_answer *a, struct err *e);
+
 /* The order's CMS for a station that it names. */
 int request_work_order(struct db *db, const char *unit, const struct ca_request *rq, const struct work_order *order,
 		       struct ca_answer *a, struct err *e);

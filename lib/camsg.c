@@ -61,6 +61,9 @@ void ca_answer_free(struct ca_answer *a)
 	chain_free(&a->chain);
 	buf_free(&a->encrypted_key);
 	buf_free(&a->order);
+	for (size_t i = 0; i < a->n_known; i++)
+		ca_known_free(&a->known[i]);
+	free(a->known);
 	memset(a, 0, sizeof *a);
 }
 
@@ -81,7 +84,7 @@ struct ca_message *ca_message_new(size_t n)
 {
 	struct ca_message *m = mem_grow(NULL, 1, sizeof *m);
 
-	m->ca[0] = 0;
+	m->ca[0] = m->mark[0] = 0;
 	m->n = n;
 	memset(m->request, 0, (n < LIMIT_BATCH ? n + 1 : n) * sizeof m->request[0]);	/* and the one that ca_message_free() looks at */
 	return m;

@@ -10,8 +10,9 @@
 #define CA_PATH "/ca"
 #define CA_TYPE "application/xml"
 #define CA_ID_MAX 32			/* id of a CA within a CA system (H4) */
+#define CA_MARK_LEN 16			/* hex digits */
 
-enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER };
+enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER, CA_RECOVER };
 enum ca_state { CA_UNKNOWN, CA_RESERVED, CA_PENDING, CA_ACTIVE, CA_SUPERSEDED, CA_REVOKED, CA_EXPIRED };
 const char *ca_state_name(enum ca_state s);
 int ca_state_parse(const char *name, enum ca_state *s);
@@ -51,9 +52,22 @@ struct ca_request {
 	struct buf signature;		/* confirm by a device: see confirm.h; empty from a node */
 	char reason[LIMIT_NAME + 1];	/* revoke: a CRLReason name: "superseded", "cessationOfOperation", ...; also "lapsed" */
 	char order[CA_ID_MAX + 1];	/* work-order */
+	bool list;			/* recover: the ids as well, behind row `after` */
+	int64_t after;
 };
 
-enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_DEAD, CA_REFUSED };
+enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_RECOVERED, CA_DEAD, CA_REFUSED };
+
+/* recovered: what the CA knows of an id. */
+struct ca_known {
+	struct request_id request;
+	struct device_id device;	/* serial "": the CA was never told */
+	enum ca_state state;
+	char reason[LIMIT_NAME + 1];	/* revoked */
+	char renews[REQUEST_ID_LEN + 1];	/* still open as a renewal of it; "" = none */
+	bool made;			/* the CA made the key: public_key is the transport key */
+	struct buf public_key, certificate, encrypted_key;	/* DER; empty where there is none */
+};
 
 struct ca_answer {
 	enum ca_result result;
@@ -62,6 +76,10 @@ struct ca_answer {
 	struct chain chain;		/* issued: leaf, then issuing CA if include_ca; ca-certificates: all but the root last */
 	struct buf encrypted_key;	/* issued with a key made by the CA: CMS to the transport key (envelope.h) over PKCS#8 */
 	struct buf order;		/* CMS of the work order */
+	char mark[CA_MARK_LEN + 1];	/* recovered: of the last message of this unit that changed something; "" = none */
+	struct ca_known *known;		/* recovered */
+	size_t n_known;
+	int64_t next;			/* recovered: there is more behind this row; 0 = no */
 	uint32_t ordered, done;		/* work-order: units ordered, units reserved or issued */
 	/* status, revoked: by an operator's takeover, the station that has the serial now, or that had it before; "" = none */
 	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];
@@ -71,10 +89,13 @@ struct ca_answer {
 
 void ca_request_free(struct ca_request *r);
 void ca_answer_free(struct ca_answer *a);
+struct ca_known *ca_known_add(struct ca_answer *a);	/* zeroed; until the next one is added */
+void ca_known_free(struct ca_known *k);
 void ca_refuse(struct ca_answer *a, enum reason code, const char *text);
 
 struct ca_message {			/* a request message */
 	char ca[CA_ID_MAX + 1];		/* which CA of the system; "" = its only one */
+	char mark[CA_MARK_LEN + 1];	/* from a node: where its database stands; "" = not said */
 	struct ca_request request[LIMIT_BATCH];
 	size_t n;
 };

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "camsg.h"
+#include "camsg_recover.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -188,6 +189,7 @@ static const struct {
 	[CA_STATUS_IS] = { "status", told_read, told_write },
 	[CA_CERTIFICATES_ARE] = { "ca-certificates", certificates_read, certificates_write },
 	[CA_ORDER_IS] = { "work-order", order_read, order_write },
+	[CA_RECOVERED] = { "recovered", recovered_read, recovered_write },
 	[CA_DEAD] = { "dead", dead_read, dead_write },
 	[CA_REFUSED] = { "refused", refused_read, refused_write },
 };

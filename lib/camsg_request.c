@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "camsg.h"
+#include "camsg_recover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,6 +308,29 @@ static void work_order_write_id(const struct ca_request *r, struct xml_out *w)
 	xml_empty(w, "work-order", "order", r->order, NULL);
 }
 
+static int recover_read(const struct xml_node *n, struct ca_request *r, struct err *e)
+{
+	char after[FIELD_NUMBER];
+	const struct xml_attr attr = { "after", after, sizeof after, false };
+	uint64_t row = 0;
+
+	if (xml_attrs(n, &attr, 1, e) || xml_children(n, NULL, 0, e) ||
+	    (after[0] && field_uint(n, "after", after, 0, INT64_MAX, &row, e)))
+		return -1;
+	r->list = after[0] != 0;
+	r->after = (int64_t)row;
+	return 0;
+}
+
+static void recover_write(const struct ca_request *r, struct xml_out *w)
+{
+	char after[FIELD_NUMBER] = "";
+
+	if (r->list)
+		field_number(after, (uint64_t)r->after);
+	xml_empty(w, "recover", "after", after, NULL);
+}
+
 static const struct {
 	const char *name;
 	int (*read)(const struct xml_node *n, struct ca_request *r, struct err *e);
@@ -318,6 +342,7 @@ static const struct {
 	[CA_STATUS] = { "status", status_read, status_write },
 	[CA_CERTIFICATES] = { "ca-certificates", certificates_read, certificates_write },
 	[CA_WORK_ORDER] = { "work-order", work_order_read_id, work_order_write_id },
+	[CA_RECOVER] = { "recover", recover_read, recover_write },
 };
 
 const char *ca_kind_name(enum ca_kind k)
@@ -338,19 +363,22 @@ static int request_read(const struct xml_node *n, struct ca_request *r, struct e
 			return xml_error(n, e, "protocol-ca 3.3: the request has more than %u bytes", LIMIT_REQUEST);
 		return kinds[i].read(n, r, e);
 	}
-	if (strcmp(name, "crl") == 0 || strcmp(name, "recover") == 0 || strcmp(name, "register") == 0)
+	if (strcmp(name, "crl") == 0 || strcmp(name, "register") == 0)
 		return xml_error(n, e, "protocol-ca 4.9: the request is reserved and not served by this version");
 	return xml_error(n, e, "protocol-ca 3.1: no such request");
 }
 
 static int message_read(struct ca_message *m, struct err *bad[LIMIT_BATCH], const struct xml_node *root, struct err *e)
 {
-	const struct xml_attr ca = { "ca", m->ca, sizeof m->ca, false };
+	const struct xml_attr attrs[] = {
+		{ "ca", m->ca, sizeof m->ca, false },
+		{ "mark", m->mark, sizeof m->mark, false },
+	};
 	struct err why;
 
 	if (strcmp(xml_name(root), "request") != 0)
 		return xml_error(root, e, "protocol-ca 3.1: the outermost element must be 'request'");
-	if (xml_attrs(root, &ca, 1, e) || (m->ca[0] && field_token(root, "ca", m->ca, e)) || xml_only_elements(root, e))
+	if (xml_attrs(root, attrs, 2, e) || mark_check(root, m->mark, e) || (m->ca[0] && field_token(root, "ca", m->ca, e)) || xml_only_elements(root, e))
 		return -1;
 	for (const struct xml_node *c = xml_first(root); c; c = xml_next(c)) {
 		if (m->n == LIMIT_BATCH)
@@ -392,7 +420,7 @@ void ca_message_write(const struct ca_message *m, struct buf *xml)
 	struct xml_out w;
 
 	xml_begin(&w, xml);
-	xml_open(&w, "request", "ca", m->ca, NULL);
+	xml_open(&w, "request", "ca", m->ca, "mark", m->mark, NULL);
 	for (size_t i = 0; i < m->n; i++)
 		kinds[m->request[i].kind].write(&m->request[i], &w);
 	xml_close(&w, "request");

@@ -6,6 +6,9 @@
  * ids of its own and takes over what it says, open or dead, and the highest generation; what is dead here stays so and
  * is revoked there.
  *
+ * A restore is noticed by the CA's mark, so only if the CA was told anything since the backup (told). What was lost besides is what
+ * the node had not told.
+ *
  * Safety: at the CA one id is open at a time; what the device uses or has stored is revoked only by the admin or by a
  * lapse. Rest: the device uses what node and CA hold for active, and nothing else is open.
  *
@@ -14,6 +17,7 @@
  *   WITHOUT_RECONCILE   it takes over from the CA what it does not know;
  *   WITHOUT_HOLD        what was learnt as pending by reconciling does not lapse: it may have been confirmed before
  *                       (only its device, or the admin, ends it). The design says neither this nor the next, Spin does;
+ *   WITHOUT_START       nor does what was pending when the node was started, which may have been put back unnoticed;
  *   WITHOUT_USE         the use of a credential that the CA calls pending counts as its confirm: the queued activation
  *                       was lost with the disk, and the device does not confirm again what it has switched to. */
 #define IDS 3
@@ -23,7 +27,7 @@ bool D_stored = false;
 mtype N[IDS + 1] = none, B[IDS + 1] = none, C[IDS + 1] = none;
 byte N_open = 0, N_max = 0, B_open, B_max;
 bool tell[IDS + 1], revoke[IDS + 1], b_tell[IDS + 1], b_revoke[IDS + 1];
-bool backup = false, restored = false, recovering = false, ended[IDS + 1], held[IDS + 1];
+bool backup = false, restored = false, recovering = false, told = false, ended[IDS + 1], held[IDS + 1];
 byte wipes = 1, lapses = 1;
 
 #define OPEN(i) (C[i] == pending || C[i] == valid)
@@ -67,12 +71,12 @@ end:	do
 	:: atomic { D_id == i && N[i] == none && i > N_max && N_open == 0 && !revoke[1] && !revoke[2] && !revoke[3] && READY ->
 		N[i] = pending; N_open = i; N_max = i }
 	:: atomic { D_id == i && N[i] == none && i > N_max && N_open != 0 && N[N_open] == pending && READY -> end_id(N_open) }
-	:: atomic { N[i] == pending && C[i] == none && OPENS == 0 -> C[i] = pending }
+	:: atomic { N[i] == pending && C[i] == none && OPENS == 0 && READY -> C[i] = pending; told = true }
 	:: atomic { N[i] == pending && lapses > 0 && !HELD(i) && READY -> lapses--; assert(D_cur != i); end_id(i) }
 	:: atomic { N[i] == pending && D_cur != i && D_id != i && READY -> end_id(i) }           /* lapses, or is superseded */
 	:: atomic { N[i] == valid && D_cur != i && D_id != i && READY -> end_id(i) }      /* the admin releases a wiped one */
-	:: atomic { tell[i] && READY -> if :: C[i] == pending -> C[i] = valid :: else fi; tell[i] = false }
-	:: atomic { revoke[i] && READY -> C[i] = dead; revoke[i] = false;
+	:: atomic { tell[i] && READY -> if :: C[i] == pending -> C[i] = valid :: else fi; tell[i] = false; told = true }
+	:: atomic { revoke[i] && READY -> C[i] = dead; revoke[i] = false; told = true;
 		assert(D_cur != i && (D_id != i || !D_stored || ended[i])) }
 	od
 }
@@ -88,12 +92,16 @@ end:	do
 active proctype Disk()
 {
 end:	do
-	:: atomic { !backup -> backup = true; B_open = N_open; B_max = N_max;
+	:: atomic { !backup -> backup = true; told = false; B_open = N_open; B_max = N_max;
 		B[1] = N[1]; B[2] = N[2]; B[3] = N[3]; b_tell[1] = tell[1]; b_tell[2] = tell[2]; b_tell[3] = tell[3];
 		b_revoke[1] = revoke[1]; b_revoke[2] = revoke[2]; b_revoke[3] = revoke[3] }
-	:: atomic { backup && !restored -> restored = true; recovering = true; N_open = B_open; N_max = B_max;
+	:: atomic { backup && !restored -> restored = true; recovering = told; N_open = B_open; N_max = B_max;
 		N[1] = B[1]; N[2] = B[2]; N[3] = B[3]; tell[1] = b_tell[1]; tell[2] = b_tell[2]; tell[3] = b_tell[3];
-		revoke[1] = b_revoke[1]; revoke[2] = b_revoke[2]; revoke[3] = b_revoke[3] }
+		revoke[1] = b_revoke[1]; revoke[2] = b_revoke[2]; revoke[3] = b_revoke[3];
+#ifndef WITHOUT_START
+		held[1] = N[1] == pending; held[2] = N[2] == pending; held[3] = N[3] == pending
+#endif
+	}
 	:: atomic { recovering ->
 		recovering = false;
 #ifndef WITHOUT_RECONCILE

@@ -70,6 +70,7 @@ table() {
 		restore-node   RECOVERING
 		restore-node   RECONCILE
 		restore-node   HOLD
+		restore-node   START
 		restore-node   USE
 		restore-ledger -
 		restore-ledger BEHIND

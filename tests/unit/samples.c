@@ -117,7 +117,7 @@ static struct ca_request *another(struct ca_message *m, enum ca_kind kind)
 	struct ca_request *r = &m->request[m->n++];
 
 	r->kind = kind;
-	if (kind != CA_CERTIFICATES && kind != CA_WORK_ORDER)
+	if (kind != CA_CERTIFICATES && kind != CA_WORK_ORDER && kind != CA_RECOVER)
 		r->request = request;
 	return r;
 }
@@ -162,6 +162,10 @@ struct ca_message *sample_message(void)
 	buf_str(&r->endorsement.signature, "the bytes of an endorsement");
 	memset(r->endorsement.node, 0x0d, SHA256_LEN);
 	memset(r->endorsement.renews, 0xe1, SHA256_LEN);
+	snprintf(m->mark, sizeof m->mark, "0123456789abcdef");
+	r = another(m, CA_RECOVER);
+	r->list = true;
+	r->after = INT64_MAX;
 	return m;
 }
 
@@ -175,6 +179,7 @@ struct ca_message *sample_message_least(void)
 	another(m, CA_CONFIRM);
 	r = another(m, CA_REVOKE);
 	snprintf(r->reason, sizeof r->reason, "superseded");
+	another(m, CA_RECOVER);
 	return m;
 }
 
@@ -192,6 +197,7 @@ struct ca_reply *sample_reply(const struct samples *s)
 {
 	struct ca_reply *r = mem_new(1, sizeof *r);
 	struct ca_answer *a = answer(r, CA_ISSUED, CA_PENDING);
+	struct ca_known *k;
 
 	add(&a->chain, &s->node.chain.cert[0]);
 	add(&a->chain, &s->node.chain.cert[1]);
@@ -213,6 +219,25 @@ struct ca_reply *sample_reply(const struct samples *s)
 	buf_str(&a->order, "the bytes of a work order");
 	a->ordered = 100;
 	a->done = 99;
+	a = answer(r, CA_RECOVERED, CA_UNKNOWN);
+	a->request = (struct request_id){0};
+	snprintf(a->mark, sizeof a->mark, "fedcba9876543210");
+	a->next = 4711;
+	k = ca_known_add(a);
+	k->request = request;
+	k->state = CA_ACTIVE;
+	k->device = device;
+	k->made = true;
+	snprintf(k->renews, sizeof k->renews, "ffeeddccbbaa99887766554433221100");
+	buf_str(&k->public_key, "the bytes of a public key");
+	buf_str(&k->certificate, "the bytes of a certificate");
+	buf_str(&k->encrypted_key, "the bytes of an envelope");
+	k = ca_known_add(a);
+	k->request = request;
+	k->state = CA_REVOKED;
+	snprintf(k->reason, sizeof k->reason, "keyCompromise");
+	a = answer(r, CA_RECOVERED, CA_UNKNOWN);
+	a->request = (struct request_id){0};
 	answer(r, CA_DEAD, CA_UNKNOWN);
 	ca_refuse(answer(r, CA_REFUSED, CA_UNKNOWN), REASON_QUOTA, "the quota of <WO-7> is used up; ask for a new order");
 	a = answer(r, CA_REFUSED, CA_UNKNOWN);

@@ -13,6 +13,7 @@
 static const char *const words[] = {
 	[CA_ISSUE] = "issue",	[CA_CONFIRM] = "confirm",	    [CA_REVOKE] = "revoke",
 	[CA_STATUS] = "status", [CA_CERTIFICATES] = "certificates", [CA_WORK_ORDER] = "work-order",
+	[CA_RECOVER] = "recover",
 };
 
 /* Row by row who may what; every other combination is nobody's. */
@@ -24,7 +25,7 @@ static const struct {
 } rows[] = {
 	{ "device", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "issue confirm certificates" },
 	{ "station", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "work-order status revoke certificates" },
-	{ "node", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "issue confirm revoke status certificates" },
+	{ "node", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "issue confirm revoke status certificates recover" },
 };
 static const char *const nobodies[] = { "ca", "operator", "ra", "kmc", "other" };
 
@@ -64,7 +65,7 @@ static void test_cells(void)
 					cells++;
 				}
 	CU_ASSERT_EQUAL(cells, ROLE_COUNT * (int)ARRAY_LEN(words) * 2 * PROFILES);
-	CU_ASSERT_EQUAL(allowed, 12);
+	CU_ASSERT_EQUAL(allowed, 13);
 }
 
 /* Every role stands in one of the two lists above, so a new one cannot be forgotten. */

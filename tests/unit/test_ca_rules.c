@@ -467,6 +467,73 @@ static void test_other_node(void)
 	     { ISSUE, N1, "001", 'c', 3, 2, CA_REFUSED, REASON_OTHER_SITE });
 }
 
+/* A node's own ids alone, in pages, with what it needs to go on with them. */
+static void test_recover(void)
+{
+	static const struct step steps[] = {
+		{ ISSUE, N1, "001", 'a', 1, 0, CA_ISSUED, 0 }, { CONFIRM, N1, "001", 'a', 1, 0, CA_CONFIRMED, 0 },
+		{ RENEW, N1, "001", 'b', 2, 1, CA_ISSUED, 0 }, { ISSUE, N2, "002", 'c', 1, 2, CA_ISSUED, 0 },
+		{ ISSUE, N1, "003", 'd', 1, 2, CA_ISSUED, 0 }, { REVOKE, N1, "003", 'd', 1, 0, CA_REVOKED_OK, 0 },
+		{ REVOKE, N1, "009", 'e', 5, 0, CA_REVOKED_OK, 0 },
+	};
+	struct ca_request rq = { .kind = CA_RECOVER };
+	struct ca_answer a = {0};
+	struct request_id id;
+	struct world w;
+	struct err e;
+
+	world_open(&w, SITE_CUSTOMER, 0);
+	play(&w, steps, ARRAY_LEN(steps));
+	CU_ASSERT_EQUAL(request_recover(w.db, N1, &rq, &a, &e), 0);
+	CU_ASSERT(a.result == CA_RECOVERED && a.n_known == 0 && !a.mark[0]);
+	CU_ASSERT_EQUAL(ledger_mark_put(w.db, N1, "0123456789abcdef", &e), 0);
+	CU_ASSERT_EQUAL(ledger_mark_put(w.db, N1, "0123456789abcdee", &e), 0);
+	rq.list = true;
+	CU_ASSERT_EQUAL(request_recover(w.db, N1, &rq, &a, &e), 0);
+	CU_ASSERT_STRING_EQUAL(a.mark, "0123456789abcdee");
+	CU_ASSERT_EQUAL_FATAL(a.n_known, 4);
+	CU_ASSERT_EQUAL(a.next, 0);
+	CU_ASSERT(a.known[0].state == CA_ACTIVE && a.known[0].certificate.len && buf_same(&a.known[0].public_key, &spki[0]));
+	CU_ASSERT_STRING_EQUAL(a.known[0].device.serial, "001");
+	id = make_id('a', 1);
+	CU_ASSERT(a.known[1].state == CA_PENDING && strcmp(a.known[1].renews, id.id) == 0 && a.known[1].request.generation == 2);
+	CU_ASSERT(a.known[2].state == CA_REVOKED && strcmp(a.known[2].reason, "superseded") == 0);
+	CU_ASSERT(a.known[3].state == CA_REVOKED && a.known[3].request.generation == 5 && !a.known[3].certificate.len);
+	ca_answer_free(&a);
+	rq.after = 1;
+	CU_ASSERT_EQUAL(request_recover(w.db, N2, &rq, &a, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(a.n_known, 1);
+	CU_ASSERT_STRING_EQUAL(a.known[0].device.serial, "002");
+	CU_ASSERT_STRING_EQUAL(a.mark, "");
+	ca_answer_free(&a);
+	world_close(&w);
+}
+
+static void test_recover_pages(void)
+{
+	struct ca_request rq = { .kind = CA_RECOVER, .list = true }, revoke = { .kind = CA_REVOKE, .reason = "lapsed" };
+	struct ca_answer a = {0};
+	struct world w;
+	struct err e;
+	int total = 0;
+
+	world_open(&w, SITE_CUSTOMER, 0);
+	for (int i = 0; i < 2 * LIMIT_BATCH; i++) {
+		request_id_new(&revoke.request, 1);
+		CU_ASSERT_EQUAL(request_revoke(w.db, &w.rules, N1, &revoke, &a, &e), 0);
+	}
+	do {
+		ca_answer_free(&a);
+		CU_ASSERT_EQUAL(request_recover(w.db, N1, &rq, &a, &e), 0);
+		CU_ASSERT(a.n_known > 0 && a.n_known <= LIMIT_BATCH);
+		total += (int)a.n_known;
+		rq.after = a.next;
+	} while (a.next);
+	CU_ASSERT_EQUAL(total, 2 * LIMIT_BATCH);
+	ca_answer_free(&a);
+	world_close(&w);
+}
+
 static void test_generation(void)
 {
 	PLAY(SITE_CUSTOMER, 0,
@@ -851,7 +918,8 @@ static void test_revocations(void)
 }
 
 UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone }, { "made", test_made },
-	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node },
+	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node }, { "recover", test_recover },
+	  { "recover, pages", test_recover_pages },
 	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse },
 	  { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },

@@ -207,10 +207,12 @@ static struct db *open_db(struct err *e)
 	return store_open(path, e);
 }
 
-/* The manifests of a database from before there were several manufacturers are the one manufacturer's. */
+/* A database of version 3, from before there were several manufacturers, and marks: its manifests are the one manufacturer's. */
 static void test_migration(void)
 {
 	static const char *const back[] = {
+		"DROP TRIGGER mark_request", "DROP TRIGGER mark_state", "DROP TRIGGER mark_outbox", "DROP TABLE mark",
+		"DROP TABLE recovering", "ALTER TABLE request DROP COLUMN held",
 		"DROP TABLE manifest",
 		"CREATE TABLE manifest(sequence INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, time INTEGER NOT NULL,"
 		" imported INTEGER NOT NULL, devices INTEGER NOT NULL)",
@@ -221,8 +223,10 @@ static void test_migration(void)
 	};
 	char path[FILE_PATH];
 	uint8_t sha256[SHA256_LEN];
+	char mark[CA_MARK_LEN + 1];
 	struct err e = {0};
 	struct db *db;
+	int64_t n;
 
 	file_join(path, &e, unit_folder(), "old.db");
 	db = store_open(path, &e);
@@ -234,6 +238,8 @@ static void test_migration(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
 	CU_ASSERT_EQUAL(store_manifest_get(db, "Acme Devices", 7, sha256, &e), 1);
 	CU_ASSERT_EQUAL(store_manifest_get(db, "Bolt Works", 7, sha256, &e), 0);
+	CU_ASSERT_EQUAL(store_mark_last(db, &n, mark, &e), 0);
+	CU_ASSERT_EQUAL(store_hold_certified(db, &e), 0);
 	db_close(db);
 }
 
