@@ -31,7 +31,7 @@ static int pin_issuers(struct trust *t, const struct chain *cas, const char *pol
 	for (size_t i = 0; i < cas->n; i++) {
 		if (is_root(&cas->cert[i]) || !cert_has_policy(&cas->cert[i], policy))
 			continue;
-		if (trust_add_issuer(t, &cas->cert[i], e) < 0)
+		if (trust_add_issuer_via(t, &cas->cert[i], cas, e) < 0)
 			return -1;
 		n++;
 	}

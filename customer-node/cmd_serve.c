@@ -144,8 +144,13 @@ static int start_httpd(struct server *s, struct err *e)
 		.peer = server_peer, .peer_free = server_peer_free, .handle = server_handle, .arg = s,
 	};
 
-	for (size_t i = 0; i < s->makers.n; i++)
-		add_identity(&conf, s->makers.one[i].sni, &s->makers.one[i].onboard);
+	for (size_t i = 0; i < s->makers.n; i++) {
+		const struct maker *m = &s->makers.one[i];
+
+		add_identity(&conf, m->sni, &m->onboard);
+		if (*m->other_sni)
+			add_identity(&conf, m->other_sni, &m->onboard);
+	}
 	add_identity(&conf, ONBOARD_SNI, &s->makers.one[0].onboard);
 	add_identity(&conf, NULL, &s->own);
 	s->httpd = httpd_start(&conf, e);

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "cms.h"
+#include "cross.h"
 #include "fault.h"
 #include "limits.h"
 #include "log.h"
@@ -315,15 +316,45 @@ static int keep_chain(struct server *s, const struct chain *cas, struct err *e)
 	return rc;
 }
 
-/* The issuing CA, other CAs, root last: protocol-est 3.1. */
-static int build_cacerts(const struct server *s, const struct chain *cas, struct buf *der, struct err *e)
+static bool self_issued(const struct cert *c)
+{
+	return strcmp(c->subject, c->issuer) == 0;
+}
+
+/* Does our own certificate stand under this root, by nothing but what comes with it? */
+static bool are_under(const struct server *s, const struct cert *root)
+{
+	const struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
+	struct trust *t = trust_new();
+	struct err no;
+	bool yes = trust_add_root(t, root, &no) == 0 && trust_verify(t, &s->own.chain, &rule, &no) == 0;
+
+	trust_free(t);
+	return yes;
+}
+
+/* The root that devices are told: a newer one, if ours has certified it (protocol-ca 5.5) and our own certificate is under it, so that no
+ * device shuts itself out. */
+static const struct cert *root_to_tell(const struct server *s, const struct chain *cas)
 {
 	const struct cert *root = &s->root.cert[0];
+
+	for (size_t i = 0; i < cas->n; i++)
+		if (self_issued(&cas->cert[i]) && !buf_same(&cas->cert[i].der, &root->der) &&
+		    cross_find(cas, &cas->cert[i], root, clock_utc()) && are_under(s, &cas->cert[i]))
+			return &cas->cert[i];
+	return root;
+}
+
+/* The issuing CA, other CAs, one root, last: protocol-est 3.1. */
+static int build_cacerts(const struct server *s, const struct chain *cas, struct buf *der, struct err *e)
+{
+	const struct cert *root = root_to_tell(s, cas);
 	struct chain all = {0};
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < cas->n; i++)
-		if (memcmp(cas->cert[i].sha256, root->sha256, SHA256_LEN) != 0)
+		if (!self_issued(&cas->cert[i]))
 			rc = chain_add(&all, cas->cert[i].der.data, cas->cert[i].der.len, e);
 	if (rc == 0)
 		rc = chain_add(&all, root->der.data, root->der.len, e);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "cross.h"
 #include "mem.h"
 #include "store.h"
 
@@ -67,6 +69,16 @@ static int load_factory(struct chain *ch, const char *dir, size_t i, struct err 
 	return numbered(path, dir, NODE_FACTORY, i, ".pem", e) < 0 ? -1 : chain_load(ch, path, e);
 }
 
+/* Devices made before and after a rollover know one root each. */
+static void put_other(struct maker *m)
+{
+	const struct cert *root = &m->factory.cert[m->factory.n - 1];
+
+	for (size_t i = 0; i + 1 < m->factory.n; i++)
+		if (cross_find(&m->factory, &m->factory.cert[i], root, clock_utc()))
+			onboard_sni(m->other_sni, &m->factory.cert[i]);
+}
+
 static int load_one(struct maker *m, const char *dir, size_t i, struct err *e)
 {
 	char onboard[64];
@@ -76,6 +88,7 @@ static int load_one(struct maker *m, const char *dir, size_t i, struct err *e)
 	    node_identity_load(&m->onboard, dir, NODE_ONBOARD, onboard, e) < 0)
 		return -1;
 	onboard_sni(m->sni, &m->factory.cert[m->factory.n - 1]);
+	put_other(m);
 	return 0;
 }
 
@@ -120,7 +133,8 @@ static int place_of(const char *dir, const struct handoff *h, size_t *place, str
 			continue;
 		if (load_factory(&ch, dir, *place, e) < 0)
 			return -1;
-		same = mem_same(ch.cert[ch.n - 1].sha256, root->sha256, SHA256_LEN);
+		same = mem_same(ch.cert[ch.n - 1].sha256, root->sha256, SHA256_LEN) ||
+		       cross_find(&h->factory, root, &ch.cert[ch.n - 1], clock_utc());	/* a rollover of the one that is known */
 		chain_free(&ch);
 		return same ? 0 : err_set(e, REASON_AUTHORITY, "another factory with the name \"%s\" is accepted here already, and two "
 					  "would make their devices one; ask the manufacturer which root is its own", h->manufacturer);

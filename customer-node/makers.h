@@ -16,9 +16,10 @@ int makers_load(struct makers *m, const char *dir, struct err *e);
 
 struct maker {
 	char name[LIMIT_NAME + 1];
-	struct chain factory;			/* issuing CAs, unit CA, root last */
+	struct chain factory;			/* issuing CAs, unit CA, after a rollover the other root, root last */
 	struct node_identity onboard;		/* what we show to its devices */
-	char sni[ONBOARD_SNI_MAX];		/* they ask for it by this name */
+	char sni[ONBOARD_SNI_MAX];		/* they ask for it by this name, */
+	char other_sni[ONBOARD_SNI_MAX];	/* or, where a rollover left two roots, by this; "": there is one */
 };
 struct maker_set {		/* zero it; free with maker_set_free() */
 	struct maker one[LIMIT_MAKERS];

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "cms.h"
+#include "cross.h"
 #include "digest.h"
 #include "endorsement.h"
 #include "fault.h"
@@ -250,10 +251,20 @@ static bool self_issued(const struct cert *c)
 	return strcmp(c->subject, c->issuer) == 0;
 }
 
-static const struct cert *issuer_of(const struct cert *c, const struct chain *cas)
+/* Two roots that have certified each other would lead in a circle. */
+static bool passed(const struct chain *way, const struct cert *up)
+{
+	for (size_t i = 0; i < way->n; i++)
+		if (strcmp(way->cert[i].subject, up->subject) == 0 || strcmp(way->cert[i].subject, up->issuer) == 0)
+			return true;
+	return false;
+}
+
+static const struct cert *issuer_of(const struct chain *way, const struct chain *cas)
 {
 	for (size_t i = 0; i < cas->n; i++)
-		if (strcmp(cas->cert[i].subject, c->issuer) == 0 && !self_issued(&cas->cert[i]))
+		if (strcmp(cas->cert[i].subject, way->cert[way->n - 1].issuer) == 0 && !self_issued(&cas->cert[i]) &&
+		    !passed(way, &cas->cert[i]))
 			return &cas->cert[i];
 	return NULL;
 }
@@ -262,7 +273,7 @@ static const struct cert *issuer_of(const struct cert *c, const struct chain *ca
 static int climb(struct credential *c, const struct chain *cas, struct err *e)
 {
 	while (c->chain.n < LIMIT_CHAIN) {
-		const struct cert *up = issuer_of(&c->chain.cert[c->chain.n - 1], cas);
+		const struct cert *up = issuer_of(&c->chain, cas);
 
 		if (!up)
 			return 0;
@@ -292,10 +303,12 @@ int enrol_build_chain(struct credential *c, const struct chain *cas, const struc
 	return err_prefix(e, "the node's answer is not usable");
 }
 
-/* A renewal stays under the root that the device knows, whatever else the node's list has. */
-static int check_root(const struct node *n, const struct credential *c, struct err *e)
+/* A renewal stays under the root that the device knows, whatever else the node's list has, or goes to one that this root has certified
+ * (RFC 4210 4.4). */
+int enrol_check_root(const struct credential *own, const struct credential *c, const struct chain *cas, int64_t now, struct err *e)
 {
-	if (n->own->slot == SLOT_FACTORY || buf_same(&n->own->root.cert[0].der, &c->root.cert[0].der))
+	if (own->slot == SLOT_FACTORY || buf_same(&own->root.cert[0].der, &c->root.cert[0].der) ||
+	    cross_find(cas, &c->root.cert[0], &own->root.cert[0], now))
 		return 0;
 	return err_set(e, REASON_AUTHORITY, "the renewed certificate is under another root (%s) than the one in force",
 		       c->root.cert[0].subject);
@@ -327,7 +340,7 @@ void enrol_request(struct node *n, struct credential *c, const struct device_id 
 			err_prefix(&out->why, "the node's answer is not usable");
 		else if (chain_add(&c->chain, leaf->der.data, leaf->der.len, &out->why) == 0 &&
 			 enrol_build_chain(c, &cas.chain, device, clock_utc(), &out->why) == 0 &&
-			 check_root(n, c, &out->why) == 0)
+			 enrol_check_root(n->own, c, &cas.chain, clock_utc(), &out->why) == 0)
 			out->result = ENROL_DONE;
 		if (out->result == ENROL_DONE) {
 			FAULT("agent.verified");

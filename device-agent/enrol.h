@@ -38,4 +38,8 @@ void enrol_confirm(struct node *n, const struct credential *c, struct enrol_answ
 int enrol_build_chain(struct credential *c, const struct chain *cas, const struct device_id *device, int64_t now,
 		      struct err *e);
 
+/* May a device whose credential in force is `own` take c, whose root is filled in? At its first onboarding any root that its node
+ * gives; at a renewal its own, or one that its own has certified among cas. Code AUTHORITY. */
+int enrol_check_root(const struct credential *own, const struct credential *c, const struct chain *cas, int64_t now, struct err *e);
+
 #endif

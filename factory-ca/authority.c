@@ -197,7 +197,9 @@ static int load_upper(struct authority *a, const char *dir, struct err *e)
 	rc = chain_load(&ch, path, e);
 	if (rc == 0 && ch.n != 2)
 		rc = err_set(e, REASON_CONFIG, "%s must hold two certificates; \"handsel-ca root install\" writes it", path);
-	if (rc == 0 && cross_verify(&ch.cert[0], a->root.cert, &ch.cert[1], clock_utc(), e) < 0)
+	/* after a rollover it is the older root's until the upper CA has certified the new one */
+	if (rc == 0 && cross_verify(&ch.cert[0], a->root.cert, &ch.cert[1], clock_utc(), e) < 0 &&
+	    (!a->older_root.n || cross_verify(&ch.cert[0], a->older_root.cert, &ch.cert[1], clock_utc(), e) < 0))
 		rc = err_prefix(e, "%s", path);
 	if (rc == 0)
 		rc = chain_add(&a->cross, ch.cert[0].der.data, ch.cert[0].der.len, e);
@@ -205,19 +207,78 @@ static int load_upper(struct authority *a, const char *dir, struct err *e)
 	return rc;
 }
 
+int generation_path(char path[FILE_PATH], const char *dir, unsigned n, struct err *e)
+{
+	char name[24];
+
+	if (n == 1)
+		return snprintf(path, FILE_PATH, "%s", dir) < FILE_PATH ? 0 : err_set(e, REASON_CONFIG, "path too long: %.200s", dir);
+	snprintf(name, sizeof name, "gen-%u", n);
+	return file_join(path, e, dir, name);
+}
+
+int generation_of(const char *dir, unsigned *n, struct err *e)
+{
+	char path[FILE_PATH];
+
+	for (*n = 1; generation_path(path, dir, *n + 1, e) == 0; ++*n)
+		if (!file_exists(path))
+			return 0;
+	return -1;
+}
+
+static int load_three(struct chain *root, struct chain *issuing, struct chain *unit, const char *dir, unsigned n, struct err *e)
+{
+	char path[FILE_PATH];
+
+	return generation_path(path, dir, n, e) < 0 || load_one(root, path, "root.pem", e) < 0 ||
+			       load_one(issuing, path, "issuing.pem", e) < 0 || load_one(unit, path, "unit.pem", e) < 0
+		       ? -1
+		       : 0;
+}
+
+/* What a rollover left: the generation before, and the word of each root for the other. */
+static int load_older(struct authority *a, const char *dir, struct err *e)
+{
+	char folder[FILE_PATH], path[FILE_PATH];
+	int64_t now = clock_utc();
+
+	if (a->generation == 1)
+		return 0;
+	if (load_three(&a->older_root, &a->older_issuing, &a->older_unit, dir, a->generation - 1, e) < 0 ||
+	    generation_path(folder, dir, a->generation, e) < 0 || file_join(path, e, folder, CROSS_FILE) < 0 ||
+	    chain_load(&a->cross, path, e) < 0)
+		return -1;
+	if (a->cross.n != 2 || cross_verify(&a->cross.cert[0], a->root.cert, a->older_root.cert, now, e) < 0 ||
+	    cross_verify(&a->cross.cert[1], a->older_root.cert, a->root.cert, now, e) < 0)
+		return err_set(e, REASON_CONFIG, "%s does not belong to the roots of this CA; restore it from the backup", path);
+	if (file_join(path, e, folder, ALONE_FILE) < 0)
+		return -1;
+	a->overlap = !file_exists(path);
+	return 0;
+}
+
+static int make_trust(struct authority *a, struct err *e)
+{
+	a->trust = trust_new();
+	if (trust_add_root(a->trust, a->root.cert, e) < 0 || trust_add_issuer(a->trust, a->unit.cert, e) < 0)
+		return -1;
+	return a->overlap && (trust_add_root(a->trust, a->older_root.cert, e) < 0 ||
+			      trust_add_issuer(a->trust, a->older_unit.cert, e) < 0)
+		       ? -1
+		       : 0;
+}
+
 int authority_load(struct authority *a, const char *dir, struct err *e)
 {
 	struct trust_rule any = { .purpose = PURPOSE_ANY, .now = clock_utc() };
 
 	*a = (struct authority){0};
-	if (load_one(&a->root, dir, "root.pem", e) < 0 || load_one(&a->issuing, dir, "issuing.pem", e) < 0 ||
-	    load_one(&a->unit, dir, "unit.pem", e) < 0)
-		goto fail;
-	a->trust = trust_new();
-	if (trust_add_root(a->trust, a->root.cert, e) < 0 || trust_add_issuer(a->trust, a->unit.cert, e) < 0)
+	if (generation_of(dir, &a->generation, e) < 0 || load_three(&a->root, &a->issuing, &a->unit, dir, a->generation, e) < 0 ||
+	    load_older(a, dir, e) < 0 || make_trust(a, e) < 0)
 		goto fail;
 	if (trust_verify(a->trust, &a->issuing, &any, e) < 0) {
-		err_prefix(e, "%s/issuing.pem", dir);
+		err_prefix(e, "%s: issuing.pem", dir);
 		goto fail;
 	}
 	if (load_upper(a, dir, e) == 0)
@@ -234,6 +295,9 @@ void authority_free(struct authority *a)
 	chain_free(&a->issuing);
 	chain_free(&a->unit);
 	chain_free(&a->cross);
+	chain_free(&a->older_root);
+	chain_free(&a->older_issuing);
+	chain_free(&a->older_unit);
 	*a = (struct authority){0};
 }
 

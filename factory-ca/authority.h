@@ -5,6 +5,7 @@
 
 #include "camsg.h"
 #include "err.h"
+#include "file.h"
 #include "profile.h"
 #include "x509.h"
 
@@ -41,11 +42,23 @@ int settings_save(const struct settings *s, const char *dir, struct err *e);
 
 #define UPPER_FILE "upper.pem"
 
+/* A rollover makes a new root, issuing and unit CA in gen-N below the CA's folder; N 1 is that folder itself. The highest N that is
+ * there is in force. gen-N/cross.pem: the new root by the old one's key, and the old by the new one's (RFC 4210 4.4).
+ * gen-N/alone: the overlap is over. */
+#define CROSS_FILE "cross.pem"
+#define ALONE_FILE "alone"
+int generation_path(char path[FILE_PATH], const char *dir, unsigned n, struct err *e);
+int generation_of(const char *dir, unsigned *n, struct err *e);		/* in force */
+
 /* Root, issuing and unit CA: one certificate each. */
 struct authority {
 	struct chain root, issuing, unit;
-	struct chain cross;		/* certificates of our root by other roots, for those who hold one of these */
-	struct trust *trust;		/* the root; the unit CA pinned: whom we believe a role */
+	struct chain cross;		/* certificates of a root of ours by other roots, for those who hold one of these; that of
+					 * the root in force by the one before is the first */
+	unsigned generation;		/* 1, and one more with each rollover */
+	bool overlap;			/* what is older is still good, too: */
+	struct chain older_root, older_issuing, older_unit;	/* of the generation before, n 0 if there is none */
+	struct trust *trust;		/* the root; the unit CA pinned: whom we believe a role; in an overlap the older ones, too */
 };
 int authority_load(struct authority *a, const char *dir, struct err *e);
 void authority_free(struct authority *a);

@@ -188,7 +188,8 @@ static int check_confirm(struct desk *d, struct db *db, const struct peer *peer,
 /* ---- what is only read ---- */
 static int read_certificates(struct desk *d, struct job *job, struct err *e)
 {
-	const struct chain *all[] = { &d->ca.issuing, &d->ca.unit, &d->ca.cross, &d->ca.root };
+	const struct chain none = {0}, *all[] = { &d->ca.issuing, d->ca.overlap ? &d->ca.older_issuing : &none, &d->ca.unit, &d->ca.cross,
+						  &d->ca.root };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		for (size_t k = 0; k < all[i]->n; k++)
@@ -261,7 +262,9 @@ int check_request(struct desk *d, const struct peer *peer, struct http_req *r, s
 	pthread_rwlock_rdlock(&d->lock);
 	/* a whole tick more: the one under way began before the reservation */
 	job->rules = (struct rules){
-		.site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert, .now = job->rules.now,
+		.site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert,
+		.older = d->ca.older_issuing.n ? d->ca.older_issuing.cert : NULL,
+		.cross = d->ca.generation > 1 ? d->ca.cross.cert : NULL, .now = job->rules.now,
 		.pending_s = d->settings.site == SITE_FACTORY ? d->pending_s + desk_tick_s(d) : 0,
 	};
 	rc = check_kind(d, db, peer, r, job, audit, e);

@@ -29,6 +29,7 @@ enum cli_exit cmd_ship(const struct cli *c);
 enum cli_exit cmd_config_check(const struct cli *c);
 enum cli_exit cmd_ca_add(const struct cli *c);
 enum cli_exit cmd_ca_list(const struct cli *c);
+enum cli_exit cmd_ca_rollover(const struct cli *c);
 enum cli_exit cmd_root_sign(const struct cli *c);
 enum cli_exit cmd_root_install(const struct cli *c);
 

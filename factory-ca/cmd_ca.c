@@ -68,9 +68,12 @@ static void print_ca(const struct cli *c, const struct settings *s, const struct
 		jsonl_str(j, "name", s->name);
 		jsonl_str(j, "profiles", buf_text(&profiles));
 		jsonl_str(j, "root_sha256", root);
+		jsonl_int(j, "generation", a->generation);
+		jsonl_bool(j, "overlap", a->overlap);
 		jsonl_print(j);
 	} else {
-		printf("%-16s %-9s %-24s %s\n  root %s\n", s->id, site_name(s->site), s->name, buf_text(&profiles), root);
+		printf("%-16s %-9s %-24s %s\n  root %s, generation %u%s\n", s->id, site_name(s->site), s->name, buf_text(&profiles), root,
+		       a->generation, a->overlap ? ", the one before is good, too" : "");
 	}
 	buf_free(&profiles);
 }

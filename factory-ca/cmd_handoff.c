@@ -29,6 +29,20 @@ static int add_ca(struct chain *ch, const struct chain *ca, struct err *e)
 }
 
 /* ---- the factory's side ---- */
+/* protocol-documents 4.2. After a rollover both generations, since devices of the first live on: what each root says of the other,
+ * the roots last, the one that customers know by its fingerprint behind the other. */
+static int add_factory(struct chain *ch, const struct authority *a, struct err *e)
+{
+	if (add_ca(ch, &a->issuing, e) < 0 || (a->generation > 1 && add_ca(ch, &a->older_issuing, e) < 0) || add_ca(ch, &a->unit, e) < 0)
+		return -1;
+	if (a->generation == 1)
+		return add_ca(ch, &a->root, e);
+	for (size_t i = 0; i < 2; i++)
+		if (chain_add(ch, a->cross.cert[i].der.data, a->cross.cert[i].der.len, e) < 0)
+			return -1;
+	return add_ca(ch, a->overlap ? &a->root : &a->older_root, e) < 0 || add_ca(ch, a->overlap ? &a->older_root : &a->root, e) < 0 ? -1 : 0;
+}
+
 static int certify_node(struct office *o, const struct cli *c, struct handoff *h, struct err *e)
 {
 	struct unit_plan plan = { .role = "node" };
@@ -67,8 +81,7 @@ static int grant(struct office *o, const struct cli *c, struct err *e)
 	if (o->settings.site != SITE_FACTORY)
 		return err_set(e, REASON_CONFIG, "a handoff is granted by a factory; this is a customer's CA system");
 	if (option_needed(c, "out", &out, e) < 0 || operator_load(&op, o->dir, e) < 0 ||
-	    certify_node(o, c, &h, e) < 0 || add_ca(&h.factory, &o->ca.issuing, e) < 0 ||
-	    add_ca(&h.factory, &o->ca.unit, e) < 0 || add_ca(&h.factory, &o->ca.root, e) < 0 ||
+	    certify_node(o, c, &h, e) < 0 || add_factory(&h.factory, &o->ca, e) < 0 ||
 	    handoff_write(&h, op.key, &op.chain, &cms, e) < 0)
 		goto out;
 	if (note(o, "handoff", h.customer, h.node.cert[0].serial, e) == 0)
@@ -93,7 +106,7 @@ enum cli_exit cmd_handoff_grant(const struct cli *c)
 		office_close(&o);
 		return cli_fail(c, &e);
 	}
-	text_hex(root, o.ca.root.cert->sha256, SHA256_LEN);
+	text_hex(root, (o.ca.overlap ? &o.ca.older_root : &o.ca.root)->cert->sha256, SHA256_LEN);
 	if (cli_json(c)) {
 		j = jsonl_new("result");
 		jsonl_str(j, "customer", cli_get(c, "customer"));

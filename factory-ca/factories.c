@@ -53,7 +53,7 @@ static struct trust *make_trust(const struct chain *ch, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i + 1 < ch->n; i++)
 		if (cert_has_policy(&ch->cert[i], OID_POLICY_FACTORY))
-			rc = trust_add_issuer(t, &ch->cert[i], e);
+			rc = trust_add_issuer_via(t, &ch->cert[i], ch, e);
 	if (rc == 0)
 		return t;
 	trust_free(t);

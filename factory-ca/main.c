@@ -35,6 +35,11 @@ static const struct cli_option program_options[] = {
 	{ "ca", "ID", "which CA of the system; default: its first", false },
 	{ NULL },
 };
+static const struct cli_option rollover_options[] = {
+	HOST,
+	{ "finish", NULL, "end the overlap: what is under the older root is good no more", false },
+	{ NULL },
+};
 static const struct cli_option sign_options[] = {
 	OUT("the certificate, then the upper root's, PEM"),
 	{ NULL },
@@ -127,6 +132,7 @@ static const struct cli_command commands[] = {
 	{ "ca add", "--id ID --kind KIND --name NAME [--profile P]... [--host H]...", "make a further CA in this system",
 	  add_options, 0, 0, cmd_ca_add },
 	{ "ca list", "", "the CAs of this system", NULL, 0, 0, cmd_ca_list },
+	{ "ca rollover", "[--host H]... | --finish", "make new keys for root, issuing and unit CA", rollover_options, 0, 0, cmd_ca_rollover },
 	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, cmd_root_sign },
 	{ "root install", "FILE --root-fingerprint HEX", "pass on what an upper CA has certified", install_options, 1, 1,
 	  cmd_root_install },

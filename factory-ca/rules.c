@@ -82,6 +82,20 @@ static void chain_put(struct chain *ch, const struct buf *der)
 	buf_set(&ch->cert[ch->n++].der, der->data, der->len);
 }
 
+/* After a rollover what was issued before comes with its own issuer, and what comes from the new one also with the old root's word
+ * for the new root, as the device may know the old one alone. */
+static void put_issuers(struct chain *ch, const struct rules *ru, const struct buf *der)
+{
+	struct cert c = {0};
+	struct err e;
+	bool older = ru->older && cert_parse(&c, der->data, der->len, &e) == 0 && strcmp(c.issuer, ru->older->subject) == 0;
+
+	cert_free(&c);
+	chain_put(ch, older ? &ru->older->der : &ru->issuing->der);
+	if (ru->cross && !older)
+		chain_put(ch, &ru->cross->der);
+}
+
 static void answer_issued(const struct rules *ru, const struct issue *is, const struct buf *der,
 			  const struct buf *encrypted_key, enum ca_state state, struct ca_answer *a)
 {
@@ -92,7 +106,7 @@ static void answer_issued(const struct rules *ru, const struct issue *is, const 
 		buf_set(&a->encrypted_key, encrypted_key->data, encrypted_key->len);
 	chain_put(&a->chain, der);
 	if (is->include_ca)
-		chain_put(&a->chain, &ru->issuing->der);
+		put_issuers(&a->chain, ru, der);
 }
 
 /* ---- issue ---- */

@@ -13,6 +13,8 @@ struct rules {
 	enum site site;
 	const char *ca;			/* its id in the protocol */
 	const struct cert *issuing;
+	const struct cert *older;	/* issuing CA of the generation before; NULL: none */
+	const struct cert *cross;	/* the root in force by the one before; NULL: there was none */
 	int64_t pending_s;		/* 0: nothing lapses here */
 	int64_t now;
 };

@@ -51,15 +51,19 @@ static int load_profiles(struct builder *b, const char *dir, struct err *e)
 
 int builder_load(struct builder *b, const char *dir, enum site site, struct err *e)
 {
+	char folder[FILE_PATH];
+
 	*b = (struct builder){ .site = site };
 	if (authority_load(&b->ca, dir, e) < 0)
 		return -1;
 	if (load_profiles(b, dir, e) < 0 || datadir_profile(&b->unit, "unit", e) < 0)
 		goto fail;
-	b->issuing_key = load_key(dir, "keys/issuing.pem", b->ca.issuing.cert, e);
+	if (generation_path(folder, dir, b->ca.generation, e) < 0)
+		goto fail;
+	b->issuing_key = load_key(folder, "keys/issuing.pem", b->ca.issuing.cert, e);
 	if (!b->issuing_key)
 		goto fail;
-	b->unit_key = load_key(dir, "keys/unit.pem", b->ca.unit.cert, e);
+	b->unit_key = load_key(folder, "keys/unit.pem", b->ca.unit.cert, e);
 	if (b->unit_key)
 		return 0;
 fail:
@@ -197,7 +201,7 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 }
 
 /* ---- CAs ---- */
-int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site,
+int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site, unsigned generation,
 	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,
 	     struct err *e)
 {
@@ -211,6 +215,8 @@ int build_ca(enum profile_kind kind, const struct profile *p, const char *organi
 				  .not_after = not_after(p, 0, now) };
 
 	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%.40s %s %s", organization, site_name(site), what);
+	if (generation > 1)	/* another name, so that nobody has to tell two keys of one name apart */
+		snprintf(plan.subject_cn, sizeof plan.subject_cn, "%.36s %s %s %u", organization, site_name(site), what, generation);
 	pick(plan.organization, sizeof plan.organization, p->organization, "", organization);
 	pick(plan.unit, sizeof plan.unit, p->unit, "", "");
 	if (kind == PROFILE_ISSUING)

@@ -34,7 +34,7 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 	       struct err *e);
 
 /* The ceremony's: root (issuer NULL), issuing and unit CA. */
-int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site,
+int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site, unsigned generation,
 	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,
 	     struct err *e);
 

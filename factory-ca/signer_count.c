@@ -21,6 +21,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE crl(ca BLOB PRIMARY KEY, number INTEGER NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE revoked(ca BLOB NOT NULL, serial TEXT NOT NULL, reason INTEGER NOT NULL, date INTEGER NOT NULL,"
 	" expires INTEGER NOT NULL, PRIMARY KEY(ca, serial)) WITHOUT ROWID;",
+	/* generation 1 stands in site */
+	"CREATE TABLE generation(n INTEGER PRIMARY KEY, root BLOB NOT NULL);",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -55,6 +57,34 @@ int count_site_get(struct db *db, enum site *site, uint8_t root[SHA256_LEN], str
 	return rc == 1	 ? 0
 	       : rc == 0 ? err_set(e, REASON_CONFIG, "signer.db knows no root: the ceremony was not finished")
 			 : -1;
+}
+
+int count_generation_set(struct db *db, unsigned n, const uint8_t root[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR REPLACE INTO generation(n, root) VALUES(?1, ?2)");
+
+	bind_int(s, 1, n);
+	bind_blob(s, 2, root, SHA256_LEN);
+	return db_run(s, e);
+}
+
+int count_generation_get(struct db *db, unsigned n, uint8_t root[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT root FROM generation WHERE n = ?1");
+	struct buf sha = {0};
+	int rc;
+
+	bind_int(s, 1, n);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		col_blob(s, 0, &sha);
+		rc = sha.len == SHA256_LEN;
+		if (rc == 1)
+			memcpy(root, sha.data, SHA256_LEN);
+	}
+	db_reset(s);
+	buf_free(&sha);
+	return rc;
 }
 
 int count_order_get(struct db *db, const char *id, struct buf *cms, bool *closed, struct err *e)

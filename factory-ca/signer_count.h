@@ -14,6 +14,10 @@ struct db *count_open(const char *path, struct err *e);
 int count_site_set(struct db *db, enum site site, const uint8_t root[SHA256_LEN], struct err *e);
 int count_site_get(struct db *db, enum site *site, uint8_t root[SHA256_LEN], struct err *e);
 
+/* The root of each later generation. 1: there, 0: not, -1. */
+int count_generation_set(struct db *db, unsigned n, const uint8_t root[SHA256_LEN], struct err *e);
+int count_generation_get(struct db *db, unsigned n, uint8_t root[SHA256_LEN], struct err *e);
+
 /* 1: there, 0: not, -1 error. cms may be NULL. */
 int count_order_get(struct db *db, const char *id, struct buf *cms, bool *closed, struct err *e);
 int count_order_add(struct db *db, const char *id, const struct buf *cms, struct err *e);

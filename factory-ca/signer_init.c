@@ -4,6 +4,7 @@
 
 #include "audit.h"
 #include "clock.h"
+#include "fault.h"
 #include "file.h"
 #include "mem.h"
 #include "signer_build.h"
@@ -11,7 +12,8 @@
 #include "signer_serve.h"
 
 struct ceremony {
-	const char *dir, *name;
+	const char *dir, *name;		/* dir: where the generation goes */
+	unsigned generation;
 	enum site site;
 	int64_t now;
 	struct key *root_key;
@@ -32,7 +34,7 @@ static int make_ca(struct ceremony *c, enum profile_kind kind, const char *profi
 	if (!key || datadir_profile(&p, profile, e) < 0 || file_join(key_path, e, c->dir, key_file) < 0 ||
 	    file_join(cert_path, e, c->dir, file) < 0 || key_save(key, key_path, e) < 0 || key_spki(key, &spki, e) < 0)
 		goto out;
-	if (build_ca(kind, &p, c->name, c->site, &spki, c->root.n ? c->root.cert : NULL,
+	if (build_ca(kind, &p, c->name, c->site, c->generation, &spki, c->root.n ? c->root.cert : NULL,
 		     c->root_key ? c->root_key : key, c->now, &der, e) < 0 ||
 	    chain_add(&made, der.data, der.len, e) < 0)
 		goto out;
@@ -81,9 +83,23 @@ static int remember(struct ceremony *c, struct err *e)
 	return rc;
 }
 
+static int make_all(struct ceremony *c, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (file_mkdir(c->dir, e) < 0 || file_join(path, e, c->dir, "keys") < 0 || file_mkdir(path, e) < 0 ||
+	    make_ca(c, PROFILE_ROOT, "root", "root.pem", e) < 0)
+		return -1;
+	if (c->site == SITE_UPPER)
+		return 0;
+	return make_ca(c, PROFILE_ISSUING, "issuing", "issuing.pem", e) < 0 || make_ca(c, PROFILE_UNIT_CA, "unit-ca", "unit.pem", e) < 0
+		       ? -1
+		       : 0;
+}
+
 int signer_init(const char *dir, enum site site, const char *name, struct err *e)
 {
-	struct ceremony c = { .dir = dir, .name = name, .site = site, .now = clock_utc() };
+	struct ceremony c = { .dir = dir, .generation = 1, .name = name, .site = site, .now = clock_utc() };
 	char path[FILE_PATH];
 	int rc = -1;
 
@@ -92,13 +108,107 @@ int signer_init(const char *dir, enum site site, const char *name, struct err *e
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; its keys are never replaced",
 			       path);
-	if (file_mkdir(dir, e) < 0 || file_join(path, e, dir, "keys") < 0 || file_mkdir(path, e) < 0)
-		return -1;
-	if (make_ca(&c, PROFILE_ROOT, "root", "root.pem", e) == 0 &&
-	    (site == SITE_UPPER || (make_ca(&c, PROFILE_ISSUING, "issuing", "issuing.pem", e) == 0 &&
-				    make_ca(&c, PROFILE_UNIT_CA, "unit-ca", "unit.pem", e) == 0)))
+	if (make_all(&c, e) == 0)
 		rc = remember(&c, e);
 	key_free(c.root_key);
 	chain_free(&c.root);
+	return rc;
+}
+
+/* ---- rollover ---- */
+struct rollover {
+	const char *dir;		/* of the CA */
+	char old[FILE_PATH], made[FILE_PATH], place[FILE_PATH];	/* folders: in force, being made, where it goes */
+	struct authority ca;		/* in force */
+	struct key *old_key;
+	struct db *db;
+};
+
+/* The old root's word for the new one, and the new one's for the old. */
+static int make_cross(const struct rollover *r, const struct ceremony *c, struct err *e)
+{
+	struct buf der[2] = { {0} }, pem = {0};
+	struct chain both = {0};
+	char path[FILE_PATH];
+	struct profile p;
+	int rc = -1;
+
+	if (datadir_profile(&p, "root", e) == 0 && build_cross(&p, c->root.cert, r->ca.root.cert, r->old_key, c->now, &der[0], e) == 0 &&
+	    build_cross(&p, r->ca.root.cert, c->root.cert, c->root_key, c->now, &der[1], e) == 0 &&
+	    chain_add(&both, der[0].data, der[0].len, e) == 0 && chain_add(&both, der[1].data, der[1].len, e) == 0 &&
+	    file_join(path, e, c->dir, CROSS_FILE) == 0) {
+		chain_to_pem(&both, &pem);
+		rc = file_replace(path, pem.data, pem.len, 0644, e);
+	}
+	chain_free(&both);
+	buf_free(&pem);
+	buf_free(&der[0]);
+	buf_free(&der[1]);
+	return rc;
+}
+
+/* The signer believes the new root from here on; until the folder has its name, the old one is in force. */
+static int expect(struct rollover *r, const struct ceremony *c, struct err *e)
+{
+	char hash[SHA256_HEX];
+	int rc;
+
+	text_hex(hash, c->root.cert->sha256, SHA256_LEN);
+	if (db_begin(r->db, e) < 0)
+		return -1;
+	rc = count_generation_set(r->db, c->generation, c->root.cert->sha256, e);
+	if (rc == 0)
+		rc = audit_add(r->db, c->now, "operator", "rollover", c->name, hash, e);
+	if (rc == 0)
+		return db_commit(r->db, e);
+	db_rollback(r->db);
+	return -1;
+}
+
+static int make_generation(struct rollover *r, struct ceremony *c, struct err *e)
+{
+	if (make_all(c, e) < 0 || make_cross(r, c, e) < 0)
+		return -1;
+	FAULT("signer.generation-made");
+	if (expect(r, c, e) < 0)
+		return -1;
+	FAULT("signer.generation-expected");
+	if (rename(r->made, r->place) < 0)
+		return err_errno(e, REASON_STORAGE, "cannot rename %s to %s", r->made, r->place);
+	return file_sync_parent(r->place, e);
+}
+
+static int load_in_force(struct rollover *r, enum site *site, struct err *e)
+{
+	uint8_t hash[SHA256_LEN];
+	char path[FILE_PATH];
+
+	if (authority_load(&r->ca, r->dir, e) < 0)
+		return -1;
+	if (r->ca.overlap)
+		return err_set(e, REASON_CONFIG, "%s: the last rollover is under way; \"handsel-ca ca rollover --finish\" ends it", r->dir);
+	if (generation_path(r->old, r->dir, r->ca.generation, e) < 0 || generation_path(r->place, r->dir, r->ca.generation + 1, e) < 0 ||
+	    snprintf(r->made, sizeof r->made, "%s.new", r->place) >= FILE_PATH || file_join(path, e, r->old, "keys/root.pem") < 0)
+		return -1;
+	r->old_key = key_load(path, e);
+	if (!r->old_key || file_join(path, e, r->dir, "signer.db") < 0 || !(r->db = count_open(path, e)))
+		return -1;
+	return count_site_get(r->db, site, hash, e);
+}
+
+int signer_rollover(const char *dir, const char *name, struct err *e)
+{
+	struct rollover r = { .dir = dir };
+	struct ceremony c = { .dir = r.made, .name = name, .now = clock_utc() };
+	int rc = load_in_force(&r, &c.site, e);
+
+	c.generation = r.ca.generation + 1;
+	if (rc == 0)
+		rc = make_generation(&r, &c, e);
+	key_free(c.root_key);
+	chain_free(&c.root);
+	key_free(r.old_key);
+	db_close(r.db);
+	authority_free(&r.ca);
 	return rc;
 }

@@ -51,6 +51,19 @@ static enum cli_exit run_init(const struct cli *c)
 	return signer_init(cli_dir(c), site, name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
 }
 
+static enum cli_exit run_rollover(const struct cli *c)
+{
+	const char *name = cli_get(c, "name");
+	struct err e;
+
+	if (!name || !text_is_name(name, LIMIT_NAME)) {
+		err_set(&e, REASON_CONFIG, "--name is missing, or not printable");
+		return cli_fail(c, &e);
+	}
+	proc_harden();
+	return signer_rollover(cli_dir(c), name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+}
+
 static enum cli_exit run_root_sign(const struct cli *c)
 {
 	const char *out = cli_get(c, "out");
@@ -74,6 +87,10 @@ static const struct cli_option init_options[] = {
 	{ "name", "NAME", "the company's name", false },
 	{ NULL },
 };
+static const struct cli_option rollover_options[] = {
+	{ "name", "NAME", "the company's name", false },
+	{ NULL },
+};
 static const struct cli_option sign_options[] = {
 	{ "out", "FILE", "the certificate, then the upper root's, PEM", false },
 	{ NULL },
@@ -82,6 +99,7 @@ static const struct cli_command commands[] = {
 	{ "serve", "--fd N --for PURPOSE", "hold the CA keys for handsel-ca, which starts this", serve_options, 0, 0,
 	  run_serve },
 	{ "init", "--kind KIND --name NAME", "make root, issuing and unit CA in one go", init_options, 0, 0, run_init },
+	{ "rollover", "--name NAME", "make a new root, issuing and unit CA beside those in force", rollover_options, 0, 0, run_rollover },
 	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, run_root_sign },
 	{ NULL },
 };

@@ -454,6 +454,7 @@ static int server_load(struct server *s, const char *dir, struct err *e)
 	uint8_t root[SHA256_LEN];
 	char path[FILE_PATH];
 	enum site site;
+	int rc;
 
 	if (file_join(path, e, dir, "signer.db") < 0)
 		return -1;
@@ -463,6 +464,9 @@ static int server_load(struct server *s, const char *dir, struct err *e)
 	s->db = count_open(path, e);
 	if (!s->db || count_site_get(s->db, &site, root, e) < 0 || builder_load(&s->build, dir, site, e) < 0)
 		return -1;
+	if (s->build.ca.generation > 1 && (rc = count_generation_get(s->db, s->build.ca.generation, root, e)) < 1)
+		return rc < 0 ? -1 : err_set(e, REASON_AUTHORITY, "%s: generation %u was not made here; restore the folder from the backup", dir,
+					     s->build.ca.generation);
 	if (!mem_same(root, s->build.ca.root.cert->sha256, SHA256_LEN))
 		return err_set(e, REASON_AUTHORITY,
 			       "%s/root.pem is not the root of the ceremony; restore it from the backup", dir);

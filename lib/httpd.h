@@ -20,8 +20,8 @@ struct httpd_identity {			/* the last one, with sni NULL, is for all other names
 	const struct key *key;
 };
 
-/* A node has one for each manufacturer and two more, a CA system one for each CA. */
-#define HTTPD_IDENTITIES (LIMIT_MAKERS + 2 > LIMIT_CAS ? LIMIT_MAKERS + 2 : LIMIT_CAS)
+/* A node has two for each manufacturer, by its roots, and two more; a CA system one for each CA. */
+#define HTTPD_IDENTITIES (2 * LIMIT_MAKERS + 2 > LIMIT_CAS ? 2 * LIMIT_MAKERS + 2 : LIMIT_CAS)
 
 struct httpd_conf {
 	const char *address;		/* "127.0.0.1", "::", ... */

@@ -34,6 +34,7 @@ struct trust {
 struct search {
 	struct trust *trust;
 	const struct chain *chain;
+	bool all;		/* the chain's first is no leaf, but may be on the way up, too */
 	int checks;		/* signature verifications left */
 	bool dated;		/* only CAs that are good at `now`: a renewed CA has the name and key of the expired one */
 	int64_t now;
@@ -233,7 +234,7 @@ static struct ca *find_issuer(struct search *s, const struct cert *child, bool p
 
 	if (ca || pinned || depth >= LIMIT_CHAIN)
 		return ca;
-	for (size_t i = 1; i < s->chain->n && s->checks > 0; i++) {
+	for (size_t i = s->all ? 0 : 1; i < s->chain->n && s->checks > 0; i++) {
 		const struct cert *c = &s->chain->cert[i];
 
 		if (c == child || !c->ca || self_issued(c) || !names_chain(child, c) || (s->dated && !in_dates(c, s->now)))
@@ -383,7 +384,12 @@ int trust_add_root(struct trust *t, const struct cert *root, struct err *e)
 
 int trust_add_issuer(struct trust *t, const struct cert *issuer, struct err *e)
 {
-	struct search s = { .trust = t, .chain = &(struct chain){0}, .checks = LIMIT_TRUST_CHECKS };
+	return trust_add_issuer_via(t, issuer, &(struct chain){0}, e);
+}
+
+int trust_add_issuer_via(struct trust *t, const struct cert *issuer, const struct chain *via, struct err *e)
+{
+	struct search s = { .trust = t, .chain = via, .checks = LIMIT_TRUST_CHECKS, .all = true };
 	struct ca *above, *ca;
 
 	if (is_known(t, issuer))

@@ -78,6 +78,8 @@ int trust_add_root(struct trust *t, const struct cert *root, struct err *e);
 
 /* An issuing or unit CA under one of the roots; verified here once (signature, CA bit, keyCertSign). Copies. */
 int trust_add_issuer(struct trust *t, const struct cert *issuer, struct err *e);
+/* The same where others may stand between it and the root: a root's certificate by another root (cross.h). */
+int trust_add_issuer_via(struct trust *t, const struct cert *issuer, const struct chain *via, struct err *e);
 
 struct trust_rule {
 	enum cert_purpose purpose;	/* EKU demanded; a missing EKU extension does not satisfy SERVER or CLIENT */

@@ -291,6 +291,60 @@ static void test_build_chain(void)
 	chain_free(&only_root);
 }
 
+/* ---- another root ---- */
+/* A certificate of the root `of` under the name of `as`, by the key of `by` under its name. */
+static void add_cross(struct chain *list, const struct agent_ca *as, const struct agent_ca *of, const struct agent_ca *by)
+{
+	struct cert_plan plan = { .spki = &of->root.cert->spki, .as = as->root.cert, .ca = true, .path_len = 2, .key_cert_sign = true,
+				  .policy = OID_POLICY_ANY, .not_before = 1000000000, .not_after = X509_NO_EXPIRY };
+	struct buf der = {0};
+
+	CU_ASSERT_EQUAL_FATAL(cert_build(&plan, by->root.cert, by->root_key, &der, &e), 0);
+	add(list, &der);
+	buf_free(&der);
+}
+
+/* The factory's CA of this world stands for the customer's next generation. */
+static void test_new_root(void)
+{
+	const struct agent_ca *old = &world_customer, *new = &world_factory;
+	struct credential mine = { .slot = SLOT_A, .root = old->root }, c = { .root = old->root };
+	struct chain list = {0};
+	struct err why;
+
+	CU_ASSERT_EQUAL(enrol_check_root(&mine, &c, &list, 2000000000, &why), 0);
+	c.root = new->root;
+	add(&list, &new->issuing.cert->der);
+	add(&list, &new->root.cert->der);
+	CU_ASSERT_EQUAL(enrol_check_root(&mine, &c, &list, 2000000000, &why), -1);
+	CU_ASSERT_EQUAL(why.code, REASON_AUTHORITY);
+	add_cross(&list, old, old, new);	/* the new one's word for the old */
+	add_cross(&list, new, old, old);	/* the old one's word for its name with another key */
+	add_cross(&list, old, new, old);
+	add_cross(&list, new, new, new);	/* and the new one's for itself */
+	CU_ASSERT_EQUAL(enrol_check_root(&mine, &c, &list, 2000000000, &why), -1);
+	mine.slot = SLOT_FACTORY;		/* has no customer's root yet */
+	CU_ASSERT_EQUAL(enrol_check_root(&mine, &c, &list, 2000000000, &why), 0);
+	mine.slot = SLOT_A;
+	add_cross(&list, new, new, old);
+	CU_ASSERT_EQUAL(enrol_check_root(&mine, &c, &list, 2000000000, &why), 0);
+	chain_free(&list);
+}
+
+/* Roots that have certified each other lead in no circle, and a device that is told of the old one alone has its way to it. */
+static void test_two_roots(void)
+{
+	const struct agent_ca *old = &world_factory, *new = &world_customer;
+	struct chain list = {0};
+
+	add(&list, &new->issuing.cert->der);
+	add_cross(&list, new, new, old);
+	add_cross(&list, old, old, new);
+	add(&list, &old->root.cert->der);
+	CU_ASSERT_EQUAL(accept_leaf(new, &world_device, new->policy, &list), 0);
+	chain_free(&list);
+}
+
 /* ---- back to the factory credential ---- */
 static int released(const struct agent_ca *ca, const char *role, const char *serial, int flip)
 {
@@ -395,6 +449,8 @@ UNIT_MAIN("agent enrol",
 	{ "key and certificate", test_key_parts },
 	{ "mutations", test_mutations },
 	{ "chain and names", test_build_chain },
+	{ "a new root", test_new_root },
+	{ "two roots", test_two_roots },
 	{ "fall back by a release alone", test_fallback },
 	{ "two thirds of a life", test_late },
 	{ "address of the node", test_address },
