@@ -185,6 +185,14 @@ static int load_one(struct chain *ch, const char *dir, const char *name, struct 
 	return 0;
 }
 
+/* A word that has expired is of no use to anybody, and no reason not to start. */
+static int cross_fits(const struct cert *cross, const struct cert *root, const struct cert *by, struct err *e)
+{
+	int64_t now = clock_utc();
+
+	return cross_verify(cross, root, by, now < cross->not_after ? now : cross->not_after, e);
+}
+
 /* upper.pem: our root's certificate by an upper CA, and that one's root. It is passed on, and nothing is decided by it. */
 static int load_upper(struct authority *a, const char *dir, struct err *e)
 {
@@ -198,8 +206,8 @@ static int load_upper(struct authority *a, const char *dir, struct err *e)
 	if (rc == 0 && ch.n != 2)
 		rc = err_set(e, REASON_CONFIG, "%s must hold two certificates; \"handsel-ca root install\" writes it", path);
 	/* after a rollover it is the older root's until the upper CA has certified the new one */
-	if (rc == 0 && cross_verify(&ch.cert[0], a->root.cert, &ch.cert[1], clock_utc(), e) < 0 &&
-	    (!a->older_root.n || cross_verify(&ch.cert[0], a->older_root.cert, &ch.cert[1], clock_utc(), e) < 0))
+	if (rc == 0 && cross_fits(&ch.cert[0], a->root.cert, &ch.cert[1], e) < 0 &&
+	    (!a->older_root.n || cross_fits(&ch.cert[0], a->older_root.cert, &ch.cert[1], e) < 0))
 		rc = err_prefix(e, "%s", path);
 	if (rc == 0)
 		rc = chain_add(&a->cross, ch.cert[0].der.data, ch.cert[0].der.len, e);
@@ -241,7 +249,6 @@ static int load_three(struct chain *root, struct chain *issuing, struct chain *u
 static int load_older(struct authority *a, const char *dir, struct err *e)
 {
 	char folder[FILE_PATH], path[FILE_PATH];
-	int64_t now = clock_utc();
 
 	if (a->generation == 1)
 		return 0;
@@ -249,8 +256,8 @@ static int load_older(struct authority *a, const char *dir, struct err *e)
 	    generation_path(folder, dir, a->generation, e) < 0 || file_join(path, e, folder, CROSS_FILE) < 0 ||
 	    chain_load(&a->cross, path, e) < 0)
 		return -1;
-	if (a->cross.n != 2 || cross_verify(&a->cross.cert[0], a->root.cert, a->older_root.cert, now, e) < 0 ||
-	    cross_verify(&a->cross.cert[1], a->older_root.cert, a->root.cert, now, e) < 0)
+	if (a->cross.n != 2 || cross_fits(&a->cross.cert[0], a->root.cert, a->older_root.cert, e) < 0 ||
+	    cross_fits(&a->cross.cert[1], a->older_root.cert, a->root.cert, e) < 0)
 		return err_set(e, REASON_CONFIG, "%s does not belong to the roots of this CA; restore it from the backup", path);
 	if (file_join(path, e, folder, ALONE_FILE) < 0)
 		return -1;

@@ -748,6 +748,44 @@ static void test_tampered(void)
 	buf_free(&junk);
 }
 
+/* From a signer.db of the version before rollovers; the signer knows which roots it has made. */
+static void test_rollover(void)
+{
+	char dir[FILE_PATH], path[FILE_PATH];
+	uint8_t hash[SHA256_LEN];
+	struct authority a;
+	struct side s;
+	struct db *db;
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(file_join(dir, &e, folder, "rolled"), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(dir, SITE_FACTORY, "Acme Devices", &e), 0);
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, dir, "signer.db"), 0);
+	db = count_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE generation"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "PRAGMA user_version = 3"), &e), 0);
+	db_close(db);
+	CU_ASSERT_EQUAL_FATAL(signer_rollover(dir, "Acme Devices", &e), 0);
+	CU_ASSERT_EQUAL(signer_rollover(dir, "Acme Devices", &e), -1);	/* the first is not ended */
+	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
+	CU_ASSERT_EQUAL_FATAL(authority_load(&a, dir, &e), 0);
+	CU_ASSERT(a.generation == 2 && a.overlap && a.cross.n == 2 && strcmp(a.root.cert->subject, a.older_root.cert->subject) != 0);
+	db = count_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	CU_ASSERT_EQUAL(count_generation_get(db, 2, hash, &e), 1);
+	CU_ASSERT_EQUAL(memcmp(hash, a.root.cert->sha256, sizeof hash), 0);
+	CU_ASSERT_EQUAL(count_generation_get(db, 3, hash, &e), 0);
+	begin(&s, dir, SIGNER_FOR_OPERATOR);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	/* a generation that was put there by somebody else */
+	CU_ASSERT_EQUAL(count_generation_set(db, 2, a.older_root.cert->sha256, &e), 0);
+	db_close(db);
+	CU_ASSERT_EQUAL(signer_serve(dir, -1, SIGNER_FOR_OPERATOR, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
+	authority_free(&a);
+}
+
 static void test_ceremony_once(void)
 {
 	char path[FILE_PATH];
@@ -764,4 +802,5 @@ UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count",
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
 	  { "certificate", test_certificate }, { "closed", test_closed }, { "tampered", test_tampered },
+	  { "rollover", test_rollover },
 	  { "ceremony once", test_ceremony_once })
