@@ -272,10 +272,16 @@ static int read_dfu(const struct conf_node *n, struct model *m, struct err *e)
 {
 	static const struct conf_field fields[] = {
 		{ "vid", CONF_SCALAR, true }, { "pid", CONF_SCALAR, true }, { "alt", CONF_SCALAR, false },
+		{ "transfer-size", CONF_SCALAR, false },
 	};
-	const struct conf_node *f[3];
+	const struct conf_node *f[ARRAY_LEN(fields)];
+	uint64_t size = 0;
 
-	return conf_fields(n, fields, 3, f, e) || read_usb_id(f[0], &m->dfu_vid, e) || read_usb_id(f[1], &m->dfu_pid, e) ||
+	if (conf_fields(n, fields, ARRAY_LEN(fields), f, e) < 0 ||
+	    (f[3] && conf_uint(f[3], &size, 1, UINT16_MAX, e) < 0))
+		return -1;
+	m->dfu_transfer_size = (uint16_t)size;
+	return read_usb_id(f[0], &m->dfu_vid, e) || read_usb_id(f[1], &m->dfu_pid, e) ||
 	       read_name(f[2], m->dfu_alt, sizeof m->dfu_alt, e) ? -1 : 0;
 }
 

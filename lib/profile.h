@@ -35,6 +35,7 @@ struct model {
 	char revisions[8][LIMIT_NAME + 1];
 	size_t n_revisions;
 	uint16_t dfu_vid, dfu_pid, agent_vid, agent_pid;
+	uint16_t dfu_transfer_size;		/* for a boot loader that does not tell; 0: it does */
 	char dfu_alt[LIMIT_NAME + 1];		/* alternate setting by its name; "" = the only one */
 };
 

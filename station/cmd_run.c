@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "clock.h"
+#include "dfu_suffix.h"
 #include "digest.h"
 #include "file.h"
 #include "log.h"
@@ -243,6 +244,8 @@ static int load_agent(struct run *r, const char *path, struct err *e)
 	r->agent.max = LIMIT_AGENT_IMAGE;
 	if (file_read(&r->agent, path, LIMIT_AGENT_IMAGE, e) < 0)
 		return -1;
+	if (dfu_suffix_take(&r->agent, r->model.dfu_vid, r->model.dfu_pid, e) < 0)
+		return err_prefix(e, "--agent %s", path);
 	return r->agent.len ? 0 : err_set(e, REASON_CONFIG, "--agent %s is empty", path);
 }
 

@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "limits.h"
 #include "mem.h"
+#include "quirks.h"
 #include "usb.h"
 
 enum {
@@ -152,8 +153,12 @@ static int make_idle(const struct dfu_transport *t, int64_t deadline, struct err
 			return -1;
 		if (a.state == DFU_IDLE)
 			return 0;
-		if (a.state == DFU_APP_IDLE || a.state == DFU_APP_DETACH || a.state == DFU_MANIFEST_WAIT_RESET)
+		if (a.state == DFU_APP_IDLE || a.state == DFU_APP_DETACH)
 			break;
+		if (a.state == DFU_MANIFEST_WAIT_RESET) {
+			t->reset(t->arg);	/* whether it worked shows in whether it comes back */
+			return err_set(e, REASON_DEVICE_LEFT, "the boot loader waited for its reset and has got it");
+		}
 		if (a.state == DFU_DNBUSY || a.state == DFU_MANIFEST) {
 			if (pause_for(t, &a, deadline, e) < 0)
 				return -1;
@@ -222,8 +227,7 @@ static int manifest(const struct dfu_transport *t, const struct dfu_function *f,
 	if (n < 0 && n != USB_STALL)
 		return transfer_failed(e, "DFU DNLOAD at the end of the image", n);
 	if (settle(t, DFU_MANIFEST_SYNC, DFU_MANIFEST, &a, deadline, e) < 0) {
-		/* One that does not tolerate manifestation may leave by itself; any other has failed to write. */
-		if (e->code == REASON_DEVICE_LEFT && !(f->attributes & DFU_MANIFESTATION_TOLERANT))
+		if (e->code == REASON_DEVICE_LEFT && quirk_may_leave(f))
 			return 0;
 		return err_prefix(e, "while the boot loader checked the image");
 	}
@@ -235,7 +239,7 @@ static int manifest(const struct dfu_transport *t, const struct dfu_function *f,
 static int download_once(const struct dfu_transport *t, const struct dfu_function *f, const uint8_t *image, size_t len,
 			 int64_t deadline, dfu_progress progress, void *progress_arg, struct err *e)
 {
-	size_t block = f->transfer_size < USB_CONTROL_MAX ? f->transfer_size : USB_CONTROL_MAX;
+	size_t block = quirk_block_size(f);
 	uint8_t data[USB_CONTROL_MAX];
 	uint16_t number = 0;	/* wraps (6.1.1.1) */
 
@@ -274,6 +278,20 @@ int dfu_download(const struct dfu_transport *t, const struct dfu_function *f, co
 	return -1;
 }
 
+int dfu_enter(const struct dfu_transport *t, const struct dfu_function *f, int64_t deadline, struct err *e)
+{
+	bool reset = quirk_reset_after_detach(f);
+	int n = request(t, REQUEST_DETACH, f->detach_timeout_ms, NULL, 0, deadline);
+
+	/* In DFU mode a device need not know DETACH (table 3.2): the reset is what it goes by. */
+	if (n == USB_GONE || (n < 0 && !reset))
+		return n == USB_GONE ? 0 : transfer_failed(e, "DFU DETACH", n);
+	if (!reset)
+		return 0;
+	n = t->reset(t->arg);
+	return n < 0 && n != USB_GONE ? transfer_failed(e, "the USB reset after DFU DETACH", n) : 0;
+}
+
 int dfu_leave(const struct dfu_transport *t, const struct dfu_function *f, int64_t deadline, struct err *e)
 {
 	struct answer a;
@@ -282,17 +300,8 @@ int dfu_leave(const struct dfu_transport *t, const struct dfu_function *f, int64
 	/* One that waits for its reset, or has left already, needs no DETACH. */
 	if (get_status(t, &a, deadline, e) < 0)
 		return e->code == REASON_DEVICE_LEFT ? 0 : -1;
-	if (a.state != DFU_MANIFEST_WAIT_RESET) {
-		n = request(t, REQUEST_DETACH, f->detach_timeout_ms, NULL, 0, deadline);
-		if (n == USB_GONE)
-			return 0;
-		if (n < 0 && (f->attributes & DFU_WILL_DETACH))
-			return transfer_failed(e, "DFU DETACH", n);
-		if (f->attributes & DFU_WILL_DETACH)
-			return 0;
-	}
+	if (a.state != DFU_MANIFEST_WAIT_RESET)
+		return dfu_enter(t, f, deadline, e);
 	n = t->reset(t->arg);
-	if (n < 0 && n != USB_GONE)
-		return transfer_failed(e, "the USB reset after the download", n);
-	return 0;
+	return n < 0 && n != USB_GONE ? transfer_failed(e, "the USB reset after the download", n) : 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "limits.h"
 #include "log.h"
 #include "mem.h"
 #include "steps.h"
@@ -57,8 +58,9 @@ static bool came_back(const struct usb_place *p, void *arg)
 static int wait_return(struct unit *u)
 {
 	struct again a = { &u->run->model, u->place.address };
-	int64_t until = clock_mono_ms() + RETURN_WAIT_MS;
+	int64_t until = clock_mono_ms() + (u->sent_away ? TIMEOUT_ENUMERATE_MS : RETURN_WAIT_MS);
 
+	u->sent_away = false;
 	if (u->returns++ == RETURNS_MAX)
 		return -1;
 	console_note(u->run->console, &u->record, "left the bus, waiting for it to come back");

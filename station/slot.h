@@ -15,6 +15,8 @@ struct unit {
 	struct buf ticket;
 	int64_t start, deadline;	/* clock_mono_ms() */
 	unsigned returns;		/* how often it left and came back */
+	unsigned entered;		/* how often it was told to enter DFU mode */
+	bool sent_away;			/* it leaves the bus because we told it to, and may take as long as its board */
 	bool renewed;			/* a second ticket was signed after the first was refused */
 	bool skip;			/* the step had nothing to do */
 	bool ignore;			/* it has passed in this run: nothing is to be done or recorded */

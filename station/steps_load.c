@@ -10,6 +10,7 @@
 #include "fault.h"
 #include "limits.h"
 #include "mem.h"
+#include "quirks.h"
 #include "text.h"
 
 #define PROGRESS_EVENTS 20	/* of one download */
@@ -54,6 +55,7 @@ static int loader_reset(void *arg)
 {
 	struct loader *l = arg;
 
+	l->unit->sent_away = true;
 	return usb_reset(l->usb);
 }
 
@@ -109,42 +111,59 @@ static int choose_alternate(struct loader *l, const struct usb_alternate *a, int
 	return count;
 }
 
-/* U-Boot has one descriptor behind its last alternate setting; others have it behind each, or only on request. */
-static int find_function(struct loader *l, const struct usb_alternate *a, int n, struct err *e)
+static int prepare_loader(struct loader *l, const struct usb_alternate *a, int n, struct err *e)
 {
-	uint8_t d[16];
-	int got;
+	int count = choose_alternate(l, a, n, e);
 
-	for (int i = 0; i < n; i++)
-		if (a[i].interface == l->alternate.interface &&
-		    dfu_function_find(&l->function, a[i].extra, a[i].extra_len))
-			return 0;
-	got = usb_control(l->usb, 0x81, 6, DFU_DESCRIPTOR << 8, l->alternate.interface, d, sizeof d, TIMEOUT_USB_MS);
-	if (got == USB_GONE)
-		return err_set(e, REASON_DEVICE_LEFT, "reading the DFU descriptor: %s", usb_failure_text(got));
-	if (got > 0 && dfu_function_find(&l->function, d, (size_t)got))
-		return 0;
-	return err_set(
-		e, REASON_USB,
-		"the boot loader has no DFU functional descriptor (DFU 1.1, 4.1.3), so its block size is unknown");
+	if (count < 0 || quirk_function(&l->function, l->usb, a, n, l->alternate.interface,
+					l->unit->run->model.dfu_transfer_size, e) < 0)
+		return -1;
+	return usb_claim(l->usb, &l->alternate, quirk_select(count), e);
 }
 
-static int prepare_loader(struct loader *l, struct err *e)
+static int load(struct loader *l, const struct dfu_transport *t, struct err *e)
 {
-	struct usb_alternate a[USB_ALTERNATES_MAX];
-	int n = usb_alternates(l->usb, a, e), count;
+	struct unit *u = l->unit;
+	int rc;
 
-	if (n < 0 || (count = choose_alternate(l, a, n, e)) < 0 || find_function(l, a, n, e) < 0)
+	if (dfu_download(t, &l->function, u->run->agent.data, u->run->agent.len, u->deadline, loader_progress, l, e) < 0)
 		return -1;
-	return usb_claim(l->usb, &l->alternate, count > 1,
-			 e); /* some boot loaders stall SET_INTERFACE if there is no choice */
+	FAULT("station.dfu.done");
+	rc = dfu_leave(t, &l->function, u->deadline, e);
+	FAULT("station.dfu.detached");
+	return rc;
+}
+
+/* An application that has DFU beside its own interfaces (4.2.1): told to enter DFU mode it leaves the bus, and comes back. */
+static bool find_runtime(struct loader *l, const struct usb_alternate *a, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (a[i].class != DFU_CLASS || a[i].subclass != DFU_SUBCLASS)
+			continue;
+		l->alternate = a[i];
+		return a[i].protocol == DFU_PROTOCOL_RUNTIME;
+	}
+	return false;
+}
+
+static int enter_dfu(struct loader *l, const struct dfu_transport *t, const struct usb_alternate *a, int n, struct err *e)
+{
+	if (l->unit->entered++)
+		return err_set(e, REASON_USB, "the device was told to enter DFU mode (DETACH) and came back without it");
+	/* DETACH carries nothing: any block size will do where none is told. */
+	if (quirk_function(&l->function, l->usb, a, n, l->alternate.interface, 1, e) < 0 ||
+	    usb_claim(l->usb, &l->alternate, false, e) < 0 || dfu_enter(t, &l->function, l->unit->deadline, e) < 0)
+		return -1;
+	l->unit->sent_away = true;
+	return err_set(e, REASON_DEVICE_LEFT, "the device goes to its DFU mode");
 }
 
 int step_dfu(struct unit *u, struct err *e)
 {
 	struct loader l = { .unit = u };
 	const struct dfu_transport t = { loader_control, loader_reset, loader_sleep, loader_now, &l };
-	int rc = -1;
+	struct usb_alternate a[USB_ALTERNATES_MAX];
+	int n, rc = -1;
 
 	if (run_is_agent(&u->place, &u->run->model)) {
 		u->skip = true;
@@ -153,13 +172,11 @@ int step_dfu(struct unit *u, struct err *e)
 	l.usb = usb_open(&u->place, e);
 	if (!l.usb)
 		return -1;
-	if (prepare_loader(&l, e) < 0 || dfu_download(&t, &l.function, u->run->agent.data, u->run->agent.len,
-						      u->deadline, loader_progress, &l, e) < 0)
-		goto out;
-	FAULT("station.dfu.done");
-	rc = dfu_leave(&t, &l.function, u->deadline, e);
-	FAULT("station.dfu.detached");
-out:
+	n = usb_alternates(l.usb, a, e);
+	if (n >= 0 && find_runtime(&l, a, n))
+		rc = enter_dfu(&l, &t, a, n, e);
+	else if (n >= 0 && prepare_loader(&l, a, n, e) == 0)
+		rc = load(&l, &t, e);
 	usb_close(l.usb);
 	return rc;
 }

@@ -2,10 +2,12 @@
 #include <config.h>
 
 #include "dfu.h"
+#include "dfu_suffix.h"
 
 #include <string.h>
 
 #include "mem.h"
+#include "quirks.h"
 #include "unit.h"
 #include "usb.h"
 
@@ -143,7 +145,7 @@ static void test_recovery(void)
 
 static void test_not_ready(void)
 {
-	static const int hopeless[] = { DFU_APP_IDLE, DFU_APP_DETACH, DFU_MANIFEST_WAIT_RESET };
+	static const int hopeless[] = { DFU_APP_IDLE, DFU_APP_DETACH };
 	struct script s;
 	struct err e;
 
@@ -155,6 +157,18 @@ static void test_not_ready(void)
 		CU_ASSERT_EQUAL(e.code, REASON_USB);
 		CU_ASSERT_PTR_NOT_NULL(strstr(e.text, dfu_state_name((unsigned)hopeless[i])));
 	}
+}
+
+/* An earlier download was cut between the image and the reset: it gets the reset, and what comes back is another device. */
+static void test_waits_for_reset(void)
+{
+	static const struct step steps[] = { SAYS(0, DFU_MANIFEST_WAIT_RESET, 0), END };
+	struct script s;
+	struct err e;
+
+	CU_ASSERT_EQUAL(download(&s, steps, &plain, 10000, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_DEVICE_LEFT);
+	CU_ASSERT_EQUAL(s.resets, 1);
 }
 
 /* A status on the way: its name is told, its code fits, and one more try is made. */
@@ -298,7 +312,66 @@ static void test_function(void)
 	CU_ASSERT_FALSE(dfu_function_find(&f, NULL, 0));
 }
 
-UNIT_MAIN("dfu", { "good", test_good }, { "recovery", test_recovery }, { "not ready", test_not_ready },
+/* An application: DETACH is all that is asked of it, with a reset where it waits for one. */
+static void test_enter(void)
+{
+	static const struct step good[] = { { DETACH, 0 }, END };
+	static const struct step refused[] = { { DETACH, USB_STALL }, END };
+	const struct dfu_function waits = { DFU_CAN_DNLOAD, 250, 8, 0x110 };
+	struct script s = { .step = good };
+	const struct dfu_transport t = { play, reset, sleep_ms, now, &s };
+	struct err e;
+
+	CU_ASSERT_EQUAL(dfu_enter(&t, &waits, 10000, &e), 0);
+	CU_ASSERT_EQUAL(s.resets, 1);
+	s = (struct script){ .step = good };
+	CU_ASSERT_EQUAL(dfu_enter(&t, &plain, 10000, &e), 0);
+	CU_ASSERT_EQUAL(s.resets, 0);
+	s = (struct script){ .step = refused };
+	CU_ASSERT_EQUAL(dfu_enter(&t, &plain, 10000, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_USB);
+}
+
+static void test_block_size(void)
+{
+	static const struct {
+		uint16_t said;
+		size_t used;
+	} all[] = { { 1, 1 }, { 64, 64 }, { 4096, 4096 }, { 4097, 4096 }, { 65535, 4096 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		const struct dfu_function f = { DFU_CAN_DNLOAD, 0, all[i].said, 0x110 };
+
+		CU_ASSERT_EQUAL(quirk_block_size(&f), all[i].used);
+	}
+}
+
+/* The suffix that dfu-suffix of dfu-util makes of "agent" for 1209:0002. */
+static void test_suffix(void)
+{
+	static const uint8_t made[] = { 'a', 'g', 'e', 'n', 't', 0xff, 0xff, 0x02, 0x00, 0x09, 0x12, 0x00, 0x01,
+					'U', 'F', 'D', 0x10, 0x27, 0xc9, 0x86, 0xb1 };
+	struct buf file = {0};
+	struct err e;
+
+	buf_add(&file, made, sizeof made);
+	CU_ASSERT_EQUAL(dfu_suffix_take(&file, 0x1209, 0x0002, &e), 0);
+	CU_ASSERT_STRING_EQUAL(buf_text(&file), "agent");
+	CU_ASSERT_EQUAL(dfu_suffix_take(&file, 0x1209, 0x0002, &e), 0);	/* none there: as it is */
+	CU_ASSERT_EQUAL(file.len, 5);
+	buf_set(&file, made, sizeof made);
+	CU_ASSERT_EQUAL(dfu_suffix_take(&file, 0x1209, 0x0001, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
+	for (size_t i = 0; i < sizeof made; i++) {	/* any damage is seen, but where it makes it no suffix at all */
+		buf_set(&file, made, sizeof made);
+		file.data[i] ^= 0x01;
+		CU_ASSERT(dfu_suffix_take(&file, 0x1209, 0x0002, &e) < 0 || file.len == sizeof made);
+	}
+	buf_free(&file);
+}
+
+UNIT_MAIN("dfu", { "good", test_good }, { "waits for its reset", test_waits_for_reset }, { "enter", test_enter },
+	  { "block size", test_block_size }, { "suffix", test_suffix }, { "recovery", test_recovery }, { "not ready", test_not_ready },
 	  { "statuses", test_statuses }, { "gone", test_gone }, { "gone in manifestation", test_gone_in_manifestation },
 	  { "pauses", test_pauses }, { "refusals", test_refusals }, { "leave", test_leave },
 	  { "function", test_function })

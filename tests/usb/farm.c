@@ -27,17 +27,17 @@ const char *__asan_default_options(void)
 
 static void plug(struct farm_device *d, enum model_mode mode)
 {
-	umock_lock();
+	host_lock();
 	model_init(&d->model, mode);
-	umock_unlock();
-	umock_plug(d->usb);
+	host_unlock();
+	host_plug(d->usb);
 	d->plugged = true;
 }
 
 static void unplug(struct farm_device *d)
 {
 	if (d->plugged)
-		umock_unplug(d->usb);
+		host_unplug(d->usb);
 	d->plugged = false;
 }
 
@@ -59,7 +59,7 @@ static void power_cycle(struct farm_device *d)
 static void leave(struct farm_device *d)
 {
 	unplug(d);
-	if (!d->model.complete) {	/* nothing new to run: the boot loader again */
+	if (!d->model.complete) {	/* nothing new to run: the boot loader, or again */
 		plug(d, MODEL_DFU);
 		return;
 	}
@@ -72,13 +72,13 @@ static void look_at(struct farm_device *d)
 {
 	bool leaving, gone, cut, session;
 
-	umock_lock();
+	host_lock();
 	leaving = d->model.leave;
 	gone = d->model.gone;
 	cut = d->model.cut;
 	session = d->model.new_session;
 	d->model.leave = false;
-	umock_unlock();
+	host_unlock();
 	if (!d->plugged)
 		return;
 	if (cut) {
@@ -91,10 +91,10 @@ static void look_at(struct farm_device *d)
 	} else if (session) {	/* a host that has started anew: the gadget's link does, too */
 		farm_stop_agent(d);
 		farm_start_agent(d);
-		umock_lock();
+		host_lock();
 		d->model.outs = 0;
 		d->model.new_session = false;
-		umock_unlock();
+		host_unlock();
 	}
 }
 
@@ -130,7 +130,7 @@ static void plug_in(struct farm_device *d)
 {
 	d->held = false;
 	if (!d->as_agent)
-		plug(d, MODEL_DFU);
+		plug(d, d->model.kind.runtime ? MODEL_RUNTIME : MODEL_DFU);
 	else if (farm_start_agent(d))
 		plug(d, MODEL_AGENT);
 }
@@ -205,15 +205,13 @@ int main(int argc, char **argv)
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (farm_options(&f, argc, argv) < 0)
 		return 2;
-	if (wake < 0 || signals < 0 || umock_start(wake) < 0) {
-		fprintf(stderr, "farm: run it under umockdev-wrapper\n");
+	if (wake < 0 || signals < 0 || host_start(wake) < 0)
 		return 2;
-	}
 	for (int i = 0; i < f.n; i++) {
 		struct farm_device *d = &f.device[i];
 
 		farm_folder(&f, d);
-		d->usb = umock_device(&d->model, i + 1);
+		d->usb = host_device(&d->model, i + 1);
 		if (!d->held)
 			plug_in(d);
 	}

@@ -6,7 +6,7 @@
 
 #include "file.h"
 #include "limits.h"
-#include "umock.h"
+#include "host.h"
 
 #define FARM_MAX 64
 #define RESTARTS_MAX 3	/* a device whose agent dies more often stays dead */
@@ -20,7 +20,7 @@ struct farm_device {
 	bool as_agent;			/* it begins as a running agent */
 	bool held;			/* not plugged in yet */
 	struct usbmodel model;
-	struct umock_device *usb;
+	struct host_device *usb;
 	bool plugged;
 	pid_t pid;			/* the agent; 0: none */
 	int restarts;

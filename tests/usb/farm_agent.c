@@ -103,9 +103,9 @@ bool farm_start_agent(struct farm_device *d)
 		n = d->pid > 0 ? read(report[0], &why, sizeof why) : -1;
 	while (n < 0 && errno == EINTR);
 	close(report[0]);
-	umock_lock();
+	host_lock();
 	d->model.fd = pair[0];
-	umock_unlock();
+	host_unlock();
 	if (n == 0)
 		return true;
 	fprintf(stderr, "farm: %s: what was loaded does not run: %s\n", d->serial, strerror(why));
@@ -120,11 +120,11 @@ void farm_stop_agent(struct farm_device *d)
 		waitpid(d->pid, NULL, 0);
 	}
 	d->pid = 0;
-	umock_lock();
+	host_lock();
 	if (d->model.fd >= 0)
 		close(d->model.fd);
 	d->model.fd = -1;
-	umock_unlock();
+	host_unlock();
 }
 
 void farm_end_agent(struct farm_device *d)

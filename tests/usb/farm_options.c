@@ -10,15 +10,19 @@
 #include "text.h"
 
 static const char usage[] =
-	"usage: umockdev-wrapper farm --dir DIR --manufacturer M --model M --revision R --serial S [--serial S ...]\n"
+	"usage: [umockdev-wrapper] farm --dir DIR --manufacturer M --model M --revision R --serial S [--serial S ...]\n"
 	"       [--alternate NAME] [--fault SERIAL=KIND[:VALUE] ...] -- COMMAND [ARG...]\n"
 	"\n"
 	"Virtual USB devices, one a serial, on ports 1-1, 1-2, ... while COMMAND runs; ends with its status.\n"
 	"Faults, N counted from 0 for blocks and from 1 for transfers:\n"
 	"  stall:N stall-once:N vanish:N hang:N   at block N of the download\n"
+	"  busy:N short-status:N                  dfuDNBUSY for ever, half a GETSTATUS at block N\n"
 	"  poll:MS bad-status                     a slow boot loader; errVERIFY at the end of the image\n"
+	"  size:N no-function short-function      what the functional descriptor says, or that there is none, or half of it\n"
+	"  no-endpoints                           the agent's interface has none\n"
 	"  vanish-link:N power-cut:N              at bulk OUT transfer N to the agent: for good, or until it is back\n"
 	"  wrong-serial[:S] wrong-model[:M]       the device is not what its label says\n"
+	"  no-detach not-tolerant leaves runtime  boot loaders of other kinds, as DFU 1.1 allows them (usbmodel.h)\n"
 	"  env:NAME=VALUE                         for the first start of the agent\n"
 	"  fault-points:LIST                      HANDSEL_FAULT for each start of the agent, with a log in DIR/SERIAL\n"
 	"  as-agent                               begins with DIR/SERIAL/agent running\n"
@@ -54,7 +58,8 @@ static int set_number(struct farm_device *d, const char *kind, const char *value
 		{ "stall", &d->model.fault.stall_block }, { "stall-once", &d->model.fault.stall_once },
 		{ "vanish", &d->model.fault.vanish_block }, { "hang", &d->model.fault.hang_block },
 		{ "poll", &d->model.fault.poll_ms }, { "vanish-link", &d->model.fault.vanish_out },
-		{ "power-cut", &d->model.fault.cut_out },
+		{ "power-cut", &d->model.fault.cut_out }, { "busy", &d->model.fault.busy_block },
+		{ "short-status", &d->model.fault.short_block }, { "size", &d->model.fault.size },
 	};
 	uint64_t n;
 
@@ -64,6 +69,25 @@ static int set_number(struct farm_device *d, const char *kind, const char *value
 			return 0;
 		}
 	return -1;
+}
+
+static bool set_flag(struct farm_device *d, const char *kind)
+{
+	const struct {
+		const char *kind;
+		bool *field;
+	} flags[] = {
+		{ "no-function", &d->model.fault.no_function }, { "short-function", &d->model.fault.short_function },
+		{ "no-endpoints", &d->model.fault.no_endpoints }, { "no-detach", &d->model.kind.no_detach },
+		{ "not-tolerant", &d->model.kind.not_tolerant }, { "leaves", &d->model.kind.leaves },
+		{ "runtime", &d->model.kind.runtime }, { "as-agent", &d->as_agent },
+		{ "held", &d->held },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (strcmp(flags[i].kind, kind) == 0)
+			return *flags[i].field = true;
+	return false;
 }
 
 /* SERIAL=KIND[:VALUE] */
@@ -83,10 +107,8 @@ static int add_fault(struct farm *f, const char *text)
 		return -1;
 	if (strcmp(kind, "bad-status") == 0)
 		d->model.fault.bad_status = 1;
-	else if (strcmp(kind, "as-agent") == 0)
-		d->as_agent = true;
-	else if (strcmp(kind, "held") == 0)
-		d->held = true;
+	else if (!*value && set_flag(d, kind))
+		return 0;
 	else if (strcmp(kind, "wrong-serial") == 0)
 		return text_copy(d->real_serial, sizeof d->real_serial, *value ? value : "99999999");
 	else if (strcmp(kind, "wrong-model") == 0)

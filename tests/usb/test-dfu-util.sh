@@ -42,4 +42,18 @@ farm --fault 00000001=bad-status -- sh -c "$load"
 grep -q 'dfuERROR, status(7) = Programmed memory failed verification' "$W/log" || fail "errVERIFY is not seen"
 farm --fault 00000001=vanish:5 -- sh -c "! $load" || fail "a device that left is not reported"
 farm --fault 00000001=poll:5 --alternate other -- sh -c "$load && $leave" || fail "a slow device with two alternate settings"
+
+# Boot loaders of other kinds than U-Boot: what dfu-util drives, the station drives too (cases.sh). With -R its status says nothing, since
+# the device may be gone before the reset; what it received says all.
+for kind in runtime no-detach not-tolerant leaves; do
+	rm "$W/00000001/agent"
+	case $kind in
+	runtime) by="$load && $leave" ;;
+	no-detach) by="$load && { $leave -R || true; }" ;;
+	*) by="$load -R || true" ;;
+	esac
+	farm --fault 00000001=$kind -- sh -c "$by; until [ -e '$W/00000001/agent' ]; do sleep 0.1; done" ||
+		fail "dfu-util cannot load a device of the kind $kind"
+	cmp "$image" "$W/00000001/agent" || fail "$kind: the device received other bytes than dfu-util sent"
+done
 echo "dfu-util: all right"

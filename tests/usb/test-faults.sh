@@ -1,6 +1,7 @@
 # Each fault of a USB device: the code that the technician sees, what the record says, and no harm to the neighbours.
 set -u
 . "$(dirname "$0")/common.sh"
+. "$TOP/tests/usb/cases.sh"
 factory_up
 
 next=0
@@ -72,6 +73,22 @@ station_command USB-1 "$BUILD/handsel-agent" "$W/with-alt.yaml"
 expect "two alternate settings, one named" PASS "" --alternate spare
 station_command USB-1 "$BUILD/handsel-agent" "$MODEL_FILE"
 
+# ---- what the device does not tell, and a file with a suffix --------------------------
+sed 's/^  pid: 0x0002/&\n  transfer-size: 4096/' "$MODEL_FILE" >"$W/with-size.yaml"
+station_command USB-1 "$BUILD/handsel-agent" "$W/with-size.yaml"
+serial; expect "no functional descriptor, but a block size in the model file" PASS "" --fault @=no-function
+cp "$BUILD/handsel-agent" "$W/suffixed"
+dfu-suffix -v 0x1209 -p 0x0002 -a "$W/suffixed" >/dev/null || failed "dfu-suffix"
+station_command USB-1 "$W/suffixed" "$MODEL_FILE"
+serial; expect "a file with a DFU suffix, which no device gets" PASS ""
+cmp "$BUILD/handsel-agent" "$W/$S/agent" || failed "the suffix went to the device"
+station_command USB-1 "$BUILD/handsel-agent" "$MODEL_FILE"
+
+# ---- all kinds at once: the same devices as on a real kernel ------------------------------
+case_devices 0 99 50
+devices "$SERIALS" "${FAULTS[@]}" -- "${STATION[@]}" --count "$(wc -w <<<"$SERIALS")"
+case_results 0 99 "$W/out" || failed "devices of all kinds at once"
+
 # ---- slots with names -------------------------------------------------------------------
 cp -r "$W/station-line-1" "$W/station-named"
 printf 'slots:\n  - {name: left, port: "1-2"}\n' >>"$W/station-named/station.yaml"
@@ -135,6 +152,9 @@ refused() {
 	[ $status = "$want" ] && grep -qE "$pattern" "$W/out" "$W/err" && echo "ok: $name" ||
 		failed "$name: wanted $pattern and exit status $want, not $status"
 }
+dfu-suffix -D "$W/suffixed" >/dev/null && dfu-suffix -v 0x1209 -p 0x0009 -a "$W/suffixed" >/dev/null || failed "dfu-suffix"
+station_command USB-1 "$W/suffixed" "$MODEL_FILE"
+refused "a file whose DFU suffix is for another device" E71 2
 station_command NONE "$BUILD/handsel-agent" "$MODEL_FILE"
 refused "an unknown order" E41 5
 station_command USB-1 "$MODEL_FILE" "$MODEL_FILE"

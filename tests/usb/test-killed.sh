@@ -27,6 +27,13 @@ for point in station.seen station.dfu.block:20 station.dfu.done station.dfu.deta
 		failed "killed at $point: exit status $status"
 done
 
+# Between the image and the reset that this boot loader waits for: it gets the reset, and what comes back goes on.
+printf -v S '%08d' $((next++))
+export POINT=station.dfu.done FIRED=$W/fired
+rm -f "$FIRED"
+devices "$S" --fault "$S=not-tolerant" -- bash "$W/twice" "${STATION[@]}"
+[ $status = 0 ] && unit PASS "" "$S" && echo "ok: killed before the reset" || failed "killed before the reset: exit status $status"
+
 # One unit each, none of them lost or counted twice.
 done_units=$(ca --dir "$W/factory" --json issued list --order USB-1 --state active | grep -o '"serial":"000000[0-9]*"' | sort)
 [ "$(wc -l <<<"$done_units")" = "$(sort -u <<<"$done_units" | wc -l)" ] && [ "$(wc -l <<<"$done_units")" = $((next - 50)) ] ||

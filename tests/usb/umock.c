@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "umock.h"
+#include "host.h"
 
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
@@ -28,7 +28,7 @@ struct urb {
 	struct urb *next;
 };
 
-struct umock_device {
+struct host_device {
 	struct usbmodel *model;
 	UMockdevIoctlBase *handler;
 	struct urb *urbs;	/* in order of submission */
@@ -40,12 +40,12 @@ static UMockdevTestbed *bed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int wake_fd, last_address = 1;	/* 1 is the root hub */
 
-void umock_lock(void)
+void host_lock(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-void umock_unlock(void)
+void host_unlock(void)
 {
 	pthread_mutex_unlock(&lock);
 }
@@ -91,7 +91,7 @@ static int run_urb(struct usbmodel *m, struct urb *u)
 }
 
 /* -1: the host program died in the middle of its call, and its memory cannot be had. */
-static int submit(struct umock_device *d, UMockdevIoctlClient *client)
+static int submit(struct host_device *d, UMockdevIoctlClient *client)
 {
 	UMockdevIoctlData *arg = umockdev_ioctl_client_get_arg(client), *buffer;
 	UMockdevIoctlData *data = umockdev_ioctl_data_resolve(arg, 0, sizeof(struct usbdevfs_urb), NULL);
@@ -121,7 +121,7 @@ static int submit(struct umock_device *d, UMockdevIoctlClient *client)
 }
 
 /* A node that was opened before the device left stays dead, even if the device is back under another address. */
-static bool is_gone(const struct umock_device *d, UMockdevIoctlClient *client)
+static bool is_gone(const struct host_device *d, UMockdevIoctlClient *client)
 {
 	return d->model->gone || strcmp(umockdev_ioctl_client_get_devnode(client), d->node) != 0;
 }
@@ -137,7 +137,7 @@ static void forget(struct urb **p)
 }
 
 /* What the kernel does when a program closes the node or dies: its transfers end. */
-static void forget_others(struct umock_device *d, const UMockdevIoctlClient *client)
+static void forget_others(struct host_device *d, const UMockdevIoctlClient *client)
 {
 	for (struct urb **p = &d->urbs; *p;) {
 		if ((*p)->client == client || (*p)->late)
@@ -147,7 +147,7 @@ static void forget_others(struct umock_device *d, const UMockdevIoctlClient *cli
 	}
 }
 
-static int reap(struct umock_device *d, UMockdevIoctlClient *client)
+static int reap(struct host_device *d, UMockdevIoctlClient *client)
 {
 	for (struct urb **p = &d->urbs; *p; p = &(*p)->next) {
 		UMockdevIoctlData *out;
@@ -165,7 +165,7 @@ static int reap(struct umock_device *d, UMockdevIoctlClient *client)
 	return is_gone(d, client) ? ENODEV : EAGAIN;
 }
 
-static int discard(struct umock_device *d, UMockdevIoctlClient *client)
+static int discard(struct host_device *d, UMockdevIoctlClient *client)
 {
 	UMockdevIoctlData *arg = umockdev_ioctl_client_get_arg(client);
 	int rc = EINVAL;
@@ -192,7 +192,7 @@ static int capabilities(UMockdevIoctlClient *client)
 }
 
 /* errno of the ioctl, 0 if it is done, -1 if it is none of ours. */
-static int usbfs(struct umock_device *d, UMockdevIoctlClient *client)
+static int usbfs(struct host_device *d, UMockdevIoctlClient *client)
 {
 	struct usbmodel *m = d->model;
 	bool gone = is_gone(d, client);
@@ -201,16 +201,19 @@ static int usbfs(struct umock_device *d, UMockdevIoctlClient *client)
 	case USBDEVFS_GET_CAPABILITIES:
 		return capabilities(client);
 	case USBDEVFS_SETINTERFACE:
-		if (!gone && m->mode == MODEL_AGENT && m->outs > 0)
-			m->new_session = true;
+		if (!gone)
+			model_set_interface(m);
 		return gone ? ENODEV : 0;
 	case USBDEVFS_CLAIMINTERFACE:
 		if (!gone)
 			forget_others(d, client);
 		return gone ? ENODEV : 0;
+	case USBDEVFS_RESET:
+		if (!gone)
+			model_reset(m);
+		return gone ? ENODEV : 0;
 	case USBDEVFS_RELEASEINTERFACE:
 	case USBDEVFS_CLEAR_HALT:
-	case USBDEVFS_RESET:
 	case USBDEVFS_SETCONFIGURATION:
 		return gone ? ENODEV : 0;
 	case USBDEVFS_GETDRIVER:
@@ -230,15 +233,15 @@ static int usbfs(struct umock_device *d, UMockdevIoctlClient *client)
 
 static gboolean on_ioctl(UMockdevIoctlBase *handler, UMockdevIoctlClient *client, gpointer user)
 {
-	struct umock_device *d = user;
+	struct host_device *d = user;
 	uint64_t one = 1;
 	bool event;
 	int rc;
 
-	umock_lock();
+	host_lock();
 	rc = usbfs(d, client);
 	event = d->model->leave || d->model->gone || d->model->new_session;
-	umock_unlock();
+	host_unlock();
 	if (rc < 0)
 		return FALSE;
 	if (event && write(wake_fd, &one, sizeof one) < 0)
@@ -261,11 +264,13 @@ static void add(const char *text)
 	exit(99);
 }
 
-int umock_start(int wake)
+int host_start(int wake)
 {
 	bed = umockdev_testbed_new();
-	if (!umockdev_in_mock_environment())
+	if (!umockdev_in_mock_environment()) {
+		fprintf(stderr, "farm: run it under umockdev-wrapper\n");
 		return -1;
+	}
 	wake_fd = wake;
 	/* Without a root hub libusb cannot tell the port of a device. */
 	add("P: /devices/usb1\nN: bus/usb/001/001\nE: SUBSYSTEM=usb\nE: DRIVER=usb\nE: BUSNUM=001\nE: DEVNUM=001\n"
@@ -279,9 +284,9 @@ int umock_start(int wake)
 	return 0;
 }
 
-struct umock_device *umock_device(struct usbmodel *m, int port)
+struct host_device *host_device(struct usbmodel *m, int port)
 {
-	struct umock_device *d = mem_new(1, sizeof *d);
+	struct host_device *d = mem_new(1, sizeof *d);
 
 	d->model = m;
 	d->port = port;
@@ -290,17 +295,17 @@ struct umock_device *umock_device(struct usbmodel *m, int port)
 	return d;
 }
 
-void umock_plug(struct umock_device *d)
+void host_plug(struct host_device *d)
 {
 	uint8_t descriptors[256];
 	char hex[2 * sizeof descriptors + 1];
 	char *text;
 	GError *error = NULL;
 
-	umock_lock();
+	host_lock();
 	for (struct urb *u = d->urbs; u; u = u->next)
 		u->late = true;
-	umock_unlock();
+	host_unlock();
 	d->address = ++last_address;
 	text_hex(hex, descriptors, model_descriptors(d->model, descriptors, sizeof descriptors));
 	snprintf(d->node, sizeof d->node, "/dev/bus/usb/001/%03d", d->address);
@@ -318,13 +323,13 @@ void umock_plug(struct umock_device *d)
 	free(text);
 }
 
-void umock_unplug(struct umock_device *d)
+void host_unplug(struct host_device *d)
 {
 	char path[64];
 
-	umock_lock();
+	host_lock();
 	d->model->gone = true;
-	umock_unlock();
+	host_unlock();
 	snprintf(path, sizeof path, "/sys/devices/usb1/1-%d", d->port);
 	umockdev_testbed_uevent(bed, path, "remove");
 	umockdev_testbed_remove_device(bed, path);

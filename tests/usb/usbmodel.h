@@ -10,7 +10,7 @@
 #define MODEL_IMAGE_MAX (32u << 20)	/* an agent with sanitizers and debug symbols */
 #define MODEL_NEVER (-1)
 
-enum model_mode { MODEL_DFU, MODEL_AGENT };
+enum model_mode { MODEL_DFU, MODEL_AGENT, MODEL_RUNTIME /* DFU 1.1, 4.1: an application that can be told to enter DFU mode */ };
 
 struct model_fault {			/* what goes wrong; MODEL_NEVER: nothing */
 	int stall_block;		/* each try of this block stalls */
@@ -21,10 +21,22 @@ struct model_fault {			/* what goes wrong; MODEL_NEVER: nothing */
 	int poll_ms;			/* bwPollTimeout of each block; -1: none */
 	int vanish_out;			/* the cable is pulled at this bulk OUT transfer */
 	int cut_out;			/* the power is cut there, and comes back */
+	int busy_block;			/* dfuDNBUSY for ever */
+	int short_block;		/* half a GETSTATUS */
+	int size;			/* what the functional descriptor says as wTransferSize */
+	bool no_function, short_function;	/* the functional descriptor: not there, cut off */
+	bool no_endpoints;		/* the agent's interface has none */
 };
 
-#define MODEL_NO_FAULT (struct model_fault){ MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, \
-					    MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER }
+struct model_kind {			/* a boot loader that is not U-Boot */
+	bool no_detach;			/* bitWillDetach 0: it waits for a bus reset */
+	bool not_tolerant;		/* bitManifestationTolerant 0: after the image it waits for a bus reset */
+	bool leaves;			/* the same, and it does not wait */
+	bool runtime;			/* it is an application until DETACH */
+};
+
+#define MODEL_NO_FAULT (struct model_fault){ MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, \
+					    MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER }
 
 struct usbmodel {
 	enum model_mode mode;
@@ -33,6 +45,7 @@ struct usbmodel {
 	const char *alternate[2];	/* names of the alternate settings of the DFU interface */
 	int n_alternates;
 	struct model_fault fault;
+	struct model_kind kind;
 
 	/* DFU */
 	unsigned state, status;
@@ -41,6 +54,7 @@ struct usbmodel {
 	uint8_t *image;
 	size_t image_len;
 	bool complete;			/* the image is manifested */
+	bool detached;			/* it waits for the bus reset */
 
 	/* agent */
 	int fd;				/* the agent's link; -1: none */
@@ -55,6 +69,12 @@ struct usbmodel {
 };
 
 void model_init(struct usbmodel *m, enum model_mode mode);
+
+/* The host has reset the bus: a boot loader that does not wait for it starts again, and an image in memory is lost. */
+void model_reset(struct usbmodel *m);
+
+/* SET_INTERFACE: by it the agent knows a new session. */
+void model_set_interface(struct usbmodel *m);
 
 /* Device and configuration descriptor, one after the other; their length. */
 size_t model_descriptors(const struct usbmodel *m, uint8_t *out, size_t size);

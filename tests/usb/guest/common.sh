@@ -17,7 +17,7 @@ trap finish EXIT
 # order USB-1 for serials 1 to 999.
 guest_world() {
 	local program
-	make -s -C "$BUILD" tests/usb/raw_loader || return 1
+	make -s -C "$BUILD" tests/usb/raw_loader tests/usb/farm_vhci || return 1
 	mkdir -p "$W/programs" "$W/world/handsel" "$W/world/w" || return 1
 	for program in agent ca signer station; do
 		strip -o "$W/programs/handsel-$program" "$BUILD/handsel-$program" || return 1

@@ -2,7 +2,8 @@
  *
  *   raw_loader UDC-DRIVER UDC SERIAL OUT [vanish=N]
  *
- * Ends with 0 and the image in OUT when the host has sent DETACH after a whole one, with 9 when the cable was pulled. */
+ * Ends with 0 and the image in OUT when the host has sent DETACH after a whole one, with 9 when the cable was pulled. Says of each
+ * image "loaded OCTETS BEGIN END", with the uptime of its first and its last block. */
 #include <config.h>
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -35,6 +37,26 @@ struct data {
 };
 
 static int fd;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void tell(const struct usbmodel *m, int block_before, bool complete_before)
+{
+	static double begin;
+
+	if (m->block == 1 && block_before != 1)
+		begin = now();
+	if (!m->complete || complete_before)
+		return;
+	printf("loaded %zu %.3f %.3f\n", m->image_len, begin, now());
+	fflush(stdout);
+}
 
 static void must(int rc, const char *what)
 {
@@ -71,11 +93,13 @@ static void answer(struct usbmodel *m, const struct usb_ctrlrequest *setup)
 {
 	static struct data d;
 	int len = le16toh(setup->wLength), n;
-	bool in = setup->bRequestType & USB_DIR_IN;
+	bool in = setup->bRequestType & USB_DIR_IN, complete = m->complete;
+	int block = m->block;
 
 	if (!in && len > 0 && move(USB_RAW_IOCTL_EP0_READ, &d, len) < 0)
 		return;		/* the host gave the request up */
 	n = model_control(m, (const uint8_t *)setup, d.bytes);
+	tell(m, block, complete);
 	if (m->gone || n == -EAGAIN)
 		return;
 	if (n < 0 && (in || len == 0)) {
