@@ -28,7 +28,8 @@ store=$1
 
 for module in libcomposite usb_f_fs; do modprobe "$module" 2>/dev/null || true; done	# or built in
 config=/sys/kernel/config gadget=/sys/kernel/config/usb_gadget/$name ffs=/run/$name
-grep -q " $config " /proc/mounts || mount -t configfs none "$config"
+mounted() { grep -q " $config " /proc/mounts; }
+mounted || mount -t configfs none "$config" 2>/dev/null || mounted	# another one for another controller may have been first
 if [ -z "$udc" ]; then
 	for udc in /sys/class/udc/*; do break; done
 	udc=${udc##*/}

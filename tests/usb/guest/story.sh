@@ -94,7 +94,7 @@ for point in station.seen station.dfu.block:20 station.dfu.detached station.agen
 	station_start
 	status=0
 	wait "$STATION_PID" || status=$?
-	{ [ $status = 137 ] && grep -qx "${point%:*}" /w/fired; } || bad "killed at $point: exit status $status"
+	{ [ $status = 137 ] && grep -qx "${point%:*}:[0-9]*" /w/fired; } || bad "killed at $point: exit status $status"
 	say "killed at $point: $(sed -n 's/.*"phase","t.*"slot":"\([^"]*\)".*"phase":"\([^"]*\)".*/\1 \2/p' /w/out |
 		awk '{ last[$1] = $2 } END { for (slot in last) printf "%s ", last[slot] }')"
 done
