@@ -140,7 +140,8 @@ static int check_issue(struct desk *d, struct db *db, const struct peer *peer, s
 								      : rq->params.include_ca == CHOICE_YES,
 	};
 	job->item = (struct sign_item){ .order = factory ? job->ticket.order : "", .device = &job->issue.device,
-		.spki = job->issue.spki, .made = job->issue.made, .params = &rq->params };
+		.spki = job->issue.spki, .made = job->issue.made, .params = &rq->params, .unit = job->unit, .id = &job->issue.id,
+		.renews = rq->renews };
 	return 1;
 }
 

@@ -23,6 +23,7 @@ enum cli_exit cmd_takeover(const struct cli *c);
 enum cli_exit cmd_rework(const struct cli *c);
 enum cli_exit cmd_crl(const struct cli *c);
 enum cli_exit cmd_status(const struct cli *c);
+enum cli_exit cmd_reconcile(const struct cli *c);
 enum cli_exit cmd_handoff_grant(const struct cli *c);
 enum cli_exit cmd_handoff_accept(const struct cli *c);
 enum cli_exit cmd_ship(const struct cli *c);

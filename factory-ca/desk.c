@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "exchange.h"
 #include "fault.h"
+#include "learn.h"
 #include "log.h"
 #include "mem.h"
 #include "oid.h"
@@ -67,24 +68,69 @@ static int signer_ready(struct signing *s, struct err *e)
 	return 0;
 }
 
-static int sign_batch(struct desk *d, struct err *e)
+/* Told once; after that each batch asks anew, so reconciling needs no restart. */
+static void set_recovering(struct desk *d, bool now, const struct err *e)
+{
+	if (atomic_exchange(&d->recovering, now) == now)
+		return;
+	if (now)
+		log_err(e, "CA %s is recovering", d->settings.id);
+	else
+		log_info("CA %s: ledger and signer agree again", d->settings.id);
+}
+
+static int ask_signer(struct desk *d, struct sign_batch *b, struct err *e)
 {
 	struct signing *by = d->signing_by;
-	struct sign_item **items = mem_new(d->n_signing, sizeof *items);
 	int rc;
 
-	for (size_t i = 0; i < d->n_signing; i++)
-		items[i] = &d->signing[i]->item;
 	pthread_mutex_lock(&by->lock);
-	rc = signer_ready(by, e) < 0 ? -1 : signer_sign(by->signer, d->folder.name, items, d->n_signing, e);
+	rc = signer_ready(by, e) < 0 ? -1 : signer_sign(by->signer, d->folder.name, b, e);
 	pthread_mutex_unlock(&by->lock);
-	free(items);
 	if (rc < 0) {
 		signer_lost(by);
 		return -1;
 	}
-	FAULT("front.signed");
-	return 0;
+	set_recovering(d, rc == 1, e);
+	FAULT("front.told");
+	if (b->n)
+		FAULT("front.signed");
+	return rc == 0 ? 0 : -1;
+}
+
+/* One message: signatures, if any, and notes. */
+static int tell_signer(struct desk *d, struct db *db, struct sign_batch *b, struct err *e)
+{
+	struct sign_note *notes = mem_new(SIGNER_BATCH, sizeof *notes);
+	int64_t last = 0;
+	int rc = -1;
+
+	b->note = notes;
+	if (ledger_signer(db, &b->position, e) == 0 && ledger_notes(db, notes, SIGNER_BATCH, &b->n_notes, &last, e) == 0)
+		rc = 0;
+	if (rc == 0 && (b->n || b->n_notes || atomic_load(&d->recovering))) {
+		rc = ask_signer(d, b, e);
+		if (rc == 0 && (ledger_notes_told(db, last, e) < 0 || ledger_signer_set(db, b->position, e) < 0))
+			rc = -1;
+	}
+	free(notes);
+	return rc;
+}
+
+/* Whatever the batch changes of a certificate the signer has on its disk first. */
+static int sign_batch(struct desk *d, struct db *db, struct err *e)
+{
+	struct sign_item **items = mem_new(d->n_signing + 1, sizeof *items);
+	struct sign_batch b = { .item = items, .n = d->n_signing };
+	int rc;
+
+	for (size_t i = 0; i < d->n_signing; i++)
+		items[i] = &d->signing[i]->item;
+	rc = tell_signer(d, db, &b, e);
+	for (b.n = 0; rc == 0 && b.n_notes == SIGNER_BATCH;)	/* more than fit: many have lapsed at once */
+		rc = tell_signer(d, db, &b, e);
+	free(items);
+	return rc;
 }
 
 /* What the signer refuses must leave no trace of a reservation: the batch is cut and taken once more without it.
@@ -108,7 +154,7 @@ static int on_batch(void *arg, struct db *db, struct err *e)
 {
 	struct desk *d = arg;
 
-	if (d->n_signing && sign_batch(d, e) < 0)
+	if (sign_batch(d, db, e) < 0)
 		return -1;
 	if (any_refused(d))
 		return err_set(e, REASON_CA_UNAVAILABLE, "the signer refused a request of this batch");
@@ -146,7 +192,7 @@ static void tick_done(struct writer_job *w, int rc, const struct err *e)
 		writer_submit(t->d->writer, w);
 		return;
 	}
-	if (rc < 0)
+	if (rc < 0 && !atomic_load(&t->d->recovering))
 		log_err(e, "lapse");
 	else if (t->lapsed)
 		log_warn("%d pending credentials were not confirmed in time and are revoked; their units are back in "
@@ -276,6 +322,50 @@ struct desk *desk_open(const struct ca_folder *folder, struct signing *by, struc
 		return d;
 	desk_close(d);
 	return NULL;
+}
+
+/* ---- after a cut, or a restore ---- */
+static int take_last_message(struct desk *d, struct db *ledger, uint64_t at, uint64_t changes, struct err *e)
+{
+	struct learn l = { .ca = d->folder.name, .actor = "ca",
+			   .rules = { .site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert, .now = clock_utc() } };
+
+	l.rules.pending_s = l.rules.site == SITE_FACTORY ? d->pending_s : 0;
+	if (db_begin(ledger, e) < 0)
+		return -1;
+	if (learn_all(ledger, d->signing_by->signer, &l, at, e) == 0 && ledger_signer_set(ledger, changes, e) == 0) {
+		FAULT("learn.done");
+		if (db_commit(ledger, e) == 0) {
+			log_info("CA %s: the signer's last message before the stop is in the ledger, %zu certificates",
+				 d->settings.id, l.n);
+			return 0;
+		}
+	}
+	db_rollback(ledger);
+	return -1;
+}
+
+int desk_catch_up(struct desk *d, struct err *e)
+{
+	char path[FILE_PATH];
+	uint64_t at, changes;
+	enum accord accord;
+	struct db *ledger;
+	struct err why;
+	int rc;
+
+	if (file_join(path, e, d->folder.path, "ca.db") < 0 || !(ledger = ledger_open(path, e)))
+		return -1;
+	rc = learn_compare(ledger, d->signing_by->signer, d->folder.name, &accord, &at, &changes, e);
+	if (rc == 0 && accord != ACCORD) {
+		err_set(&why, REASON_CA_UNAVAILABLE, "%s; nothing is issued until \"handsel-ca reconcile\" has shown what it lacks, and"
+			" --apply has taken that over", accord_text(accord));
+		set_recovering(d, true, &why);
+	} else if (rc == 0 && at != changes) {
+		rc = take_last_message(d, ledger, at, changes, e);
+	}
+	db_close(ledger);
+	return rc;
 }
 
 int desk_reload(struct desk *d, struct err *e)

@@ -39,6 +39,7 @@ struct desk {
 	struct writer *writer;
 	struct db *ledger;		/* the writer's */
 	struct signing *signing_by;
+	atomic_bool recovering;		/* ledger and signer are not of one history: nothing is issued until an operator reconciles */
 	pthread_rwlock_t lock;		/* of profiles and the next two: a reload writes */
 	struct profiles profiles;
 	int64_t pending_s;
@@ -53,6 +54,9 @@ struct desk {
 
 /* Loads the CA of that folder and starts its writer. NULL on failure. */
 struct desk *desk_open(const struct ca_folder *folder, struct signing *by, struct err *e);
+/* Before the first request, with the signer started: what the signer did in its last message before a cut is done in the ledger,
+ * too, since its answers may have left. More than that is a backup that was put back: then d->recovering, and an operator must look. */
+int desk_catch_up(struct desk *d, struct err *e);
 void desk_close(struct desk *d);		/* NULL is fine; gives the answers that are due first */
 int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories; -1: all stays as it was */
 

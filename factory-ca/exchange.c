@@ -23,10 +23,14 @@ struct exchange {
 	struct job *jobs;
 	struct err *bad[LIMIT_BATCH];
 	atomic_size_t left;		/* jobs without answer, and one for the checks */
+	atomic_bool recovering;		/* a job met it: the message is answered as a whole */
 	unsigned record;
 };
 
 static const char unavailable[] = "the CA cannot work now; nothing is lost, ask again with the same request id";
+
+static const char recovering[] = "the CA recovers from a backup and issues nothing until an operator has reconciled it; nothing is lost,"
+				 " ask again with the same request id";
 
 size_t exchange_count(const struct exchange *x)
 {
@@ -82,7 +86,10 @@ static void exchange_finish(struct exchange *x)
 			x->reply->answer[i].request = x->m->request[i].request;
 	ca_reply_write(x->reply, &xml);
 	record(x->all, x->record, "answer", xml.data, xml.len);
-	if (FAULT_LOSE("front.answer")) {
+	if (atomic_load(&x->recovering)) {
+		err_set(&lost, REASON_CA_UNAVAILABLE, "%s", recovering);
+		exchange_refuse(x->r, 503, &lost);
+	} else if (FAULT_LOSE("front.answer")) {
 		err_set(&lost, REASON_CA_UNAVAILABLE, "the answer was lost");
 		exchange_refuse(x->r, 503, &lost);
 	} else {
@@ -116,6 +123,8 @@ static int job_run(struct writer_job *w, struct db *db, struct err *e)
 	const char *unit = *job->unit ? job->unit : NULL;
 	int rc;
 
+	if (job->probe)
+		return 0;
 	if (job->decided)
 		return request_refused(db, job->rules.now, unit ? unit : "device", job->rq, job->a, e);
 	if (job->x->m->mark[0] && unit && ledger_mark_put(db, unit, job->x->m->mark, e) < 0)
@@ -149,16 +158,22 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 	struct job *job = (struct job *)w;
 	struct exchange *x = job->x;
 
-	if (rc == 0) {
-		FAULT("commit.after");
-		if (job->a->result == CA_CONFIRMED)
-			FAULT("confirm.committed");
-	} else if (x->d->again) {
+	if (rc < 0 && x->d->again) {
 		job_reset(job);
 		writer_submit(x->d->writer, w);
 		return;
+	}
+	if (job->probe) {
+		atomic_store(&x->recovering, true);
+	} else if (rc == 0) {
+		FAULT("commit.after");
+		if (job->a->result == CA_CONFIRMED)
+			FAULT("confirm.committed");
 	} else {
-		log_err(e, "request %s", job->rq->request.id);
+		if (atomic_load(&x->d->recovering))
+			atomic_store(&x->recovering, true);
+		else
+			log_err(e, "request %s", job->rq->request.id);
 		job->decided = false;
 		job_reset(job);
 		ca_refuse(job->a, REASON_CA_UNAVAILABLE, unavailable);
@@ -167,6 +182,19 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 }
 
 /* ---- in the server's thread ---- */
+/* While the CA recovers its ledger is no basis for an answer about any request id. */
+static bool must_wait(struct exchange *x, const struct ca_request *rq)
+{
+	return atomic_load(&x->d->recovering) && rq->kind != CA_CERTIFICATES && rq->kind != CA_WORK_ORDER;
+}
+
+static void job_submit(struct job *job)
+{
+	atomic_fetch_add(&job->x->left, 1);
+	FAULT("front.checked");
+	writer_submit(job->x->d->writer, &job->w);
+}
+
 static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, int64_t now)
 {
 	struct job *job = &x->jobs[i];
@@ -180,6 +208,11 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 			      .a = &x->reply->answer[i],
 			      .rules.now = now };
 	snprintf(job->unit, sizeof job->unit, "%s", peer->unit);
+	job->probe = !x->bad[i] && must_wait(x, job->rq);
+	if (job->probe) {
+		job_submit(job);
+		return;
+	}
 	if (x->bad[i]) {
 		e = *x->bad[i];
 		rc = -1;
@@ -199,11 +232,8 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 			 reason_id(e.code), e.text);
 		job->decided = true;
 	}
-	if (rc == 1 || (rc < 0 && audit)) {
-		atomic_fetch_add(&x->left, 1);
-		FAULT("front.checked");
-		writer_submit(x->d->writer, &job->w);
-	}
+	if (rc == 1 || (rc < 0 && audit))
+		job_submit(job);
 }
 
 static struct desk *named(const struct desks *all, const char *id)

@@ -38,6 +38,7 @@ struct job {
 	struct rules rules;
 	char unit[UNIT_MAX];
 	bool decided;			/* refused before the transaction: only the audit is left to write */
+	bool probe;			/* the CA recovers: nothing but whether it still does */
 	struct csr csr;			/* issue, likewise the rest */
 	struct ticket ticket;
 	const struct work_order *order;

@@ -273,6 +273,14 @@ static int publish_all(struct front *f, struct err *e)
 	return 0;
 }
 
+static int catch_up(struct front *f, struct err *e)
+{
+	for (size_t i = 0; i < f->desks.n; i++)
+		if (desk_catch_up(f->desks.of[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 struct front *front_start(const char *dir, const struct endpoint *listen, const char *record, struct err *e)
 {
 	struct front *f = mem_new(1, sizeof *f);
@@ -285,7 +293,7 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 
 	f->signing = (struct signing){ .lock = PTHREAD_MUTEX_INITIALIZER, .failure = -1 };
 	if (open_desks(f, dir, e) == 0 && load_record(f, record, e) == 0 && signing_start(&f->signing, dir, e) == 0 &&
-	    publish_all(f, e) == 0) {
+	    catch_up(f, e) == 0 && publish_all(f, e) == 0) {
 		put_identities(&conf, &f->desks);
 		f->httpd = httpd_start(&conf, e);
 	}

@@ -63,6 +63,13 @@ static const char *const migrations[] = {
 	"CREATE UNIQUE INDEX unit_revocation ON unit(revocation) WHERE revocation IS NOT NULL;",
 	/* of each node: where its database stood when it last changed something here */
 	"CREATE TABLE unit_mark(unit TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID;",
+	/* Up to which change of the signer's journal this ledger has them all, and what it has not told the signer yet: whatever
+	 * changes the state of a certificate, the signer hears of it. */
+	"INSERT INTO meta VALUES('signer', 0);"
+	"CREATE TABLE note(n INTEGER PRIMARY KEY, certificate_sha256 BLOB NOT NULL, active INTEGER NOT NULL);"
+	"CREATE TRIGGER request_noted AFTER UPDATE OF state ON request WHEN new.certificate_sha256 IS NOT NULL"
+	" AND new.state != old.state AND new.state IN ('active', 'superseded', 'revoked')"
+	" BEGIN INSERT INTO note(certificate_sha256, active) VALUES(new.certificate_sha256, new.state = 'active'); END;",
 };
 
 struct db *ledger_open(const char *path, struct err *e)
@@ -570,6 +577,99 @@ int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_
 	db_reset(s);
 	buf_free(&cms);
 	return rc < 0 ? -1 : 0;
+}
+
+/* ---- what the signer is told ---- */
+int ledger_signer(struct db *db, uint64_t *position, struct err *e)
+{
+	int64_t value;
+
+	if (meta_get(db, "signer", &value, e) < 0)
+		return -1;
+	*position = (uint64_t)value;
+	return 0;
+}
+
+int ledger_signer_set(struct db *db, uint64_t position, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE meta SET value = ?1 WHERE name = 'signer'");
+
+	bind_int(s, 1, (int64_t)position);
+	return db_run(s, e);
+}
+
+int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, int64_t *last, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT n, certificate_sha256, active FROM note ORDER BY n LIMIT ?1");
+	struct buf sha = {0};
+	int rc;
+
+	*n = 0;
+	bind_int(s, 1, (int64_t)max);
+	while ((rc = db_step(s, e)) == 1) {
+		*last = col_int(s, 0);
+		col_blob(s, 1, &sha);
+		memcpy(note[*n].certificate, sha.data, sha.len < SHA256_LEN ? sha.len : SHA256_LEN);
+		note[(*n)++].active = col_int(s, 2);
+	}
+	buf_free(&sha);
+	return rc < 0 ? -1 : 0;
+}
+
+int ledger_notes_told(struct db *db, int64_t last, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "DELETE FROM note WHERE n <= ?1");
+
+	bind_int(s, 1, last);
+	return db_run(s, e);
+}
+
+int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r, const struct cert *cert, const struct cert *issuer,
+			 int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(
+		db, "INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, certificate,"
+		    " certificate_sha256, certificate_serial, issuer, lapse_at, created, changed, ca, mode, encrypted_key, renews)"
+		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18)");
+
+	bind_text(s, 1, r->unit);
+	bind_text(s, 2, r->id.id);
+	bind_int(s, 3, r->id.generation);
+	bind_int(s, 4, r->device);
+	bind_text(s, 5, ca_state_name(r->state));
+	bind_blob(s, 6, r->spki.data, r->spki.len);
+	bind_text(s, 7, r->order);
+	bind_int(s, 8, r->took_unit);
+	bind_blob(s, 9, cert->der.data, cert->der.len);
+	bind_blob(s, 10, cert->sha256, SHA256_LEN);
+	bind_text(s, 11, cert->serial);
+	bind_blob(s, 12, issuer->sha256, SHA256_LEN);
+	if (r->lapse_at)
+		bind_int(s, 13, r->lapse_at);
+	else
+		bind_text(s, 13, NULL);
+	bind_int(s, 14, now);
+	bind_text(s, 15, ca);
+	bind_text(s, 16, r->made ? "ca" : "device");
+	bind_optional(s, 17, &r->encrypted_key);
+	bind_text(s, 18, r->renews);
+	if (db_run(s, e) < 0)
+		return -1;
+	r->n = db_rowid(db);
+	return 0;
+}
+
+int ledger_request_evidence(struct db *db, int64_t n, const struct ledger_request *r, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE request SET ticket = ?2, slot = ?3, endorsement = ?4, factory_certificate = ?5"
+				     " WHERE n = ?1 AND ticket IS NULL AND endorsement IS NULL");
+
+	bind_int(s, 1, n);
+	bind_optional(s, 2, &r->ticket);
+	bind_text(s, 3, r->slot);
+	bind_optional(s, 4, &r->endorsement);
+	bind_optional(s, 5, &r->factory_certificate);
+	return db_run(s, e);
 }
 
 /* ---- takeover ---- */

@@ -10,6 +10,7 @@
 #include "db.h"
 #include "device.h"
 #include "documents.h"
+#include "signer.h"
 
 #define UNIT_MAX (CERT_ROLE_MAX + LIMIT_NAME + 2)	/* "station:line-2": who asked, and whose ids these are */
 
@@ -69,6 +70,11 @@ int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_reque
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);
 int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct buf *encrypted_key,
 			  const struct cert *issuer, int64_t now, struct err *e);	/* and pending; an empty key: none */
+/* A row as the signer knows it, certificate and all; sets n. */
+int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r, const struct cert *cert, const struct cert *issuer,
+			 int64_t now, struct err *e);
+/* Ticket and slot, or endorsement and factory certificate, of a row that has none. */
+int ledger_request_evidence(struct db *db, int64_t n, const struct ledger_request *r, struct err *e);
 int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e);
 
 /* ---- pending time: counted only while the server runs ---- */
@@ -96,6 +102,13 @@ int ledger_order_close(struct db *db, const char *id, enum order_state state, in
 int ledger_order_pending(struct db *db, const char *id, const char *unit, struct err *e);
 int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_order *o, const struct buf *cms),
 		      void *arg, struct err *e);
+
+/* ---- what the signer is told, in the transaction in which it happens (signer_count.h) ---- */
+int ledger_signer(struct db *db, uint64_t *position, struct err *e);	/* up to which change of its journal we have them all */
+int ledger_signer_set(struct db *db, uint64_t position, struct err *e);
+/* The oldest notes that it was not told; *last names them for ledger_notes_told(). */
+int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, int64_t *last, struct err *e);
+int ledger_notes_told(struct db *db, int64_t last, struct err *e);
 
 /* ---- an operator's takeover of a pending request by another station ---- */
 int ledger_takeover_put(struct db *db, int64_t request, const char *station, int64_t now, struct err *e);

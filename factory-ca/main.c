@@ -105,6 +105,10 @@ static const struct cli_option crl_options[] = {
 	OUT("the list"),
 	{ NULL },
 };
+static const struct cli_option reconcile_options[] = {
+	{ "apply", NULL, "take over what one side lacks; without it, it is only shown", false },
+	{ NULL },
+};
 static const struct cli_option grant_options[] = {
 	{ "customer", "ID", "of the customer, as in the manifests", false },
 	{ "name", "NODE", "name of the node", false },
@@ -153,6 +157,8 @@ static const struct cli_command commands[] = {
 	  0, 0, cmd_rework },
 	{ "status", "", "orders, requests, revocation lists, and how the daemon does", NULL, 0, 0, cmd_status },
 	{ "crl", "[--of CA] [--pem] --out FILE", "make a revocation list", crl_options, 0, 0, cmd_crl },
+	{ "reconcile", "[--apply]", "after a restore: what ledger or signer lack, and take it over", reconcile_options, 0, 0,
+	  cmd_reconcile },
 	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
 	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,

@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "fault.h"
 #include "mem.h"
+#include "rules_private.h"
 
 /* ---- audit and answers ---- */
 static void subject_of(char out[3 * LIMIT_NAME + 3], const struct device_id *d)
@@ -16,8 +17,8 @@ static void subject_of(char out[3 * LIMIT_NAME + 3], const struct device_id *d)
 	snprintf(out, 3 * LIMIT_NAME + 3, "%s/%s/%s", d->manufacturer, d->model, d->serial);
 }
 
-static int audit_request(struct db *db, int64_t now, const char *actor, const char *action, const struct device_id *d,
-			 const struct request_id *id, const char *detail, struct err *e)
+int audit_request(struct db *db, int64_t now, const char *actor, const char *action, const struct device_id *d,
+		  const struct request_id *id, const char *detail, struct err *e)
 {
 	char subject[3 * LIMIT_NAME + 3], line[700];
 
@@ -117,6 +118,34 @@ static bool order_compromised(struct decision *d, const char *id)
 	return *id && ledger_order_get(d->db, id, &o, NULL, d->e) == 1 && o.state == ORDER_COMPROMISED;
 }
 
+/* What the request shows for itself. */
+static void evidence(const struct issue *is, struct ledger_request *r)
+{
+	const struct ca_endorsement *en = is->endorsement;
+
+	if (is->ticket) {
+		snprintf(r->slot, sizeof r->slot, "%s", is->ticket->slot);
+		buf_set(&r->ticket, is->ticket_cms->data, is->ticket_cms->len);
+	}
+	if (en) {
+		buf_set(&r->endorsement, en->node, SHA256_LEN);
+		buf_add(&r->endorsement, en->signature.data, en->signature.len);
+		buf_set(&r->factory_certificate, en->factory_certificate.data, en->factory_certificate.len);
+	}
+}
+
+/* What was learnt of the signer lacks it, until the device asks again. */
+static int complete(struct decision *d)
+{
+	struct ledger_request r = {0};
+	int rc;
+
+	evidence(d->is, &r);
+	rc = ledger_request_evidence(d->db, d->same.n, &r, d->e);
+	ledger_request_free(&r);
+	return rc;
+}
+
 /* The same id again: the same answer, however often. */
 static int repeat(struct decision *d)
 {
@@ -137,7 +166,7 @@ static int repeat(struct decision *d)
 			      "the work order was closed as compromised; nothing of it is handed out any more");
 	if (d->same.state == CA_PENDING || d->same.state == CA_ACTIVE) {
 		answer_issued(d->ru, d->is, &d->same.cert, &d->same.encrypted_key, d->same.state, d->a);
-		return 0;
+		return complete(d);
 	}
 	answer_dead(d->a, &d->is->id,
 		    owner.generation > d->same.id.generation ? owner.generation : d->same.id.generation);
@@ -271,7 +300,7 @@ static int judge_order(struct decision *d)
 }
 
 /* A pending one that will never be active: its unit goes back to the order. */
-static int give_up(struct db *db, const struct ledger_request *r, struct ledger_device *device, struct err *e)
+int request_give_up(struct db *db, const struct ledger_request *r, struct ledger_device *device, struct err *e)
 {
 	if (!r->took_unit)
 		return 0;
@@ -325,7 +354,7 @@ static int reserve(struct decision *d, int64_t *row)
 	if (d->has_open) {
 		d->device.superseded++;
 		r.took_unit = d->open.took_unit && !d->needs_unit;
-		if (supersede_open(d) < 0 || (d->needs_unit && give_up(d->db, &d->open, &d->device, d->e) < 0))
+		if (supersede_open(d) < 0 || (d->needs_unit && request_give_up(d->db, &d->open, &d->device, d->e) < 0))
 			return -1;
 	}
 	if (d->is->order) {
@@ -334,16 +363,8 @@ static int reserve(struct decision *d, int64_t *row)
 		r.took_unit |= d->needs_unit;
 		snprintf(d->device.order, sizeof d->device.order, "%s", d->order.id);
 		snprintf(r.order, sizeof r.order, "%s", d->order.id);
-		snprintf(r.slot, sizeof r.slot, "%s", d->is->ticket->slot);
-		buf_set(&r.ticket, d->is->ticket_cms->data, d->is->ticket_cms->len);
 	}
-	if (d->is->endorsement) {
-		const struct ca_endorsement *en = d->is->endorsement;
-
-		buf_set(&r.endorsement, en->node, SHA256_LEN);
-		buf_add(&r.endorsement, en->signature.data, en->signature.len);
-		buf_set(&r.factory_certificate, en->factory_certificate.data, en->factory_certificate.len);
-	}
+	evidence(d->is, &r);
 	if (d->is->id.generation > d->device.generation)
 		d->device.generation = d->is->id.generation;
 	if (ledger_device_put(d->db, &d->device, d->e) < 0 ||
@@ -424,8 +445,8 @@ out:
 
 /* ---- confirm ---- */
 /* The device has its new certificate: the one that it renews is over, if the node has not revoked it yet. */
-static int take_place(struct db *db, const struct rules *ru, const char *actor, const struct ledger_request *r,
-		      const struct device_id *device, struct err *e)
+int request_take_place(struct db *db, const struct rules *ru, const char *actor, const struct ledger_request *r,
+		       const struct device_id *device, struct err *e)
 {
 	struct ledger_request old = {0};
 	int rc = ledger_request_get(db, r->unit, r->renews, &old, e);
@@ -460,7 +481,7 @@ static int confirm_row(struct db *db, const struct rules *ru, const char *actor,
 	a->state = CA_ACTIVE;
 	if (r->state == CA_ACTIVE)
 		return 0;
-	if ((*r->renews && take_place(db, ru, actor, r, &device.id, e) < 0) ||
+	if ((*r->renews && request_take_place(db, ru, actor, r, &device.id, e) < 0) ||
 	    ledger_request_state(db, r->n, CA_ACTIVE, NULL, ru->now, e) < 0)
 		return -1;
 	if (ru->site == SITE_FACTORY) {
@@ -498,7 +519,7 @@ out:
 static int revoke_row(struct db *db, int64_t now, const char *actor, struct ledger_request *r,
 		      struct ledger_device *device, const char *reason, const char *action, struct err *e)
 {
-	if (r->state == CA_PENDING && give_up(db, r, device, e) < 0)
+	if (r->state == CA_PENDING && request_give_up(db, r, device, e) < 0)
 		return -1;
 	if (ledger_request_state(db, r->n, CA_REVOKED, reason, now, e) < 0 ||
 	    (device->n && ledger_device_put(db, device, e) < 0))

@@ -15,6 +15,7 @@
 enum signer_purpose { SIGNER_FOR_SERVE, SIGNER_FOR_OPERATOR };
 
 struct signer;
+struct unpack;
 
 /* dir: of the system; an operator's has the keys of the one CA whose folder it is. NULL on failure. */
 struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e);
@@ -27,12 +28,58 @@ struct sign_item {
 	const struct buf *spki;
 	const struct ca_params *params;
 	bool made;			/* the signer makes the key: spki is the transport key that it is encrypted to */
+	const char *unit, *renews;	/* whose request it is, and what of: the signer remembers, and does not judge */
+	const struct request_id *id;
 	struct buf der;			/* the certificate, if refusal.code is OK */
 	struct buf encrypted_key;	/* made: CMS, nothing that the front can open */
 	struct err refusal;
 };
-/* All of them in one round trip; ca: as system.h names it. -1: the signer is gone, nothing was signed as far as we know. */
-int signer_sign(struct signer *s, const char *ca, struct sign_item *const *items, size_t n, struct err *e);
+/* What became of a certificate, for the signer's journal: the last word counts. */
+struct sign_note {
+	uint8_t certificate[SHA256_LEN];
+	bool active;			/* else superseded, revoked or lapsed */
+};
+
+/* What a ledger has to say at once, in one round trip. */
+struct sign_batch {
+	struct sign_item *const *item;
+	size_t n;			/* up to SIGNER_BATCH */
+	const struct sign_note *note;
+	size_t n_notes;			/* likewise */
+	uint64_t position;		/* up to which change of the signer's the ledger has them all; then: that this one came to */
+};
+/* ca: as system.h names it. -1: the signer is gone, nothing was signed as far as we know. 1: it refuses all of it, since ledger and journal are not of one
+ * history (E51): one of them was put back from a backup. */
+int signer_sign(struct signer *s, const char *ca, struct sign_batch *b, struct err *e);
+
+/* ---- the journal (signer_count.h): what the signer knows of each certificate ---- */
+struct signed_row {
+	uint64_t n;
+	struct device_id device;
+	char order[CA_ID_MAX + 1];
+	char unit[CERT_ROLE_MAX + LIMIT_NAME + 2];
+	struct request_id id;
+	char renews[REQUEST_ID_LEN + 1];
+	bool made;
+	bool active, ended;		/* was ever confirmed; is over */
+	struct buf spki, der, encrypted_key;
+};
+void signed_row_free(struct signed_row *r);
+void signed_row_pack(struct buf *b, const struct signed_row *r);
+void signed_row_unpack(struct unpack *u, struct signed_row *r);
+
+/* changes: its last change; told: what a ledger has told of. It fits if told <= the ledger's <= changes. */
+int signer_position(struct signer *s, const char *ca, uint64_t *changes, uint64_t *told, struct err *e);
+/* Each row with a change above `after`, in the order of signing. */
+int signer_journal(struct signer *s, const char *ca, uint64_t after,
+		   int (*each)(void *arg, const struct signed_row *row, struct err *e), void *arg, struct err *e);
+/* The next three are an operator's. */
+int signer_orders(struct signer *s, int (*each)(void *arg, const char *id, bool closed, const struct buf *cms, struct err *e),
+		  void *arg, struct err *e);
+/* Teaches the signer what it lacks of these. lacks[i]: it did. Without apply nothing is changed. */
+int signer_take_over(struct signer *s, const struct signed_row *row, size_t n, bool apply, bool *lacks, struct err *e);
+/* Ledger and journal are of one history again, at this position. */
+int signer_agree(struct signer *s, uint64_t ledger, uint64_t *position, struct err *e);
 
 /* ---- certificates of units ---- */
 #define SIGNER_HOSTS 8
@@ -83,15 +130,23 @@ enum signer_message {
 	SIGNER_REVOKED,
 	SIGNER_CRL,
 	SIGNER_STATE,
+	SIGNER_POSITION,
+	SIGNER_JOURNAL,
+	SIGNER_ORDERS,
+	SIGNER_TAKE_OVER,
+	SIGNER_AGREE,
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 2
+#define SIGNER_VERSION 3
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */
+#define SIGNER_ROWS 64 /* of the journal in one message: LIMIT_CERT for certificate and encrypted key each */
+#define SIGNER_ORDERS_MAX 16 /* of LIMIT_FRAME_DEVICE each in one message */
 
 void sign_item_pack(struct buf *b, const struct sign_item *item);
+void sign_tail_pack(struct buf *b, const struct sign_batch *batch);	/* after the items */
 
 /* The signer's side of an item: owns what it points to. */
 struct sign_question {
@@ -100,8 +155,9 @@ struct sign_question {
 	struct buf spki;
 	struct ca_params params;
 	bool made;
+	char unit[CERT_ROLE_MAX + LIMIT_NAME + 2], renews[REQUEST_ID_LEN + 1];
+	struct request_id id;
 };
-struct unpack;
 int sign_question_unpack(struct unpack *u, struct sign_question *q);	/* -1: malformed */
 
 #endif

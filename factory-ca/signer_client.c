@@ -55,6 +55,20 @@ void sign_item_pack(struct buf *b, const struct sign_item *item)
 	pack_bytes(b, item->spki->data, item->spki->len);
 	params_pack(b, item->params);
 	pack_u8(b, item->made);
+	pack_str(b, item->unit);
+	pack_str(b, item->id->id);
+	pack_u32(b, item->id->generation);
+	pack_str(b, item->renews);
+}
+
+void sign_tail_pack(struct buf *b, const struct sign_batch *batch)
+{
+	pack_u64(b, batch->position);
+	pack_u32(b, (uint32_t)batch->n_notes);
+	for (size_t i = 0; i < batch->n_notes; i++) {
+		pack_bytes(b, batch->note[i].certificate, SHA256_LEN);
+		pack_u8(b, batch->note[i].active);
+	}
 }
 
 int sign_question_unpack(struct unpack *u, struct sign_question *q)
@@ -69,7 +83,57 @@ int sign_question_unpack(struct unpack *u, struct sign_question *q)
 	params_unpack(u, &q->params);
 	made = unpack_u8(u);
 	q->made = made == 1;
+	unpack_str(u, q->unit, sizeof q->unit);
+	unpack_str(u, q->id.id, sizeof q->id.id);
+	q->id.generation = unpack_u32(u);
+	unpack_str(u, q->renews, sizeof q->renews);
 	return u->failed || made > 1 || q->params.encrypt_key > CHOICE_NO || q->params.include_ca > CHOICE_NO ? -1 : 0;
+}
+
+/* ---- a row of the journal ---- */
+void signed_row_free(struct signed_row *r)
+{
+	buf_free(&r->spki);
+	buf_free(&r->der);
+	buf_free(&r->encrypted_key);
+}
+
+void signed_row_pack(struct buf *b, const struct signed_row *r)
+{
+	pack_u64(b, r->n);
+	pack_str(b, r->order);
+	pack_str(b, r->device.manufacturer);
+	pack_str(b, r->device.model);
+	pack_str(b, r->device.serial);
+	pack_str(b, r->unit);
+	pack_str(b, r->id.id);
+	pack_u32(b, r->id.generation);
+	pack_str(b, r->renews);
+	pack_u8(b, r->made);
+	pack_u8(b, r->active);
+	pack_u8(b, r->ended);
+	pack_bytes(b, r->spki.data, r->spki.len);
+	pack_bytes(b, r->der.data, r->der.len);
+	pack_bytes(b, r->encrypted_key.data, r->encrypted_key.len);
+}
+
+void signed_row_unpack(struct unpack *u, struct signed_row *r)
+{
+	r->n = unpack_u64(u);
+	unpack_str(u, r->order, sizeof r->order);
+	unpack_str(u, r->device.manufacturer, sizeof r->device.manufacturer);
+	unpack_str(u, r->device.model, sizeof r->device.model);
+	unpack_str(u, r->device.serial, sizeof r->device.serial);
+	unpack_str(u, r->unit, sizeof r->unit);
+	unpack_str(u, r->id.id, sizeof r->id.id);
+	r->id.generation = unpack_u32(u);
+	unpack_str(u, r->renews, sizeof r->renews);
+	r->made = unpack_u8(u);
+	r->active = unpack_u8(u);
+	r->ended = unpack_u8(u);
+	unpack_bytes(u, &r->spki);
+	unpack_bytes(u, &r->der);
+	unpack_bytes(u, &r->encrypted_key);
 }
 
 /* ---- the channel ---- */
@@ -78,15 +142,16 @@ static int gone(struct err *e)
 	return err_set(e, REASON_CA_UNAVAILABLE, "handsel-signer does not answer; its messages tell why");
 }
 
-/* Sends a question, receives the answer: 0, or -1 with the signer's refusal. */
-static int call(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer,
-		struct err *e)
+/* Sends a question, receives the answer: 0; -1 with the signer's refusal, or because it is gone (*refused says which). */
+static int call_or(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, bool *refused,
+		   struct err *e)
 {
 	struct err cause;
 	struct unpack u;
 	uint32_t got;
 	char text[sizeof e->text];
 
+	*refused = false;
 	if (question->failed)
 		return err_set(e, REASON_INTERNAL, "a message to handsel-signer is too long");
 	if (ipc_send(s->fd, type, question, &cause) < 0 || ipc_recv(s->fd, &got, answer, &cause) != 1)
@@ -98,10 +163,18 @@ static int call(struct signer *s, enum signer_message type, const struct buf *qu
 		enum reason code = (enum reason)unpack_u32(&u);
 
 		unpack_str(&u, text, sizeof text);
-		if (unpack_done(&u))
+		*refused = unpack_done(&u);
+		if (*refused)
 			return err_set(e, code, "%s", text);
 	}
 	return gone(e);
+}
+
+static int call(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, struct err *e)
+{
+	bool refused;
+
+	return call_or(s, type, question, answer, &refused, e);
 }
 
 struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e)
@@ -137,50 +210,193 @@ void signer_stop(struct signer *s)
 }
 
 /* ---- device certificates ---- */
-static int read_answers(struct buf *answer, struct sign_item *const *items, size_t n)
+static int read_answers(struct buf *answer, struct sign_batch *b)
 {
 	struct unpack u;
 
 	unpack_init(&u, answer->data, answer->len);
-	if (unpack_u32(&u) != n)
+	if (unpack_u32(&u) != b->n)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		items[i]->refusal.code = (enum reason)unpack_u32(&u);
-		if (items[i]->refusal.code == REASON_OK) {
-			unpack_bytes(&u, &items[i]->der);
-			unpack_bytes(&u, &items[i]->encrypted_key);
-			if (items[i]->made == !items[i]->encrypted_key.len)
+	for (size_t i = 0; i < b->n; i++) {
+		struct sign_item *item = b->item[i];
+
+		item->refusal.code = (enum reason)unpack_u32(&u);
+		if (item->refusal.code == REASON_OK) {
+			unpack_bytes(&u, &item->der);
+			unpack_bytes(&u, &item->encrypted_key);
+			if (item->made == !item->encrypted_key.len)
 				return -1;
 		} else {
-			unpack_str(&u, items[i]->refusal.text, sizeof items[i]->refusal.text);
+			unpack_str(&u, item->refusal.text, sizeof item->refusal.text);
 		}
 	}
+	b->position = unpack_u64(&u);
 	return unpack_done(&u) ? 0 : -1;
 }
 
-static int sign_some(struct signer *s, const char *ca, struct sign_item *const *items, size_t n, struct err *e)
+int signer_sign(struct signer *s, const char *ca, struct sign_batch *b, struct err *e)
 {
 	struct buf question = { .max = 2 * LIMIT_FRAME_UNIT }, answer = {0};
+	bool refused;
 	int rc;
 
 	pack_str(&question, ca);
+	pack_u32(&question, (uint32_t)b->n);
+	for (size_t i = 0; i < b->n; i++)
+		sign_item_pack(&question, b->item[i]);
+	sign_tail_pack(&question, b);
+	rc = call_or(s, SIGNER_SIGN, &question, &answer, &refused, e);
+	if (rc == 0 && read_answers(&answer, b) < 0)
+		rc = gone(e);
+	if (rc < 0 && refused && e->code == REASON_CA_UNAVAILABLE)
+		rc = 1;
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+/* ---- the journal ---- */
+int signer_position(struct signer *s, const char *ca, uint64_t *changes, uint64_t *told, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	struct unpack u;
+	int rc;
+
+	pack_str(&question, ca);
+	rc = call(s, SIGNER_POSITION, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	if (rc == 0) {
+		*changes = unpack_u64(&u);
+		*told = unpack_u64(&u);
+		if (!unpack_done(&u))
+			rc = gone(e);
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+/* One message of rows; *last: the n of its last one, or as it was if there is none. */
+static int journal_page(struct signer *s, const char *ca, uint64_t after, uint64_t *last,
+			int (*each)(void *arg, const struct signed_row *row, struct err *e), void *arg, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	struct signed_row row = {0};
+	struct unpack u;
+	int rc;
+
+	pack_str(&question, ca);
+	pack_u64(&question, after);
+	pack_u64(&question, *last);
+	rc = call(s, SIGNER_JOURNAL, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	while (rc == 0 && unpack_u8(&u)) {
+		signed_row_unpack(&u, &row);
+		*last = row.n;
+		rc = u.failed ? gone(e) : each(arg, &row, e);
+	}
+	if (rc == 0 && !unpack_done(&u))
+		rc = gone(e);
+	signed_row_free(&row);
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+int signer_journal(struct signer *s, const char *ca, uint64_t after,
+		   int (*each)(void *arg, const struct signed_row *row, struct err *e), void *arg, struct err *e)
+{
+	uint64_t last = 0, before;
+
+	do {
+		before = last;
+		if (journal_page(s, ca, after, &last, each, arg, e) < 0)
+			return -1;
+	} while (last != before);
+	return 0;
+}
+
+static int orders_page(struct signer *s, uint64_t *skip,
+		       int (*each)(void *arg, const char *id, bool closed, const struct buf *cms, struct err *e), void *arg, struct err *e)
+{
+	struct buf question = {0}, answer = {0}, cms = {0};
+	char id[CA_ID_MAX + 1];
+	struct unpack u;
+	bool closed;
+	int rc;
+
+	pack_str(&question, OWN_CA);
+	pack_u64(&question, *skip);
+	rc = call(s, SIGNER_ORDERS, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	while (rc == 0 && unpack_u8(&u)) {
+		unpack_str(&u, id, sizeof id);
+		closed = unpack_u8(&u);
+		unpack_bytes(&u, &cms);
+		++*skip;
+		rc = u.failed ? gone(e) : each(arg, id, closed, &cms, e);
+	}
+	if (rc == 0 && !unpack_done(&u))
+		rc = gone(e);
+	buf_free(&cms);
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+int signer_orders(struct signer *s, int (*each)(void *arg, const char *id, bool closed, const struct buf *cms, struct err *e),
+		  void *arg, struct err *e)
+{
+	uint64_t skip = 0, before;
+
+	do {
+		before = skip;
+		if (orders_page(s, &skip, each, arg, e) < 0)
+			return -1;
+	} while (skip != before);
+	return 0;
+}
+
+int signer_take_over(struct signer *s, const struct signed_row *row, size_t n, bool apply, bool *lacks, struct err *e)
+{
+	struct buf question = { .max = 2 * LIMIT_FRAME_UNIT }, answer = {0};
+	struct unpack u;
+	int rc;
+
+	pack_str(&question, OWN_CA);
+	pack_u8(&question, apply);
 	pack_u32(&question, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
-		sign_item_pack(&question, items[i]);
-	rc = call(s, SIGNER_SIGN, &question, &answer, e);
-	if (rc == 0 && read_answers(&answer, items, n) < 0)
+		signed_row_pack(&question, &row[i]);
+	rc = call(s, SIGNER_TAKE_OVER, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		lacks[i] = unpack_u8(&u);
+	if (rc == 0 && !unpack_done(&u))
 		rc = gone(e);
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;
 }
 
-int signer_sign(struct signer *s, const char *ca, struct sign_item *const *items, size_t n, struct err *e)
+int signer_agree(struct signer *s, uint64_t ledger, uint64_t *position, struct err *e)
 {
-	for (size_t i = 0; i < n; i += SIGNER_BATCH)
-		if (sign_some(s, ca, items + i, n - i < SIGNER_BATCH ? n - i : SIGNER_BATCH, e) < 0)
-			return -1;
-	return 0;
+	struct buf question = {0}, answer = {0};
+	struct unpack u;
+	int rc;
+
+	pack_str(&question, OWN_CA);
+	pack_u64(&question, ledger);
+	rc = call(s, SIGNER_AGREE, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	if (rc == 0) {
+		*position = unpack_u64(&u);
+		if (!unpack_done(&u))
+			rc = gone(e);
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
 }
 
 /* ---- units and orders ---- */

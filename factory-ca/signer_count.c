@@ -2,9 +2,11 @@
 
 #include "signer_count.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "audit.h"
+#include "digest.h"
 #include "mem.h"
 
 static const char *const migrations[] = {
@@ -23,6 +25,19 @@ static const char *const migrations[] = {
 	" expires INTEGER NOT NULL, PRIMARY KEY(ca, serial)) WITHOUT ROWID;",
 	/* generation 1 stands in site */
 	"CREATE TABLE generation(n INTEGER PRIMARY KEY, root BLOB NOT NULL);",
+	/* the journal; what was made before it has no number and is never told */
+	"CREATE TABLE position(one INTEGER PRIMARY KEY CHECK(one = 1), changes INTEGER NOT NULL, told INTEGER NOT NULL);"
+	"INSERT INTO position VALUES(1, 0, 0);"
+	"CREATE TABLE signed(n INTEGER PRIMARY KEY, changed INTEGER NOT NULL, order_id TEXT NOT NULL, manufacturer TEXT NOT NULL,"
+	" model TEXT NOT NULL, serial TEXT NOT NULL, unit TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,"
+	" renews TEXT NOT NULL, made INTEGER NOT NULL, spki BLOB NOT NULL, certificate BLOB NOT NULL, sha256 BLOB UNIQUE,"
+	" encrypted_key BLOB, active INTEGER NOT NULL, ended INTEGER NOT NULL);"
+	"CREATE INDEX signed_serial ON signed(serial, order_id);"
+	"CREATE INDEX signed_id ON signed(id) WHERE order_id = '';"
+	"INSERT INTO signed(changed, order_id, manufacturer, model, serial, unit, id, generation, renews, made, spki, certificate,"
+	" encrypted_key, active, ended) SELECT 0, order_id, '', '', serial, '', '', 0, '', 1, spki, certificate, encrypted_key, 0, 0"
+	" FROM made;"
+	"DROP TABLE made;",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -146,21 +161,10 @@ static int is_counted(struct db *db, const char *order, const char *serial, cons
 	return rc;
 }
 
-int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
-	       struct err *e)
+static int count_one(struct db *db, const char *order, const char *serial, const struct buf *spki, struct err *e)
 {
-	int rc = is_counted(db, order, serial, spki, e);
-	struct stmt *s;
-	int64_t used;
+	struct stmt *s = db_stmt(db, "INSERT INTO counted(order_id, serial, spki) VALUES(?1, ?2, ?3)");
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	if (count_used(db, order, &used, e) < 0)
-		return -1;
-	if ((uint64_t)used >= most)
-		return err_set(e, REASON_QUOTA, "order %s: quota and scrap allowance, %llu keys in all, are signed",
-			       order, (unsigned long long)most);
-	s = db_stmt(db, "INSERT INTO counted(order_id, serial, spki) VALUES(?1, ?2, ?3)");
 	bind_text(s, 1, order);
 	bind_text(s, 2, serial);
 	bind_blob(s, 3, spki->data, spki->len);
@@ -171,16 +175,75 @@ int count_take(struct db *db, const char *order, const char *serial, const struc
 	return db_run(s, e);
 }
 
-int count_made_get(struct db *db, const char *order, const char *serial, const struct buf *spki, struct buf *der,
-		   struct buf *encrypted_key, struct err *e)
+int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
+	       struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT certificate, encrypted_key FROM made WHERE order_id = ?1 AND serial = ?2"
-				     " AND spki = ?3");
+	int rc = is_counted(db, order, serial, spki, e);
+	int64_t used;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (count_used(db, order, &used, e) < 0)
+		return -1;
+	if ((uint64_t)used >= most)
+		return err_set(e, REASON_QUOTA, "order %s: quota and scrap allowance, %llu keys in all, are signed",
+			       order, (unsigned long long)most);
+	return count_one(db, order, serial, spki, e);
+}
+
+/* ---- the journal ---- */
+int count_position(struct db *db, struct count_position *p, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT changes, told FROM position");
+	int rc = db_step(s, e);
+
+	if (rc == 1)
+		*p = (struct count_position){ (uint64_t)col_int(s, 0), (uint64_t)col_int(s, 1) };
+	db_reset(s);
+	return rc == 1 ? 0 : rc == 0 ? err_set(e, REASON_STORAGE, "signer.db has no position; restore it from the backup") : -1;
+}
+
+int count_agree(struct db *db, uint64_t position, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE position SET changes = ?1, told = ?1");
+
+	bind_int(s, 1, (int64_t)position);
+	if (db_run(s, e) < 0)
+		return -1;
+	s = db_stmt(db, "UPDATE signed SET changed = ?1 WHERE changed > ?1");
+	bind_int(s, 1, (int64_t)position);
+	return db_run(s, e);
+}
+
+int count_told(struct db *db, uint64_t told, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE position SET told = max(told, ?1)");
+
+	bind_int(s, 1, (int64_t)told);
+	return db_run(s, e);
+}
+
+static int next_change(struct db *db, struct err *e)
+{
+	return db_run(db_stmt(db, "UPDATE position SET changes = changes + 1"), e);
+}
+
+int count_signed_get(struct db *db, const struct sign_question *q, struct buf *der, struct buf *encrypted_key, struct err *e)
+{
+	struct stmt *s = *q->order ? db_stmt(db, "SELECT certificate, encrypted_key FROM signed WHERE order_id = ?1 AND serial = ?2"
+					     " AND spki = ?3")
+				   : db_stmt(db, "SELECT certificate, encrypted_key FROM signed WHERE unit = ?1 AND id = ?2"
+					     " AND spki = ?3 AND serial = ?4 AND model = ?5 AND manufacturer = ?6 AND order_id = ''");
 	int rc;
 
-	bind_text(s, 1, order);
-	bind_text(s, 2, serial);
-	bind_blob(s, 3, spki->data, spki->len);
+	bind_text(s, 1, *q->order ? q->order : q->unit);
+	bind_text(s, 2, *q->order ? q->device.serial : q->id.id);
+	bind_blob(s, 3, q->spki.data, q->spki.len);
+	if (!*q->order) {
+		bind_text(s, 4, q->device.serial);
+		bind_text(s, 5, q->device.model);
+		bind_text(s, 6, q->device.manufacturer);
+	}
 	rc = db_step(s, e);
 	if (rc == 1) {
 		col_blob(s, 0, der);
@@ -190,18 +253,145 @@ int count_made_get(struct db *db, const char *order, const char *serial, const s
 	return rc;
 }
 
-int count_made_add(struct db *db, const char *order, const char *serial, const struct buf *spki, const struct buf *der,
-		   const struct buf *encrypted_key, struct err *e)
+static int row_add(struct db *db, const struct signed_row *r, const uint8_t sha256[SHA256_LEN], uint64_t changed, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "INSERT INTO made(order_id, serial, spki, certificate, encrypted_key)"
-				     " VALUES(?1, ?2, ?3, ?4, ?5)");
+	struct stmt *s = db_stmt(
+		db, "INSERT INTO signed(changed, order_id, manufacturer, model, serial, unit, id, generation, renews, made, spki,"
+		    " certificate, sha256, encrypted_key, active, ended) VALUES(?16, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+		    " ?12, ?13, ?14, ?15)");
 
-	bind_text(s, 1, order);
-	bind_text(s, 2, serial);
-	bind_blob(s, 3, spki->data, spki->len);
-	bind_blob(s, 4, der->data, der->len);
-	bind_blob(s, 5, encrypted_key->data, encrypted_key->len);
+	bind_text(s, 1, r->order);
+	bind_text(s, 2, r->device.manufacturer);
+	bind_text(s, 3, r->device.model);
+	bind_text(s, 4, r->device.serial);
+	bind_text(s, 5, r->unit);
+	bind_text(s, 6, r->id.id);
+	bind_int(s, 7, r->id.generation);
+	bind_text(s, 8, r->renews);
+	bind_int(s, 9, r->made);
+	bind_blob(s, 10, r->spki.data, r->spki.len);
+	bind_blob(s, 11, r->der.data, r->der.len);
+	bind_blob(s, 12, sha256, SHA256_LEN);
+	bind_blob(s, 13, r->encrypted_key.len ? r->encrypted_key.data : NULL, r->encrypted_key.len);
+	bind_int(s, 14, r->active);
+	bind_int(s, 15, r->ended);
+	bind_int(s, 16, (int64_t)changed);
 	return db_run(s, e);
+}
+
+int count_signed_add(struct db *db, const struct sign_question *q, const struct buf *der, const struct buf *encrypted_key,
+		     struct err *e)
+{
+	struct signed_row r = { .device = q->device, .id = q->id, .made = q->made, .spki = q->spki, .der = *der,
+				.encrypted_key = *encrypted_key };	/* the buffers stay theirs */
+	struct count_position p;
+	uint8_t sha256[SHA256_LEN];
+
+	digest_sha256(sha256, der->data, der->len);
+	snprintf(r.order, sizeof r.order, "%s", q->order);
+	snprintf(r.unit, sizeof r.unit, "%s", q->unit);
+	snprintf(r.renews, sizeof r.renews, "%s", q->renews);
+	return next_change(db, e) < 0 || count_position(db, &p, e) < 0 ? -1 : row_add(db, &r, sha256, p.changes, e);
+}
+
+int count_note(struct db *db, const struct sign_note *note, struct err *e)
+{
+	struct stmt *s = note->active
+		? db_stmt(db, "UPDATE signed SET active = 1, ended = 0, changed = (SELECT changes + 1 FROM position)"
+			      " WHERE sha256 = ?1 AND (NOT active OR ended)")
+		: db_stmt(db, "UPDATE signed SET ended = 1, changed = (SELECT changes + 1 FROM position) WHERE sha256 = ?1 AND NOT ended");
+
+	bind_blob(s, 1, note->certificate, SHA256_LEN);
+	if (db_run(s, e) < 0)
+		return -1;
+	if (db_changes(db) == 0)
+		return 0;
+	return next_change(db, e) < 0 ? -1 : 1;
+}
+
+static void row_columns(struct stmt *s, struct signed_row *r)
+{
+	r->n = (uint64_t)col_int(s, 0);
+	col_copy(s, 1, r->order, sizeof r->order);
+	col_copy(s, 2, r->device.manufacturer, sizeof r->device.manufacturer);
+	col_copy(s, 3, r->device.model, sizeof r->device.model);
+	col_copy(s, 4, r->device.serial, sizeof r->device.serial);
+	col_copy(s, 5, r->unit, sizeof r->unit);
+	col_copy(s, 6, r->id.id, sizeof r->id.id);
+	r->id.generation = (uint32_t)col_int(s, 7);
+	col_copy(s, 8, r->renews, sizeof r->renews);
+	r->made = col_int(s, 9);
+	col_blob(s, 10, &r->spki);
+	col_blob(s, 11, &r->der);
+	col_blob(s, 12, &r->encrypted_key);
+	r->active = col_int(s, 13);
+	r->ended = col_int(s, 14);
+}
+
+int count_journal(struct db *db, uint64_t after, uint64_t last, size_t max,
+		  int (*each)(void *arg, const struct signed_row *row), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT n, order_id, manufacturer, model, serial, unit, id, generation, renews, made, spki,"
+				     " certificate, encrypted_key, active, ended FROM signed WHERE changed > ?1 AND n > ?2 ORDER BY n LIMIT ?3");
+	struct signed_row r = {0};
+	int rc;
+
+	bind_int(s, 1, (int64_t)after);
+	bind_int(s, 2, (int64_t)last);
+	bind_int(s, 3, (int64_t)max);
+	while ((rc = db_step(s, e)) == 1) {
+		row_columns(s, &r);
+		if (each(arg, &r) < 0)
+			break;
+	}
+	db_reset(s);
+	signed_row_free(&r);
+	return rc < 0 ? -1 : 0;
+}
+
+int count_take_over(struct db *db, const struct signed_row *row, const struct cert *cert, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE signed SET active = ?2, ended = ?3, changed = ?4"
+				     " WHERE sha256 = ?1 AND (active != ?2 OR ended != ?3)");
+	int rc;
+
+	bind_blob(s, 1, cert->sha256, SHA256_LEN);
+	bind_int(s, 2, row->active);
+	bind_int(s, 3, row->ended);
+	bind_int(s, 4, INT64_MAX);
+	if (db_run(s, e) < 0)
+		return -1;
+	if (db_changes(db) > 0)
+		return 1;
+	s = db_stmt(db, "SELECT 1 FROM signed WHERE sha256 = ?1");
+	bind_blob(s, 1, cert->sha256, SHA256_LEN);
+	rc = db_step(s, e);
+	db_reset(s);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	rc = *row->order ? is_counted(db, row->order, row->device.serial, &row->spki, e) : 1;
+	if (rc < 0 || (rc == 0 && count_one(db, row->order, row->device.serial, &row->spki, e) < 0))
+		return -1;
+	return row_add(db, row, cert->sha256, INT64_MAX, e) < 0 ? -1 : 1;
+}
+
+int count_orders(struct db *db, uint64_t skip, size_t max,
+		 int (*each)(void *arg, const char *id, bool closed, const struct buf *cms), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT id, closed, cms FROM work_order ORDER BY id LIMIT ?2 OFFSET ?1");
+	struct buf cms = {0};
+	int rc;
+
+	bind_int(s, 1, (int64_t)skip);
+	bind_int(s, 2, (int64_t)max);
+	while ((rc = db_step(s, e)) == 1) {
+		col_blob(s, 2, &cms);
+		if (each(arg, col_text(s, 0), col_int(s, 1), &cms) < 0)
+			break;
+	}
+	db_reset(s);
+	buf_free(&cms);
+	return rc < 0 ? -1 : 0;
 }
 
 /* ---- revocation lists ---- */

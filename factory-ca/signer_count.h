@@ -27,11 +27,40 @@ int count_order_close(struct db *db, const char *id, struct err *e);
 int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
 	       struct err *e);
 
-/* What was made for a transport key (mode ca): asked again, it gets the same bytes. 1: there, 0: not, -1 error. */
-int count_made_get(struct db *db, const char *order, const char *serial, const struct buf *spki, struct buf *der,
-		   struct buf *encrypted_key, struct err *e);
-int count_made_add(struct db *db, const char *order, const char *serial, const struct buf *spki, const struct buf *der,
-		   const struct buf *encrypted_key, struct err *e);
+/* ---- the journal: each certificate of a device, and what became of it ----
+ *
+ * Each change of it, a new certificate or a new state, has the next number. A ledger that follows tells up to which number it has
+ * them all; one that has told of more before was put back since, and so was this database if the ledger tells of more than there
+ * is. */
+struct count_position {
+	uint64_t changes;		/* the number of the last change */
+	uint64_t told;			/* the highest that a ledger has told of */
+};
+int count_position(struct db *db, struct count_position *p, struct err *e);
+int count_told(struct db *db, uint64_t told, struct err *e);
+/* An operator's word: ledger and journal are both at `position`, which is new to both, and so are the rows taken over. */
+int count_agree(struct db *db, uint64_t position, struct err *e);
+
+/* What was signed for this question: in an order for its (order, serial, key), else for its (unit, id, key); asked again it gets
+ * the same bytes. 1: there, 0: not, -1 error. */
+int count_signed_get(struct db *db, const struct sign_question *q, struct buf *der, struct buf *encrypted_key, struct err *e);
+int count_signed_add(struct db *db, const struct sign_question *q, const struct buf *der, const struct buf *encrypted_key,
+		     struct err *e);
+
+/* A certificate that is not in the journal is of before there was one: nothing is done. 1: it is a change. */
+int count_note(struct db *db, const struct sign_note *note, struct err *e);
+
+/* Rows with a change above `after` and n above `last`, by n, up to `max`. */
+int count_journal(struct db *db, uint64_t after, uint64_t last, size_t max,
+		  int (*each)(void *arg, const struct signed_row *row), void *arg, struct err *e);
+
+/* A row that the ledger has and the journal has not, or in another state; its order is known. 1: there was something to do, and
+ * its number comes with count_agree(). */
+int count_take_over(struct db *db, const struct signed_row *row, const struct cert *cert, struct err *e);
+
+/* ---- work orders, to tell ---- */
+int count_orders(struct db *db, uint64_t skip, size_t max,
+		 int (*each)(void *arg, const char *id, bool closed, const struct buf *cms), void *arg, struct err *e);
 
 /* ---- revocation lists, by the SHA-256 of the CA's public key ---- */
 /* What is there already stays as it is. */

@@ -13,6 +13,7 @@
 #include "ipc.h"
 #include "log.h"
 #include "mem.h"
+#include "oid.h"
 #include "pack.h"
 #include "signer_build.h"
 #include "signer_count.h"
@@ -123,130 +124,201 @@ static int profile_allows(struct task *t)
 	return profile_choose(t->profile, &t->q.params, &t->type, &t->refusal);
 }
 
-static int count_one(struct server *s, struct task *t, int64_t now)
+/* Counted, made, and in the journal. */
+static int sign_new(struct server *s, struct task *t, int64_t now)
 {
-	const struct work_order *o;
+	int rc;
+
+	if (*t->q.order) {
+		t->order = order_get(s, t->q.order, &t->refusal);
+		if (!t->order || order_allows(s, t->order, &t->q, now, &t->refusal) < 0)
+			return -1;
+	}
+	rc = t->q.made ? make_device(&s->build, s->pool, t->order, &t->q, t->type, now, &t->der, &t->encrypted_key, &t->refusal)
+		       : build_device(&s->build, t->order, &t->q, now, &t->der, &t->refusal);
+	return rc < 0 ? -1 : count_signed_add(s->db, &t->q, &t->der, &t->encrypted_key, &t->refusal);
+}
+
+/* What was signed before is given again, and costs nothing. Code OK in t->refusal: it has its certificate. -1: the storage failed. */
+static int sign_one(struct server *s, struct task *t, int64_t now)
+{
+	int rc;
 
 	t->refusal.code = REASON_OK;
 	t->profile = profiles_choose(&s->build.device, t->q.params.profile, &t->refusal);
-	if (!t->profile || (t->q.made && profile_allows(t) < 0))
+	if (!t->profile || profile_allows(t) < 0)
 		return 0;
-	if (!*t->q.order) {
-		if (t->profile->order_needed)
-			err_set(&t->refusal, REASON_ORDER, "profile %s signs only within a work order", t->profile->id);
-		return 0;
-	}
-	if (!t->q.made && profile_allows(t) < 0)
-		return 0;
-	o = order_get(s, t->q.order, &t->refusal);
-	if (!o || db_savepoint(s->db, &t->refusal) < 0)
-		return 0;
-	if (order_allows(s, o, &t->q, now, &t->refusal) < 0) {
-		db_undo(s->db);
+	if (!*t->q.order && t->profile->order_needed) {
+		err_set(&t->refusal, REASON_ORDER, "profile %s signs only within a work order", t->profile->id);
 		return 0;
 	}
-	t->order = o;
-	return db_release(s->db, &t->refusal);
-}
-
-/* The counts of the whole batch are on disk before the first signature is made. */
-static int count_all(struct server *s, struct task *t, size_t n, int64_t now, struct err *e)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < n; i++)
-		any |= *t[i].q.order != 0;
-	if (any && db_begin(s->db, e) < 0)
+	if (db_savepoint(s->db, &t->refusal) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (count_one(s, &t[i], now) < 0) {
-			*e = t[i].refusal;
-			db_rollback(s->db);
-			return -1;
-		}
-	if (any && db_commit(s->db, e) < 0)
+	rc = count_signed_get(s->db, &t->q, &t->der, &t->encrypted_key, &t->refusal);
+	if (rc == 0)
+		rc = sign_new(s, t, now);
+	if (rc >= 0)
+		return db_release(s->db, &t->refusal);
+	db_undo(s->db);
+	return t->refusal.code == REASON_STORAGE ? -1 : 0;
+}
+
+/* A ledger tells up to which change it has them all. Less than it told before: it was put back. More than there are: we were. */
+static int judge_position(struct server *s, uint64_t ledger, struct err *e)
+{
+	struct count_position p;
+
+	if (count_position(s->db, &p, e) < 0)
 		return -1;
-	FAULT("signer.counted");
-	return 0;
+	if (ledger < p.told)
+		return err_set(e, REASON_CA_UNAVAILABLE, "the ledger is older than what the signer has signed (change %llu of %llu): it was put"
+			       " back from a backup; \"handsel-ca reconcile\" shows what it lacks",
+			       (unsigned long long)ledger, (unsigned long long)p.changes);
+	if (ledger > p.changes)
+		return err_set(e, REASON_CA_UNAVAILABLE, "signer.db is older than the ledger (change %llu of %llu): it was put back from a backup"
+			       " and counts too little; \"handsel-ca reconcile\" shows what it lacks",
+			       (unsigned long long)p.changes, (unsigned long long)ledger);
+	return count_told(s->db, ledger, e);
 }
 
-/* Within an order the same transport key gets the same bytes for ever, and they are on disk before they leave. */
-static int make_one(struct server *s, struct task *t, int64_t now, struct err *e)
+struct tasks {
+	struct task *t;
+	uint32_t n, n_notes;
+	struct sign_note note[SIGNER_BATCH];
+	uint64_t ledger;
+};
+
+/* Counts, signatures and notes are on disk together before any of them leaves. */
+static int sign_all(struct server *s, struct tasks *all, int64_t now, struct count_position *p, struct err *e)
 {
-	const struct sign_question *q = &t->q;
-	int rc = *q->order ? count_made_get(s->db, q->order, q->device.serial, &q->spki, &t->der, &t->encrypted_key, e) : 0;
+	int rc;
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	if (make_device(&s->build, s->pool, t->order, q, t->type, now, &t->der, &t->encrypted_key, &t->refusal) < 0)
-		return 0;
-	return *q->order ? count_made_add(s->db, q->order, q->device.serial, &q->spki, &t->der, &t->encrypted_key, e) : 0;
-}
-
-static int make_all(struct server *s, struct task *t, size_t n, int64_t now, struct err *e)
-{
-	bool any = false;
-	int rc = 0;
-
-	for (size_t i = 0; i < n; i++)
-		any |= t[i].q.made && t[i].refusal.code == REASON_OK;
-	if (!any)
-		return 0;
 	if (db_begin(s->db, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n && rc == 0; i++)
-		if (t[i].q.made && t[i].refusal.code == REASON_OK)
-			rc = make_one(s, &t[i], now, e);
-	if (rc == 0)
-		rc = db_commit(s->db, e);
-	else
-		db_rollback(s->db);
-	FAULT("signer.made");
-	return rc;
+	rc = judge_position(s, all->ledger, e);
+	for (uint32_t i = 0; i < all->n && rc == 0; i++)
+		if (sign_one(s, &all->t[i], now) < 0) {
+			*e = all->t[i].refusal;
+			rc = -1;
+		}
+	for (uint32_t i = 0; i < all->n_notes && rc >= 0; i++)
+		rc = count_note(s->db, &all->note[i], e);
+	FAULT("signer.noted");
+	if (rc >= 0 && count_position(s->db, p, e) == 0 && db_commit(s->db, e) == 0) {
+		FAULT("signer.counted");
+		return 0;
+	}
+	db_rollback(s->db);
+	return -1;
 }
 
-static void sign_one(struct server *s, struct task *t, int64_t now, struct buf *answer)
+static void pack_task(const struct task *t, struct buf *answer)
 {
-	if (t->refusal.code == REASON_OK &&
-	    (t->q.made || build_device(&s->build, t->order, &t->q, now, &t->der, &t->refusal) == 0)) {
-		pack_u32(answer, REASON_OK);
+	pack_u32(answer, t->refusal.code);
+	if (t->refusal.code == REASON_OK) {
 		pack_bytes(answer, t->der.data, t->der.len);
 		pack_bytes(answer, t->encrypted_key.data, t->encrypted_key.len);
 	} else {
-		pack_u32(answer, t->refusal.code);
 		pack_str(answer, t->refusal.text);
 	}
 }
 
+static int tasks_unpack(struct unpack *u, struct tasks *all)
+{
+	all->n = unpack_u32(u);
+	if (all->n > SIGNER_BATCH) {
+		all->n = 0;
+		return -1;
+	}
+	all->t = mem_new(all->n + 1, sizeof *all->t);
+	for (uint32_t i = 0; i < all->n; i++)
+		if (sign_question_unpack(u, &all->t[i].q) < 0)
+			return -1;
+	all->ledger = unpack_u64(u);
+	all->n_notes = unpack_u32(u);
+	if (all->n_notes > SIGNER_BATCH)
+		return -1;
+	for (uint32_t i = 0; i < all->n_notes; i++) {
+		unpack_fixed(u, all->note[i].certificate, SHA256_LEN);
+		all->note[i].active = unpack_u8(u);
+	}
+	return unpack_done(u) && all->ledger <= INT64_MAX ? 0 : -1;
+}
+
 static int on_sign(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
-	int64_t now = clock_utc();
-	uint32_t n = unpack_u32(u);
-	struct task *t;
+	struct tasks *all = mem_new(1, sizeof *all);
+	struct count_position p;
 	int rc = -2;
 
-	if (n == 0 || n > SIGNER_BATCH)
-		return -2;
-	t = mem_new(n, sizeof *t);
-	for (uint32_t i = 0; i < n; i++)
-		if (sign_question_unpack(u, &t[i].q) < 0)
-			goto out;
-	if (!unpack_done(u))
-		goto out;
-	rc = count_all(s, t, n, now, e);
-	if (rc == 0)
-		rc = make_all(s, t, n, now, e);
-	if (rc < 0)
-		goto out;
-	pack_u32(answer, n);
-	for (uint32_t i = 0; i < n; i++)
-		sign_one(s, &t[i], now, answer);
-	FAULT("signer.signed");
-out:
-	for (uint32_t i = 0; i < n; i++)
-		task_free(&t[i]);
-	free(t);
+	if (tasks_unpack(u, all) == 0)
+		rc = sign_all(s, all, clock_utc(), &p, e);
+	if (rc == 0) {
+		pack_u32(answer, all->n);
+		for (uint32_t i = 0; i < all->n; i++)
+			pack_task(&all->t[i], answer);
+		pack_u64(answer, p.changes);
+		FAULT("signer.signed");
+	}
+	for (uint32_t i = 0; i < all->n; i++)
+		task_free(&all->t[i]);
+	free(all->t);
+	free(all);
 	return rc;
+}
+
+/* ---- the journal, to tell ---- */
+static int on_position(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	struct count_position p;
+
+	if (!unpack_done(u))
+		return -2;
+	if (count_position(s->db, &p, e) < 0)
+		return -1;
+	pack_u64(answer, p.changes);
+	pack_u64(answer, p.told);
+	return 0;
+}
+
+static int pack_row(void *arg, const struct signed_row *row)
+{
+	pack_u8(arg, 1);
+	signed_row_pack(arg, row);
+	return 0;
+}
+
+static int on_journal(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	uint64_t after = unpack_u64(u), last = unpack_u64(u);
+
+	if (!unpack_done(u) || after > INT64_MAX || last > INT64_MAX)
+		return -2;
+	if (count_journal(s->db, after, last, SIGNER_ROWS, pack_row, answer, e) < 0)
+		return -1;
+	pack_u8(answer, 0);
+	return 0;
+}
+
+static int pack_order(void *arg, const char *id, bool closed, const struct buf *cms)
+{
+	pack_u8(arg, 1);
+	pack_str(arg, id);
+	pack_u8(arg, closed);
+	pack_bytes(arg, cms->data, cms->len);
+	return 0;
+}
+
+static int on_orders(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	uint64_t skip = unpack_u64(u);
+
+	if (!unpack_done(u) || skip > INT64_MAX)
+		return -2;
+	if (count_orders(s->db, skip, SIGNER_ORDERS_MAX, pack_order, answer, e) < 0)
+		return -1;
+	pack_u8(answer, 0);
+	return 0;
 }
 
 /* ---- what only an operator may have done ---- */
@@ -370,6 +442,88 @@ static int on_state(struct server *s, struct unpack *u, struct buf *answer, stru
 	return 0;
 }
 
+/* It must be what this CA has signed, for this device. */
+static int row_is_ours(struct server *s, const struct signed_row *row, const struct chain *chain, struct err *e)
+{
+	struct trust_rule rule = { .purpose = PURPOSE_ANY, .ignore_expiry = true, .now = clock_utc(),
+				   .policy = s->build.site == SITE_FACTORY ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER };
+
+	if (trust_verify(s->build.ca.trust, chain, &rule, e) < 0)
+		return err_prefix(e, "serial %s: the ledger's certificate", row->device.serial);
+	if (strcmp(chain->cert[0].device.serial, row->device.serial) == 0)
+		return 0;
+	return err_set(e, REASON_AUTHORITY, "serial %s: the ledger's certificate is another device's", row->device.serial);
+}
+
+/* A row that signer.db may have lost. 1: it was not there, or in another state. */
+static int take_row(struct server *s, const struct signed_row *row, bool apply, struct err *e)
+{
+	const struct buf *issuing = &s->build.ca.issuing.cert->der;
+	struct chain chain = {0};
+	int rc = -1, known = 1;
+	bool closed;
+
+	if (chain_add(&chain, row->der.data, row->der.len, e) == 0 && chain_add(&chain, issuing->data, issuing->len, e) == 0)
+		rc = row_is_ours(s, row, &chain, e);
+	if (rc == 0 && *row->order)
+		known = count_order_get(s->db, row->order, NULL, &closed, e);
+	if (rc == 0 && known == 0)	/* a plan: it is shown the order before the row */
+		rc = apply ? err_set(e, REASON_ORDER, "serial %s: order %s was never shown to the signer", row->device.serial, row->order) : 1;
+	else if (rc == 0)
+		rc = known < 0 ? -1 : count_take_over(s->db, row, &chain.cert[0], e);
+	chain_free(&chain);
+	return rc;
+}
+
+static int on_take_over(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	bool apply = unpack_u8(u);
+	uint32_t n = unpack_u32(u);
+	struct signed_row row = {0};
+	int rc;
+
+	if (n > SIGNER_ROWS)
+		return -2;
+	if (db_begin(s->db, e) < 0)
+		return -1;
+	for (rc = 0; n && rc >= 0; n--) {
+		signed_row_unpack(u, &row);
+		rc = u->failed ? -2 : take_row(s, &row, apply, e);
+		pack_u8(answer, rc == 1);
+	}
+	signed_row_free(&row);
+	if (rc >= 0 && !unpack_done(u))
+		rc = -2;
+	FAULT("signer.taking-over");
+	if (rc >= 0 && apply)
+		return db_commit(s->db, e);
+	db_rollback(s->db);
+	return rc < 0 ? rc : 0;
+}
+
+/* Above both: what either of them said before is then behind. */
+static int on_agree(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	uint64_t ledger = unpack_u64(u);
+	struct count_position p;
+
+	if (!unpack_done(u) || ledger >= INT64_MAX)
+		return -2;
+	if (db_begin(s->db, e) < 0)
+		return -1;
+	if (count_position(s->db, &p, e) == 0) {
+		p.changes = (p.changes > ledger ? p.changes : ledger) + 1;
+		if (count_agree(s->db, p.changes, e) == 0 &&
+		    audit_add(s->db, clock_utc(), "operator", "reconcile", "ledger", "", e) == 0 && db_commit(s->db, e) == 0) {
+			FAULT("signer.agreed");
+			pack_u64(answer, p.changes);
+			return 0;
+		}
+	}
+	db_rollback(s->db);
+	return -1;
+}
+
 static int on_hello(struct servers *all, struct unpack *u, struct err *e)
 {
 	uint32_t version = unpack_u32(u);
@@ -397,6 +551,11 @@ static const struct {
 	{ SIGNER_REVOKED, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_revoked },
 	{ SIGNER_CRL, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_crl },
 	{ SIGNER_STATE, FOR(SIGNER_FOR_SERVE), on_state },
+	{ SIGNER_POSITION, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_position },
+	{ SIGNER_JOURNAL, FOR(SIGNER_FOR_SERVE) | FOR(SIGNER_FOR_OPERATOR), on_journal },
+	{ SIGNER_ORDERS, FOR(SIGNER_FOR_OPERATOR), on_orders },
+	{ SIGNER_TAKE_OVER, FOR(SIGNER_FOR_OPERATOR), on_take_over },
+	{ SIGNER_AGREE, FOR(SIGNER_FOR_OPERATOR), on_agree },
 };
 
 /* Each question begins with the CA that it is for. NULL: there is none. */

@@ -34,6 +34,7 @@ static struct {
 	bool factory;
 	int fd;
 	pid_t pid;
+	uint64_t position;	/* of the journal */
 	int tried, through, certificates;
 } it;
 
@@ -80,12 +81,19 @@ static uint32_t ask(uint32_t type, const struct buf *question, struct buf *answe
 static void begin(void)
 {
 	struct buf hello = {0}, answer = {0};
+	struct unpack u;
 
 	begin_silent("serve");
 	pack_u32(&hello, SIGNER_VERSION);
 	if (ask(SIGNER_HELLO, &hello, &answer) != SIGNER_DONE) {
 		fprintf(stderr, "front: the signer does not answer\n");
 		exit(99);
+	}
+	buf_clear(&hello);
+	pack_str(&hello, CA);
+	if (ask(SIGNER_POSITION, &hello, &answer) == SIGNER_DONE) {
+		unpack_init(&u, answer.data, answer.len);
+		it.position = unpack_u64(&u);
 	}
 	buf_free(&hello);
 	buf_free(&answer);
@@ -136,8 +144,11 @@ static struct wish wish(void)
 
 static void pack_wish(struct buf *b, const struct wish *w, const struct buf *spki)
 {
+	static const struct request_id id = { "00112233445566778899aabbccddeeff", 1 };
 	struct device_id d = {0};
-	struct sign_item item = { .order = w->order, .device = &d, .spki = spki, .params = &w->params, .made = w->made };
+	struct sign_item item = { .order = w->order, .device = &d, .spki = spki, .params = &w->params, .made = w->made,
+				  .unit = "station:line-1", .id = &id, .renews = "" };
+	struct sign_batch said = { .position = it.position };
 
 	snprintf(d.manufacturer, sizeof d.manufacturer, "%s", w->manufacturer);
 	snprintf(d.model, sizeof d.model, "%s", w->model);
@@ -145,6 +156,7 @@ static void pack_wish(struct buf *b, const struct wish *w, const struct buf *spk
 	pack_str(b, w->ca ? w->ca : CA);
 	pack_u32(b, 1);
 	sign_item_pack(b, &item);
+	sign_tail_pack(b, &said);
 }
 
 /* The reason of the refusal; REASON_OK: it signed; -1: it has ended. */
@@ -238,7 +250,7 @@ static void ask_as_operator(void)
 /* Types that are not listed; some are listed ones to who looks at a part of the number. */
 static void ask_unlisted(void)
 {
-	static const uint32_t types[] = { 0, SIGNER_CLOSE + 20, 127, SIGNER_DONE, SIGNER_REFUSED, 255, 256 + SIGNER_SIGN,
+	static const uint32_t types[] = { 0, SIGNER_AGREE + 20, 127, SIGNER_DONE, SIGNER_REFUSED, 255, 256 + SIGNER_SIGN,
 					  SIGNER_SIGN << 24, 0x80000000 + SIGNER_SIGN, UINT32_MAX };
 	struct buf q = {0}, a = {0};
 	bool held = true;

@@ -73,8 +73,13 @@ table() {
 		restore-node   START
 		restore-node   USE
 		restore-ledger -
+		restore-ledger -            -DUNITS_MOST=1
 		restore-ledger BEHIND
+		restore-ledger AHEAD
+		restore-ledger TOLD
+		restore-ledger REDO
 		restore-ledger CONFIRMS
+		restore-ledger ENDED        -DUNITS_MOST=1
 		restore-ledger RECONCILE
 	END
 }

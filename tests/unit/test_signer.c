@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "crl.h"
+#include "digest.h"
 #include "envelope.h"
 #include "file.h"
 #include "ipc.h"
@@ -19,6 +20,7 @@
 #include "signer_serve.h"
 #include "unit.h"
 
+static const struct request_id request = { "00112233445566778899aabbccddeeff", 1 };
 static char *folder;
 static char factory[FILE_PATH], customer[FILE_PATH];
 
@@ -144,7 +146,8 @@ static int sign(struct side *s, const char *order, const char *model, const char
 {
 	struct device_id d = { .manufacturer = "Acme Devices" };
 	struct ca_params none = {0};
-	struct sign_item item = { .order = order, .device = &d, .spki = spki, .params = params ? params : &none };
+	struct sign_item item = { .order = order, .device = &d, .spki = spki, .params = params ? params : &none,
+				  .unit = "node:site-1", .id = &request, .renews = "" };
 	struct buf q = {0}, a = {0};
 	struct unpack u;
 	int code = -1;
@@ -153,6 +156,7 @@ static int sign(struct side *s, const char *order, const char *model, const char
 	snprintf(d.serial, sizeof d.serial, "%s", serial);
 	pack_u32(&q, 1);
 	sign_item_pack(&q, &item);
+	sign_tail_pack(&q, &(struct sign_batch){0});
 	if (ask(s, SIGNER_SIGN, &q, &a) == SIGNER_DONE) {
 		unpack_init(&u, a.data, a.len);
 		CU_ASSERT_EQUAL(unpack_u32(&u), 1);
@@ -301,7 +305,8 @@ static int make(struct side *s, const char *order, const char *serial, const str
 {
 	struct device_id d = { .manufacturer = "Acme Devices", .model = "gateway-b" };
 	struct ca_params params = {0};
-	struct sign_item item = { .order = order, .device = &d, .spki = transport, .params = &params, .made = true };
+	struct sign_item item = { .order = order, .device = &d, .spki = transport, .params = &params, .made = true,
+				  .unit = "node:site-1", .id = &request, .renews = "" };
 	struct buf q = {0}, a = {0};
 	struct unpack u;
 	int code = -1;
@@ -310,6 +315,7 @@ static int make(struct side *s, const char *order, const char *serial, const str
 	snprintf(params.key_type, sizeof params.key_type, "%s", type);
 	pack_u32(&q, 1);
 	sign_item_pack(&q, &item);
+	sign_tail_pack(&q, &(struct sign_batch){0});
 	if (ask(s, SIGNER_SIGN, &q, &a) == SIGNER_DONE) {
 		unpack_init(&u, a.data, a.len);
 		CU_ASSERT_EQUAL(unpack_u32(&u), 1);
@@ -317,6 +323,7 @@ static int make(struct side *s, const char *order, const char *serial, const str
 		if (code == REASON_OK) {
 			unpack_bytes(&u, der);
 			unpack_bytes(&u, encrypted);
+			unpack_u64(&u);
 			CU_ASSERT(unpack_done(&u));
 		}
 	}
@@ -337,8 +344,8 @@ static void one_made(struct side *s, const char *order, const char *serial, cons
 	CU_ASSERT_EQUAL(key_spki(transport, &spki, &e), 0);
 	CU_ASSERT_EQUAL_FATAL(make(s, order, serial, &spki, type, &der[0], &sealed[0]), REASON_OK);
 	CU_ASSERT_EQUAL(make(s, order, serial, &spki, type, &der[1], &sealed[1]), REASON_OK);
-	/* within an order the same bytes, so that one unit never has two credentials */
-	CU_ASSERT_EQUAL(buf_same(&der[0], &der[1]) && buf_same(&sealed[0], &sealed[1]), *order != 0);
+	/* the same bytes, so that one unit never has two credentials */
+	CU_ASSERT(buf_same(&der[0], &der[1]) && buf_same(&sealed[0], &sealed[1]));
 	CU_ASSERT_EQUAL(envelope_open(sealed[0].data, sealed[0].len, transport, &pkcs8, &e), 0);
 	k = key_import(&pkcs8, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(k);
@@ -581,6 +588,119 @@ static void test_list_malformed(void)
 	}
 }
 
+/* ---- the journal ---- */
+struct told {
+	size_t n;
+	struct buf der;			/* of the last row */
+	bool active, ended;
+};
+
+static uint64_t at(struct side *s, uint64_t *told)
+{
+	struct buf q = {0}, a = {0};
+	struct unpack u;
+	uint64_t changes;
+
+	CU_ASSERT_EQUAL(ask(s, SIGNER_POSITION, &q, &a), SIGNER_DONE);
+	unpack_init(&u, a.data, a.len);
+	changes = unpack_u64(&u);
+	*told = unpack_u64(&u);
+	CU_ASSERT(unpack_done(&u));
+	buf_free(&a);
+	return changes;
+}
+
+/* A batch of one note or none: what the signer says, 0: nothing, it took it. */
+static enum reason note(struct side *s, uint64_t position, const struct buf *der, bool active)
+{
+	struct sign_note n = { .active = active };
+	struct sign_batch b = { .note = &n, .n_notes = der != NULL, .position = position };
+	struct buf q = {0}, a = {0};
+	enum reason code = REASON_OK;
+	struct unpack u;
+
+	if (der)
+		digest_sha256(n.certificate, der->data, der->len);
+	pack_u32(&q, 0);
+	sign_tail_pack(&q, &b);
+	if (ask(s, SIGNER_SIGN, &q, &a) != SIGNER_DONE) {
+		unpack_init(&u, a.data, a.len);
+		code = (enum reason)unpack_u32(&u);
+	}
+	buf_free(&q);
+	buf_free(&a);
+	return code;
+}
+
+static void journal(struct side *s, uint64_t after, struct told *t)
+{
+	struct buf q = {0}, a = {0};
+	struct signed_row row = {0};
+	struct unpack u;
+
+	*t = (struct told){ .der = t->der };
+	pack_u64(&q, after);
+	pack_u64(&q, 0);
+	CU_ASSERT_EQUAL(ask(s, SIGNER_JOURNAL, &q, &a), SIGNER_DONE);
+	unpack_init(&u, a.data, a.len);
+	while (unpack_u8(&u)) {
+		signed_row_unpack(&u, &row);
+		CU_ASSERT_STRING_EQUAL(row.unit, "node:site-1");
+		CU_ASSERT_STRING_EQUAL(row.id.id, request.id);
+		buf_set(&t->der, row.der.data, row.der.len);
+		t->n++;
+		t->active = row.active;
+		t->ended = row.ended;
+	}
+	CU_ASSERT(unpack_done(&u));
+	signed_row_free(&row);
+	buf_free(&q);
+	buf_free(&a);
+}
+
+/* Each change has a number; a ledger that has told of it may not forget it. */
+static void test_journal(void)
+{
+	struct buf k = {0}, der = {0}, again = {0};
+	struct told t = {0};
+	uint64_t told, start;
+	struct side s;
+
+	new_spki(&k);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	start = at(&s, &told);
+	CU_ASSERT_EQUAL(sign(&s, "", "gateway-b", "0042", &k, NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&s, "", "gateway-b", "0042", &k, NULL, &again), REASON_OK);	/* no change: the same bytes */
+	CU_ASSERT(buf_same(&der, &again));
+	CU_ASSERT_EQUAL(at(&s, &told), start + 1);
+	journal(&s, start, &t);
+	CU_ASSERT(t.n == 1 && buf_same(&t.der, &der) && !t.active && !t.ended);
+	CU_ASSERT_EQUAL(note(&s, start + 1, &der, true), REASON_OK);
+	CU_ASSERT_EQUAL(note(&s, start + 1, &der, true), REASON_OK);	/* no change */
+	CU_ASSERT_EQUAL(at(&s, &told), start + 2);
+	CU_ASSERT_EQUAL(told, start + 1);
+	journal(&s, start + 1, &t);
+	CU_ASSERT(t.n == 1 && t.active && !t.ended);
+	/* the ledger is behind by what it never told: a cut; by more: a backup; more than there is: ours is one */
+	CU_ASSERT_EQUAL(note(&s, start, &der, false), REASON_CA_UNAVAILABLE);
+	CU_ASSERT_EQUAL(note(&s, start + 3, &der, false), REASON_CA_UNAVAILABLE);
+	journal(&s, start, &t);
+	CU_ASSERT(t.n == 1 && !t.ended);
+	CU_ASSERT_EQUAL(note(&s, start + 2, &der, false), REASON_OK);
+	journal(&s, start + 2, &t);
+	CU_ASSERT(t.n == 1 && t.active && t.ended);
+	CU_ASSERT_EQUAL(note(&s, start + 3, &k, true), REASON_OK);	/* of before there was a journal: nothing */
+	CU_ASSERT_EQUAL(at(&s, &told), start + 3);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, customer, SIGNER_FOR_SERVE);	/* it outlives the process */
+	CU_ASSERT_EQUAL(note(&s, start + 2, NULL, false), REASON_CA_UNAVAILABLE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&t.der);
+	buf_free(&again);
+	buf_free(&der);
+	buf_free(&k);
+}
+
 /* A taken-over front asks for what only an operator may have: the signer ends. */
 static void test_permissions(void)
 {
@@ -592,6 +712,9 @@ static void test_permissions(void)
 		{ SIGNER_FOR_SERVE, SIGNER_CLOSE },	{ SIGNER_FOR_SERVE, SIGNER_REVOKED },
 		{ SIGNER_FOR_SERVE, SIGNER_CRL },	{ SIGNER_FOR_OPERATOR, SIGNER_CRL },
 		{ SIGNER_FOR_SERVE, SIGNER_STATE },	{ SIGNER_FOR_OPERATOR, SIGNER_STATE },
+		{ SIGNER_FOR_SERVE, SIGNER_CLOSE },	{ SIGNER_FOR_SERVE, SIGNER_ORDERS },
+		{ SIGNER_FOR_SERVE, SIGNER_TAKE_OVER }, { SIGNER_FOR_SERVE, SIGNER_AGREE },
+		{ SIGNER_FOR_SERVE, SIGNER_POSITION },	{ SIGNER_FOR_SERVE, SIGNER_JOURNAL },
 		{ SIGNER_FOR_SERVE, SIGNER_HELLO },
 		{ SIGNER_FOR_SERVE, 77 },		{ SIGNER_FOR_SERVE, SIGNER_SIGN },
 		{ SIGNER_FOR_OPERATOR, SIGNER_SIGN },
@@ -801,6 +924,6 @@ static void test_ceremony_once(void)
 UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
-	  { "certificate", test_certificate }, { "closed", test_closed }, { "tampered", test_tampered },
+	  { "certificate", test_certificate }, { "journal", test_journal }, { "closed", test_closed }, { "tampered", test_tampered },
 	  { "rollover", test_rollover },
 	  { "ceremony once", test_ceremony_once })
