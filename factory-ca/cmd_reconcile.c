@@ -103,7 +103,7 @@ static int ledger_learns(struct reconcile *r, struct err *e)
 {
 	struct learn l = { .ca = "", .actor = r->o.actor, .told = show_row, .arg = r,
 			   .rules = { .site = r->o.settings.site, .ca = r->o.settings.id, .issuing = r->o.ca.issuing.cert,
-				      .now = clock_utc() } };
+				      .older = r->o.ca.older_issuing.n ? r->o.ca.older_issuing.cert : NULL, .now = clock_utc() } };
 	int rc;
 
 	if (signer_orders(r->s, learn_order, r, e) < 0)

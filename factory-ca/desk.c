@@ -328,7 +328,8 @@ struct desk *desk_open(const struct ca_folder *folder, struct signing *by, struc
 static int take_last_message(struct desk *d, struct db *ledger, uint64_t at, uint64_t changes, struct err *e)
 {
 	struct learn l = { .ca = d->folder.name, .actor = "ca",
-			   .rules = { .site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert, .now = clock_utc() } };
+			   .rules = { .site = d->settings.site, .ca = d->settings.id, .issuing = d->ca.issuing.cert,
+				      .older = d->ca.older_issuing.n ? d->ca.older_issuing.cert : NULL, .now = clock_utc() } };
 
 	l.rules.pending_s = l.rules.site == SITE_FACTORY ? d->pending_s : 0;
 	if (db_begin(ledger, e) < 0)

@@ -112,6 +112,11 @@ static int settle(struct lesson *le, const struct signed_row *row, struct ledger
 	return rc < 0 ? -1 : 0;
 }
 
+static const struct cert *issuer_of(const struct rules *ru, const struct cert *cert)
+{
+	return ru->older && strcmp(cert->issuer, ru->older->subject) == 0 ? ru->older : ru->issuing;
+}
+
 static int learn_new(struct lesson *le, const struct signed_row *row, const struct cert *cert, struct err *e)
 {
 	const struct rules *ru = &le->l->rules;
@@ -133,31 +138,35 @@ static int learn_new(struct lesson *le, const struct signed_row *row, const stru
 	if (ledger_device_put(le->db, &d, e) < 0)
 		return -1;
 	r.device = d.n;
-	if (ledger_request_learn(le->db, ru->ca, &r, cert, ru->issuing, ru->now, e) < 0 ||
+	if (ledger_request_learn(le->db, ru->ca, &r, cert, issuer_of(ru, cert), ru->now, e) < 0 ||
 	    (r.state == CA_REVOKED && ledger_request_state(le->db, r.n, CA_REVOKED, "unspecified", ru->now, e) < 0))
 		return -1;
 	return noted(le, row, e);	/* the buffers of r are those of row */
 }
 
-static int learn_row(void *arg, const struct signed_row *row, struct err *e)
+int learn_row(struct db *ledger, struct learn *l, const struct signed_row *row, struct err *e)
 {
-	struct lesson *le = arg;
+	struct lesson le = { .db = ledger, .l = l };
 	struct ledger_request r = {0};
 	struct cert cert = {0};
-	int rc;
+	int rc = cert_parse(&cert, row->der.data, row->der.len, e);
 
-	if (row->ended == le->open)
-		return 0;
-	rc = cert_parse(&cert, row->der.data, row->der.len, e);
 	if (rc == 0)
-		rc = ledger_request_by_certificate(le->db, cert.sha256, &r, e);
+		rc = ledger_request_by_certificate(ledger, cert.sha256, &r, e);
 	if (rc == 1)
-		rc = learn_known(le, row, &r, e);
-	else if (rc == 0 && (rc = ledger_request_get(le->db, row->unit, row->id.id, &r, e)) == 0)	/* else a tombstone: dead */
-		rc = learn_new(le, row, &cert, e);
+		rc = learn_known(&le, row, &r, e);
+	else if (rc == 0 && (rc = ledger_request_get(ledger, row->unit, row->id.id, &r, e)) == 0)	/* else a tombstone: dead */
+		rc = learn_new(&le, row, &cert, e);
 	ledger_request_free(&r);
 	cert_free(&cert);
 	return rc < 0 ? -1 : 0;
+}
+
+static int learn_if(void *arg, const struct signed_row *row, struct err *e)
+{
+	struct lesson *le = arg;
+
+	return row->ended == le->open ? 0 : learn_row(le->db, le->l, row, e);
 }
 
 const char *accord_text(enum accord a)
@@ -188,7 +197,7 @@ int learn_all(struct db *ledger, struct signer *s, struct learn *l, uint64_t at,
 
 	l->n = 0;
 	for (int pass = 0; pass < 2; pass++, le.open = true)
-		if (signer_journal(s, l->ca, at, learn_row, &le, e) < 0)
+		if (signer_journal(s, l->ca, at, learn_if, &le, e) < 0)
 			return -1;
 	return 0;
 }

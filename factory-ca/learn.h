@@ -33,4 +33,7 @@ int learn_compare(struct db *ledger, struct signer *s, const char *ca, enum acco
  * what the signer confirms, so these two are not of one CA system. */
 int learn_all(struct db *ledger, struct signer *s, struct learn *l, uint64_t at, struct err *e);
 
+/* One of them. What is over comes before what is not, since it makes room. */
+int learn_row(struct db *ledger, struct learn *l, const struct signed_row *row, struct err *e);
+
 #endif

@@ -443,12 +443,12 @@ static int on_state(struct server *s, struct unpack *u, struct buf *answer, stru
 }
 
 /* It must be what this CA has signed, for this device. */
-static int row_is_ours(struct server *s, const struct signed_row *row, const struct chain *chain, struct err *e)
+static int row_is_ours(struct server *s, struct trust *roots, const struct signed_row *row, const struct chain *chain, struct err *e)
 {
 	struct trust_rule rule = { .purpose = PURPOSE_ANY, .ignore_expiry = true, .now = clock_utc(),
 				   .policy = s->build.site == SITE_FACTORY ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER };
 
-	if (trust_verify(s->build.ca.trust, chain, &rule, e) < 0)
+	if (trust_verify(roots, chain, &rule, e) < 0)
 		return err_prefix(e, "serial %s: the ledger's certificate", row->device.serial);
 	if (strcmp(chain->cert[0].device.serial, row->device.serial) == 0)
 		return 0;
@@ -456,15 +456,17 @@ static int row_is_ours(struct server *s, const struct signed_row *row, const str
 }
 
 /* A row that signer.db may have lost. 1: it was not there, or in another state. */
-static int take_row(struct server *s, const struct signed_row *row, bool apply, struct err *e)
+static int take_row(struct server *s, struct trust *roots, const struct signed_row *row, bool apply, struct err *e)
 {
-	const struct buf *issuing = &s->build.ca.issuing.cert->der;
+	const struct authority *ca = &s->build.ca;
+	const struct buf *issuing = &ca->issuing.cert->der, *older = ca->older_issuing.n ? &ca->older_issuing.cert->der : NULL;
 	struct chain chain = {0};
 	int rc = -1, known = 1;
 	bool closed;
 
-	if (chain_add(&chain, row->der.data, row->der.len, e) == 0 && chain_add(&chain, issuing->data, issuing->len, e) == 0)
-		rc = row_is_ours(s, row, &chain, e);
+	if (chain_add(&chain, row->der.data, row->der.len, e) == 0 && chain_add(&chain, issuing->data, issuing->len, e) == 0 &&
+	    (!older || chain_add(&chain, older->data, older->len, e) == 0))
+		rc = row_is_ours(s, roots, row, &chain, e);
 	if (rc == 0 && *row->order)
 		known = count_order_get(s->db, row->order, NULL, &closed, e);
 	if (rc == 0 && known == 0)	/* a plan: it is shown the order before the row */
@@ -475,23 +477,36 @@ static int take_row(struct server *s, const struct signed_row *row, bool apply, 
 	return rc;
 }
 
+/* Also what a rollover has ended: it was signed once. */
+static int all_roots(struct server *s, struct trust *roots, struct err *e)
+{
+	const struct authority *ca = &s->build.ca;
+
+	if (trust_add_root(roots, ca->root.cert, e) < 0)
+		return -1;
+	return ca->older_root.n ? trust_add_root(roots, ca->older_root.cert, e) : 0;
+}
+
 static int on_take_over(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
 	bool apply = unpack_u8(u);
 	uint32_t n = unpack_u32(u);
 	struct signed_row row = {0};
+	struct trust *roots;
 	int rc;
 
 	if (n > SIGNER_ROWS)
 		return -2;
 	if (db_begin(s->db, e) < 0)
 		return -1;
-	for (rc = 0; n && rc >= 0; n--) {
+	roots = trust_new();
+	for (rc = all_roots(s, roots, e); n && rc >= 0; n--) {
 		signed_row_unpack(u, &row);
-		rc = u->failed ? -2 : take_row(s, &row, apply, e);
+		rc = u->failed ? -2 : take_row(s, roots, &row, apply, e);
 		pack_u8(answer, rc == 1);
 	}
 	signed_row_free(&row);
+	trust_free(roots);
 	if (rc >= 0 && !unpack_done(u))
 		rc = -2;
 	FAULT("signer.taking-over");

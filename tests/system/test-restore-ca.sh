@@ -16,7 +16,8 @@ says() {
 issued() { ca --dir "$W/$1" issued list --state "$2" --json | sed -n 's/.*"serial":"\([0-9]*\)".*/\1/p' | sort | tr '\n' ' '; }
 used() { ca --dir "$W/factory" order list --json | sed -n 's/.*"used":\([0-9]*\).*/\1/p'; }
 counted() { sqlite3 "$W/factory/signer.db" "SELECT used FROM work_order"; }
-build() { provision WO-1 line-1 "$@" --timeout 4s; }
+build() { provision WO-1 line-1 "$@" --timeout 30s; }
+attempt() { provision WO-1 line-1 "$@" --timeout 4s; }	# that cannot succeed: the station tries again until the time is over
 backup() { rm -rf "$W/backup" && mkdir "$W/backup" && cp -a "$W/$1"/"$2".db* "$W/backup"; }	# while nothing runs
 put_back() { rm -f "$W/$1"/"$2".db* && cp -a "$W/backup"/* "$W/$1"; }
 operator() { local name=$1; shift; ca --dir "$W/$name" "$@"; }
@@ -31,9 +32,9 @@ backup factory ca
 factory_serve
 build "00020002 00020003" >/dev/null
 stop_all
-HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG="$W/fired" factory_serve
-says 1 "FAIL" build 00020004
-grep -q . "$W/fired" || die "the CA was not cut"
+HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG="$W/fired-1" factory_serve
+says 1 "FAIL" attempt 00020004
+grep -q . "$W/fired-1" || die "the CA was not cut"
 stop_all
 before=$(counted)
 says 0 "nothing to do" operator factory reconcile
@@ -43,8 +44,8 @@ echo "-- the ledger is behind: nothing is issued, nothing is answered of what ma
 factory_serve
 grep -q 'is recovering\|E51' "$W/factory.log" || die "serve does not tell"
 cp -a "$W/00020002" "$W/genuine" && rm -rf "$W/00020002"
-says 1 "E51" build 00020002		# a twin of one that has passed
-says 1 "E51" build 00020005
+says 1 "E51" attempt 00020002		# a twin of one that has passed
+says 1 "E51" attempt 00020005
 rm -rf "$W/00020005"
 status=$(curl -sk -o "$W/body" -D "$W/head" -w '%{http_code}' -H 'Content-Type: application/xml' --data \
 	"<request xmlns='urn:handsel:ca:1'><confirm id='00112233445566778899aabbccddeeff' generation='1' certificate='$(printf %064d 0)'/></request>" \
@@ -60,7 +61,7 @@ says 1 '"applied":false' operator factory --json reconcile
 [ "$(issued factory active)" = "00020001 " ] || die "the plan was carried out"
 
 echo "-- taken over, cut, and taken over again: what was issued is issued, in units of the order"
-HANDSEL_FAULT=reconcile.agreed HANDSEL_FAULT_LOG="$W/fired" ca --dir "$W/factory" reconcile --apply >/dev/null 2>&1 && die "it was not cut"
+HANDSEL_FAULT=reconcile.agreed HANDSEL_FAULT_LOG="$W/fired-2" ca --dir "$W/factory" reconcile --apply >/dev/null 2>&1 && die "it was not cut"
 [ "$(issued factory active)" = "00020001 " ] || die "half of it was carried out"
 says 0 "the CA issues again" operator factory reconcile --apply
 [ "$(issued factory active)" = "00020001 00020002 00020003 " ] && [ "$(issued factory pending)" = "00020004 " ] || die "not all is known"
@@ -86,12 +87,11 @@ before=$(counted)
 stop_all
 put_back factory signer
 factory_serve
-says 1 "E51" build 00020005
+says 1 "E51" attempt 00020005
 says 1 "signer lacks  00020003" operator factory reconcile
 grep -q "signer.db is older" "$W/out" || die "it does not say which is older"
 [ "$(counted)" -lt "$before" ] || die "the plan was carried out"
-rm "$W/fired"	# a fault happens once
-HANDSEL_FAULT=reconcile.agreed HANDSEL_FAULT_LOG="$W/fired" ca --dir "$W/factory" reconcile --apply >/dev/null 2>&1 && die "it was not cut"
+HANDSEL_FAULT=reconcile.agreed HANDSEL_FAULT_LOG="$W/fired-3" ca --dir "$W/factory" reconcile --apply >/dev/null 2>&1 && die "it was not cut"
 says 0 "the CA issues again" operator factory reconcile --apply
 [ "$(counted)" = "$before" ] || die "the signer counts $(counted) instead of $before"
 says 1 "E42" build 00020005
@@ -102,8 +102,8 @@ echo "-- a cut between signer and ledger is no restore"
 operator factory rework --serial 00020004 --reason "a new board" >/dev/null
 rm -rf "$W/00020004"
 stop_all
-HANDSEL_FAULT=front.signed:1 HANDSEL_FAULT_LOG="$W/fired" factory_serve
-says 1 "FAIL" build 00020004
+HANDSEL_FAULT=front.signed:1 HANDSEL_FAULT_LOG="$W/fired-4" factory_serve
+says 1 "FAIL" attempt 00020004
 stop_all
 before=$(counted)
 : >"$W/factory.log"

@@ -712,7 +712,7 @@ static void test_permissions(void)
 		{ SIGNER_FOR_SERVE, SIGNER_CLOSE },	{ SIGNER_FOR_SERVE, SIGNER_REVOKED },
 		{ SIGNER_FOR_SERVE, SIGNER_CRL },	{ SIGNER_FOR_OPERATOR, SIGNER_CRL },
 		{ SIGNER_FOR_SERVE, SIGNER_STATE },	{ SIGNER_FOR_OPERATOR, SIGNER_STATE },
-		{ SIGNER_FOR_SERVE, SIGNER_CLOSE },	{ SIGNER_FOR_SERVE, SIGNER_ORDERS },
+		{ SIGNER_FOR_SERVE, SIGNER_ORDERS },
 		{ SIGNER_FOR_SERVE, SIGNER_TAKE_OVER }, { SIGNER_FOR_SERVE, SIGNER_AGREE },
 		{ SIGNER_FOR_SERVE, SIGNER_POSITION },	{ SIGNER_FOR_SERVE, SIGNER_JOURNAL },
 		{ SIGNER_FOR_SERVE, SIGNER_HELLO },
@@ -876,6 +876,8 @@ static void test_rollover(void)
 {
 	char dir[FILE_PATH], path[FILE_PATH];
 	uint8_t hash[SHA256_LEN];
+	struct sign_question q = {0};
+	struct buf der = {0}, sealed = {0};
 	struct authority a;
 	struct side s;
 	struct db *db;
@@ -887,6 +889,11 @@ static void test_rollover(void)
 	db = count_open(path, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE generation"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE position"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE signed"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "CREATE TABLE made(order_id TEXT, serial TEXT, spki BLOB, certificate BLOB, encrypted_key BLOB)"),
+			       &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "INSERT INTO made VALUES('WO-1', '0001', x'01', x'02', x'03')"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "PRAGMA user_version = 3"), &e), 0);
 	db_close(db);
 	CU_ASSERT_EQUAL_FATAL(signer_rollover(dir, "Acme Devices", &e), 0);
@@ -896,6 +903,15 @@ static void test_rollover(void)
 	CU_ASSERT(a.generation == 2 && a.overlap && a.cross.n == 2 && strcmp(a.root.cert->subject, a.older_root.cert->subject) != 0);
 	db = count_open(path, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	/* what was made for a transport key before there was a journal is still given again */
+	strcpy(q.order, "WO-1");
+	strcpy(q.device.serial, "0001");
+	buf_byte(&q.spki, 1);
+	CU_ASSERT_EQUAL(count_signed_get(db, &q, &der, &sealed, &e), 1);
+	CU_ASSERT(der.len == 1 && der.data[0] == 2 && sealed.len == 1 && sealed.data[0] == 3);
+	buf_free(&q.spki);
+	buf_free(&der);
+	buf_free(&sealed);
 	CU_ASSERT_EQUAL(count_generation_get(db, 2, hash, &e), 1);
 	CU_ASSERT_EQUAL(memcmp(hash, a.root.cert->sha256, sizeof hash), 0);
 	CU_ASSERT_EQUAL(count_generation_get(db, 3, hash, &e), 0);
