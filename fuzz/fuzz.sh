@@ -16,7 +16,7 @@ flags="-g -O1 -Wno-include-next-absolute-path -fsanitize=address,undefined,fuzze
 own= libraries="libxml-2.0 gnutls nettle hogweed jansson yaml-0.1"
 case $name in
 allowlist) own=libnode.a libraries="$libraries sqlite3 libmicrohttpd" ;;
-dfu) own=libstation.a libraries="$libraries libusb-1.0" ;;
+dfu | dfu_suffix) own=libstation.a libraries="$libraries libusb-1.0" ;;
 esac
 make -s libhandsel.a $own
 # shellcheck disable=SC2086

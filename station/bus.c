@@ -40,10 +40,10 @@ void bus_free(struct bus *b)
 	free(b);
 }
 
-int bus_scan(struct bus *b, struct err *e)
+int bus_scan(struct bus *b, const struct usb_watch *told, struct err *e)
 {
 	struct usb_place place[BUS_DEVICES_MAX];
-	int n = usb_scan(place, BUS_DEVICES_MAX, e);
+	int n = usb_scan(told, place, BUS_DEVICES_MAX, e);
 
 	if (n < 0)
 		return -1;

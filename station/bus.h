@@ -15,8 +15,8 @@ struct bus;
 struct bus *bus_new(void);
 void bus_free(struct bus *b);
 
-/* Looks at the bus and wakes those who wait. */
-int bus_scan(struct bus *b, struct err *e);
+/* Looks at the bus, as usb_scan() does, and wakes those who wait. */
+int bus_scan(struct bus *b, const struct usb_watch *told, struct err *e);
 
 /* Ends all waiting, now and from now on. */
 void bus_stop(struct bus *b);

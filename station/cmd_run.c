@@ -189,12 +189,16 @@ static size_t reap(struct floor *f, bool all)
 	return busy;
 }
 
-static void drain(int fd)
+/* Whether anybody has woken us: the bus, or a unit that is finished. */
+static bool drain(int fd)
 {
 	uint64_t n;
 
-	if (read(fd, &n, sizeof n) < 0 && errno != EAGAIN)
+	if (read(fd, &n, sizeof n) > 0)
+		return true;
+	if (errno != EAGAIN)
 		log_debug("eventfd: %s", strerror(errno));
+	return false;
 }
 
 /* Until the wanted number is finished, or a signal. Returns the signal. */
@@ -204,10 +208,10 @@ static int work(struct floor *f, const struct usb_watch *watch)
 	struct err e;
 
 	for (;;) {
+		bool told = drain(f->run->wake) && usb_watch_works(watch);
 		int signal_number;
 
-		drain(f->run->wake);
-		if (bus_scan(f->run->bus, &e) < 0 && !warned) {
+		if (bus_scan(f->run->bus, told ? watch : NULL, &e) < 0 && !warned) {
 			log_err(&e, "USB");
 			warned = true;
 		}
@@ -227,10 +231,10 @@ static enum cli_exit serve(struct run *r, size_t wanted)
 	int64_t start = clock_mono_ms();
 	int signal_number = work(&f, watch);
 
-	usb_watch_stop(watch);
 	if (signal_number)
 		bus_stop(r->bus);
 	reap(&f, true);
+	usb_watch_stop(watch);
 	console_totals(r->console, &r->totals, clock_mono_ms() - start);
 	if (signal_number)
 		return EXIT_INTERRUPTED;

@@ -46,7 +46,7 @@ static int next_arrival(struct look *l, int64_t deadline, char port[USB_PORT_MAX
 			return -2;
 		memcpy(l->before, l->now, sizeof l->before);
 		l->n_before = l->n_now;
-		l->n_now = usb_scan(l->now, BUS_DEVICES_MAX, e);
+		l->n_now = usb_scan(NULL, l->now, BUS_DEVICES_MAX, e);
 		if (l->n_now < 0)
 			return -1;
 	}
@@ -55,7 +55,7 @@ static int next_arrival(struct look *l, int64_t deadline, char port[USB_PORT_MAX
 static int look_start(struct look *l, struct err *e)
 {
 	proc_signals_block();
-	l->n_now = l->n_before = usb_scan(l->now, BUS_DEVICES_MAX, e);
+	l->n_now = l->n_before = usb_scan(NULL, l->now, BUS_DEVICES_MAX, e);
 	memcpy(l->before, l->now, sizeof l->before);
 	return l->n_now < 0 ? -1 : 0;
 }
@@ -181,7 +181,7 @@ enum cli_exit cmd_slots_list(const struct cli *c)
 	struct err e = {0};
 	int n, strange = 0;
 
-	if (station_settings(&s, cli_dir(c), &e) < 0 || (n = usb_scan(now, BUS_DEVICES_MAX, &e)) < 0) {
+	if (station_settings(&s, cli_dir(c), &e) < 0 || (n = usb_scan(NULL, now, BUS_DEVICES_MAX, &e)) < 0) {
 		station_free(&s);
 		return cli_fail(c, &e);
 	}

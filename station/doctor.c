@@ -120,7 +120,7 @@ static void look_usb(struct visit *v, const struct model *m)
 	struct usb_place now[BUS_DEVICES_MAX];
 	struct model copy = *m;
 	struct err e;
-	int n = usb_scan(now, BUS_DEVICES_MAX, &e), wanted = 0, strange = 0;
+	int n = usb_scan(NULL, now, BUS_DEVICES_MAX, &e), wanted = 0, strange = 0;
 
 	if (n < 0) {
 		say(v, "usb", FINDING_BAD, e.code, "%s", e.text);

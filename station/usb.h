@@ -1,7 +1,7 @@
 /* usb.h - the USB that the station needs: find devices by port, control and bulk transfers.
  *
- * Each opened device lives in a libusb context of its own: slots share nothing, and a context opened now
- * sees the devices of now, with or without a running udevd. */
+ * Devices that the usb_watch does not know of are looked for by a libusb context of their own, which sees the devices of now also where
+ * no udevd runs. */
 #ifndef HANDSEL_USB_H
 #define HANDSEL_USB_H
 
@@ -23,14 +23,16 @@ struct usb_place {
 	uint16_t vid, pid;
 };
 
-/* At most max of the devices that are there now, hubs left out. Their number or -1. */
-int usb_scan(struct usb_place *out, size_t max, struct err *e);
+struct usb_watch;
+
+/* At most max of the devices that are there now, hubs left out. Their number or -1. What `told` (may be NULL) has been told of is all
+ * there, at next to no cost; without it the whole bus is read, which takes the libusb of a slow machine tenths of a second. */
+int usb_scan(const struct usb_watch *told, struct usb_place *out, size_t max, struct err *e);
 
 /* Writes to descriptor fd (an eventfd) whenever a device arrives or leaves, where the system tells so. Without
  * udevd it is silent, without hotplug support NULL: scan now and then in any case. */
-struct usb_watch;
-struct usb_watch *usb_watch_start(int fd);
-void usb_watch_stop(struct usb_watch *w);
+struct usb_watch *usb_watch_start(int fd);	/* one at a time */
+void usb_watch_stop(struct usb_watch *w);	/* when all devices are closed */
 bool usb_watch_works(const struct usb_watch *w);	/* it has told something; NULL: false */
 
 struct usb;

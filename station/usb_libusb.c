@@ -17,7 +17,7 @@
 #define EVENT_WAIT_S 1		/* how late usb_watch_stop() may come */
 
 struct usb {
-	libusb_context *ctx;
+	libusb_context *own;	/* NULL: the handle lives in the watch's */
 	libusb_device_handle *handle;
 	char serial[USB_TEXT_MAX];
 	int claimed;		/* interface or -1 */
@@ -92,20 +92,27 @@ static int context_new(libusb_context **ctx, struct err *e)
 	return 0;
 }
 
-int usb_scan(struct usb_place *out, size_t max, struct err *e)
-{
+struct usb_watch {
 	libusb_context *ctx;
-	libusb_device **list;
-	size_t found = 0;
-	ssize_t n;
+	pthread_t thread;
+	int fd;
+	int completed;		/* libusb's way to end a wait for events */
+	bool stop, heard;	/* atomic */
+};
 
-	if (context_new(&ctx, e) < 0)
-		return -1;
-	n = libusb_get_device_list(ctx, &list);
-	if (n < 0) {
-		libusb_exit(ctx);
+/* Devices are opened in the watch's context if it knows them: one of their own reads the descriptors of the whole bus first, behind a
+ * lock of libusb's that is one for all slots. Where no events come, that is what finds those that are new. The watch outlives the
+ * devices. */
+static const struct usb_watch *shared;
+
+static int scan(libusb_context *ctx, struct usb_place *out, size_t max, struct err *e)
+{
+	libusb_device **list;
+	ssize_t n = libusb_get_device_list(ctx, &list);
+	size_t found = 0;
+
+	if (n < 0)
 		return err_set(e, REASON_USB, "cannot list the USB devices: %s", libusb_strerror((enum libusb_error)n));
-	}
 	for (ssize_t i = 0; i < n && found < max; i++) {
 		struct libusb_device_descriptor d;
 
@@ -117,19 +124,24 @@ int usb_scan(struct usb_place *out, size_t max, struct err *e)
 		found++;
 	}
 	libusb_free_device_list(list, 1);
-	libusb_exit(ctx);
 	return (int)found;
 }
 
-/* ---- hotplug -------------------------------------------------------------------- */
-
-struct usb_watch {
+int usb_scan(const struct usb_watch *told, struct usb_place *out, size_t max, struct err *e)
+{
 	libusb_context *ctx;
-	pthread_t thread;
-	int fd;
-	int completed;		/* libusb's way to end a wait for events */
-	bool stop, heard;	/* atomic */
-};
+	int n;
+
+	if (told)
+		return scan(told->ctx, out, max, e);
+	if (context_new(&ctx, e) < 0)
+		return -1;
+	n = scan(ctx, out, max, e);
+	libusb_exit(ctx);
+	return n;
+}
+
+/* ---- hotplug -------------------------------------------------------------------- */
 
 static int LIBUSB_CALL on_hotplug(libusb_context *ctx, libusb_device *dev, libusb_hotplug_event event, void *arg)
 {
@@ -176,6 +188,7 @@ struct usb_watch *usb_watch_start(int fd)
 		free(w);
 		return NULL;
 	}
+	shared = w;
 	return w;
 }
 
@@ -183,6 +196,7 @@ void usb_watch_stop(struct usb_watch *w)
 {
 	if (!w)
 		return;
+	shared = NULL;
 	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
 	libusb_interrupt_event_handler(w->ctx);
 	pthread_join(w->thread, NULL);
@@ -239,6 +253,19 @@ static libusb_device_handle *open_place(libusb_context *ctx, const struct usb_pl
 	return *rc < 0 ? NULL : handle;
 }
 
+static libusb_device_handle *try_open(libusb_context *ctx, const struct usb_place *place, int *rc, uint8_t *serial_index)
+{
+	libusb_device_handle *handle = NULL;
+
+	for (int i = 0; i < ACCESS_TRIES; i++) {
+		handle = open_place(ctx, place, rc, serial_index);
+		if (*rc != LIBUSB_ERROR_ACCESS)
+			break;
+		usleep(ACCESS_PAUSE_US);
+	}
+	return handle;
+}
+
 struct usb *usb_open(const struct usb_place *place, struct err *e)
 {
 	struct usb *u = mem_new(1, sizeof *u);
@@ -246,19 +273,18 @@ struct usb *usb_open(const struct usb_place *place, struct err *e)
 	int rc;
 
 	u->claimed = -1;
-	if (context_new(&u->ctx, e) < 0) {
-		free(u);
-		return NULL;
-	}
-	for (int i = 0; i < ACCESS_TRIES; i++) {
-		u->handle = open_place(u->ctx, place, &rc, &serial_index);
-		if (rc != LIBUSB_ERROR_ACCESS)
-			break;
-		usleep(ACCESS_PAUSE_US);
+	if (shared)
+		u->handle = try_open(shared->ctx, place, &rc, &serial_index);
+	if (!u->handle) {
+		if (context_new(&u->own, e) < 0) {
+			free(u);
+			return NULL;
+		}
+		u->handle = try_open(u->own, place, &rc, &serial_index);
 	}
 	if (!u->handle) {
 		usb_fail(e, "cannot open the device", place->port, rc);
-		libusb_exit(u->ctx);
+		libusb_exit(u->own);
 		free(u);
 		return NULL;
 	}
@@ -273,7 +299,8 @@ void usb_close(struct usb *u)
 	if (u->claimed >= 0)
 		libusb_release_interface(u->handle, u->claimed);
 	libusb_close(u->handle);
-	libusb_exit(u->ctx);
+	if (u->own)
+		libusb_exit(u->own);
 	free(u);
 }
 

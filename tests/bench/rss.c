@@ -1,4 +1,4 @@
-/* rss PROGRAM ARG... - runs it and writes to descriptor 3 how large it grew, in KiB. A tiny program, because the figure
+/* rss PROGRAM ARG... - runs it and writes to descriptor 3 how large it grew, in KiB, and its seconds of CPU. A tiny program, because the figure
  * of a child counts what its parent was before exec. */
 #include <config.h>
 
@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &r) != pid)
 		return 1;
-	dprintf(3, "%ld\n", r.ru_maxrss);
+	dprintf(3, "%ld %.2f\n", r.ru_maxrss,
+		(double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -5,6 +5,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
+ln -s /proc/self/fd /dev/fd
 ifconfig lo 127.0.0.1 up
 export PATH=/bin:/sbin HOME=/root TOP=/handsel BUILD=/handsel W=/w TMPDIR=/tmp
 
