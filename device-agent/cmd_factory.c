@@ -9,7 +9,8 @@
 
 #define FD_MAX 1023
 
-/* A station that begins anew, or the next one after it: the gadget stays for all of them until one has said that it is done. */
+/* A station that begins anew, or the next one after it: the gadget stays for all of them until one has said that it
+ * is done. */
 static int serve_gadget(struct store *s, struct ffs *f, struct err *e)
 {
 	struct link *l;
@@ -41,7 +42,8 @@ static int read_options(const struct cli *c, uint64_t *fd, struct err *e)
 	const char *text = cli_get(c, "fd");
 
 	if (!cli_get(c, "ffs") == !text)
-		return err_set(e, REASON_CONFIG, "the device link is needed: --ffs with the folder of FunctionFS, or --fd with a descriptor");
+		return err_set(e, REASON_CONFIG,
+			       "the device link is needed: --ffs with the folder of FunctionFS, or --fd with a descriptor");
 	if (text && text_uint(fd, text, FD_MAX) < 0)
 		return err_set(e, REASON_CONFIG, "--fd %s: a number from 0 to %d is needed", text, FD_MAX);
 	if (!cli_get(c, "gadget") != !cli_get(c, "udc") || (cli_get(c, "gadget") && text))

@@ -105,7 +105,8 @@ static int open_all(struct ffs *f, const char *dir, struct err *e)
 	f->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->poll = epoll_create1(EPOLL_CLOEXEC);
 	if (f->done < 0 || f->poll < 0 || syscall(SYS_io_setup, TRANSFERS, &f->aio) < 0 ||
-	    epoll_ctl(f->poll, EPOLL_CTL_ADD, f->ep0, &watch) < 0 || epoll_ctl(f->poll, EPOLL_CTL_ADD, f->done, &watch) < 0)
+	    epoll_ctl(f->poll, EPOLL_CTL_ADD, f->ep0, &watch) < 0 ||
+	    epoll_ctl(f->poll, EPOLL_CTL_ADD, f->done, &watch) < 0)
 		return err_errno(e, REASON_INTERNAL, "cannot prepare asynchronous I/O");
 	return 0;
 }
@@ -145,12 +146,14 @@ int ffs_bind(const char *gadget, const char *udc, struct err *e)
 		return -1;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_errno(e, REASON_CONFIG, "cannot open %s; --gadget names the gadget's folder in configfs", path);
+		return err_errno(e, REASON_CONFIG, "cannot open %s; --gadget names the gadget's folder in configfs",
+				 path);
 	if (write(fd, udc, len) == (ssize_t)len)
 		rc = 0;
 	else
-		err_errno(e, REASON_USB, "the gadget %s cannot be bound to the controller %s; /sys/class/udc lists those "
-			  "that there are", gadget, udc);
+		err_errno(e, REASON_USB,
+			  "the gadget %s cannot be bound to the controller %s; /sys/class/udc lists those that there are",
+			  gadget, udc);
 	close(fd);
 	return rc;
 }

@@ -14,7 +14,7 @@
 
 #include "mem.h"
 
-#define WRITE_SIZE (16 << 10)	/* the kernel copies each transfer into one piece of memory; a multiple of every packet size */
+#define WRITE_SIZE (16 << 10)	/* the kernel copies each transfer into one piece; a multiple of every packet size */
 
 struct ffs_link {
 	struct link link;
@@ -27,7 +27,8 @@ static bool is_over(const struct ffs_link *l)
 	return l->session != l->ffs->session;
 }
 
-static int submit(struct ffs *f, struct ffs_transfer *t, int fd, unsigned opcode, const void *data, size_t len, struct err *e)
+static int submit(struct ffs *f, struct ffs_transfer *t, int fd, unsigned opcode, const void *data, size_t len,
+		  struct err *e)
 {
 	struct iocb *list[1] = { &t->cb };
 
@@ -71,8 +72,8 @@ static int keep_news(const struct ffs *f, struct err *e)
 	return 0;
 }
 
-/* The host's new session ends every transfer of the one before. A read that is submitted just then may have been too early or in
- * time; only its result tells. */
+/* The host's new session ends every transfer of the one before. A read that is submitted just then may have been too
+ * early or in time; only its result tells. */
 static int start_reading(struct ffs *f, struct err *e)
 {
 	unsigned before = f->session;
@@ -89,8 +90,8 @@ static bool was_taken_away(const struct ffs_transfer *t)
 	return t->result == -ESHUTDOWN || t->result == -EAGAIN;
 }
 
-/* Sees to it that a read is under way: 1 it has ended with bytes of this session, 0 not yet, -1. Where the endpoint was taken away
- * an event is on its way, and what was read before it would be lost. */
+/* Sees to it that a read is under way: 1 it has ended with bytes of this session, 0 not yet, -1. Where the endpoint
+ * was taken away an event is on its way, and what was read before it would be lost. */
 static int next_read(struct ffs *f, struct err *e)
 {
 	while (!f->reading.busy) {

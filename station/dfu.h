@@ -56,10 +56,10 @@ struct dfu_transport {
 
 typedef void (*dfu_progress)(void *arg, size_t done, size_t total);
 
-/* Downloads the image and sees it manifested: afterwards the device is in dfuIDLE, or waits for its reset. A device in
- * dfuERROR or left in mid-download is brought to dfuIDLE first; an error on the way is cleared and the download tried
- * once more. One that still waits for the reset after an earlier image gets it, and leaves. Codes: USB, DEVICE_LEFT, AGENT (the
- * device refused the image itself). */
+/* Downloads the image and sees it manifested: afterwards the device is in dfuIDLE, or waits for its reset. A device
+ * in dfuERROR or left in mid-download is brought to dfuIDLE first; an error on the way is cleared and the download
+ * tried once more. One that still waits for the reset after an earlier image gets it, and leaves. Codes: USB,
+ * DEVICE_LEFT, AGENT (the device refused the image itself). */
 int dfu_download(const struct dfu_transport *t, const struct dfu_function *f, const void *image, size_t len,
 		 int64_t deadline, dfu_progress progress, void *progress_arg, struct err *e);
 
@@ -67,7 +67,8 @@ int dfu_download(const struct dfu_transport *t, const struct dfu_function *f, co
  * since U-Boot takes a reset for a reason to restart the board and forget an image in memory. */
 int dfu_leave(const struct dfu_transport *t, const struct dfu_function *f, int64_t deadline, struct err *e);
 
-/* Tells an application to enter DFU mode (5.1), or a boot loader to leave it: DETACH, and the bus reset that it waits for unless it detaches by itself. */
+/* Tells an application to enter DFU mode (5.1), or a boot loader to leave it: DETACH, and the bus reset that it waits
+ * for unless it detaches by itself. */
 int dfu_enter(const struct dfu_transport *t, const struct dfu_function *f, int64_t deadline, struct err *e);
 
 #endif

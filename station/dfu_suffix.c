@@ -38,9 +38,11 @@ int dfu_suffix_take(struct buf *file, uint16_t vid, uint16_t pid, struct err *e)
 		return 0;
 	sum = (uint32_t)s[12] | (uint32_t)s[13] << 8 | (uint32_t)s[14] << 16 | (uint32_t)s[15] << 24;
 	if (crc32(file->data, file->len - 4) != sum)
-		return err_set(e, REASON_CONFIG, "the file has a DFU suffix whose sum is wrong (DFU 1.1, appendix B): it is damaged");
+		return err_set(e, REASON_CONFIG,
+			       "the file has a DFU suffix whose sum is wrong (DFU 1.1, appendix B): it is damaged");
 	if (!fits(s + 4, vid) || !fits(s + 2, pid))
-		return err_set(e, REASON_CONFIG, "the file's DFU suffix is for %02x%02x:%02x%02x, the model's boot loader is %04x:%04x",
+		return err_set(e, REASON_CONFIG,
+			       "the file's DFU suffix is for %02x%02x:%02x%02x, the model's boot loader is %04x:%04x",
 			       s[5], s[4], s[3], s[2], vid, pid);
 	file->len -= s[11];
 	file->data[file->len] = 0;

@@ -10,8 +10,8 @@
 /* Without a functional descriptor a device is of DFU 1.0, and what it can do shows when it is asked to. */
 static const struct dfu_function unknown = { DFU_CAN_DNLOAD | DFU_MANIFESTATION_TOLERANT, 0, 0, 0x100 };
 
-/* U-Boot has one descriptor, behind the last of its alternate settings, and answers GET_DESCRIPTOR for it, too; others have it behind
- * each setting, or only on request; FunctionFS before Linux 6.12 lets none through. */
+/* U-Boot has one descriptor, behind the last of its alternate settings, and answers GET_DESCRIPTOR for it, too;
+ * others have it behind each setting, or only on request; FunctionFS before Linux 6.12 lets none through. */
 int quirk_function(struct dfu_function *f, struct usb *usb, const struct usb_alternate *a, int n, uint8_t interface,
 		   uint16_t transfer_size, struct err *e)
 {
@@ -35,8 +35,8 @@ int quirk_function(struct dfu_function *f, struct usb *usb, const struct usb_alt
 	if (f->transfer_size)
 		return 0;
 	return err_set(e, REASON_USB,
-		       "the boot loader does not tell its block size (wTransferSize, DFU 1.1, 4.1.3); if its documents do, write it "
-		       "into the model file as transfer-size");
+		       "the boot loader does not tell its block size (wTransferSize, DFU 1.1, 4.1.3); if its documents do, "
+		       "write it into the model file as transfer-size");
 }
 
 /* Some boot loaders with one setting stall SET_INTERFACE, which DFU 1.1 lets them. */
@@ -51,8 +51,8 @@ size_t quirk_block_size(const struct dfu_function *f)
 	return f->transfer_size < USB_CONTROL_MAX ? f->transfer_size : USB_CONTROL_MAX;
 }
 
-/* U-Boot ends its dfu command at DETACH and goes on to what it has loaded. A reset would restart the board, and an image in memory be
- * lost. */
+/* U-Boot ends its dfu command at DETACH and goes on to what it has loaded. A reset would restart the board, and an
+ * image in memory be lost. */
 bool quirk_reset_after_detach(const struct dfu_function *f)
 {
 	return !(f->attributes & DFU_WILL_DETACH);

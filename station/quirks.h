@@ -5,8 +5,8 @@
 #include "dfu.h"
 #include "usb.h"
 
-/* The functional descriptor of that interface. transfer_size: the model file's, for a device that does not tell (dfu-util's -t); 0:
- * none. Codes: USB, DEVICE_LEFT. */
+/* The functional descriptor of that interface. transfer_size: the model file's, for a device that does not tell
+ * (dfu-util's -t); 0: none. Codes: USB, DEVICE_LEFT. */
 int quirk_function(struct dfu_function *f, struct usb *usb, const struct usb_alternate *a, int n, uint8_t interface,
 		   uint16_t transfer_size, struct err *e);
 

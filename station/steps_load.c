@@ -126,7 +126,8 @@ static int load(struct loader *l, const struct dfu_transport *t, struct err *e)
 	struct unit *u = l->unit;
 	int rc;
 
-	if (dfu_download(t, &l->function, u->run->agent.data, u->run->agent.len, u->deadline, loader_progress, l, e) < 0)
+	if (dfu_download(t, &l->function, u->run->agent.data, u->run->agent.len, u->deadline, loader_progress, l,
+			 e) < 0)
 		return -1;
 	FAULT("station.dfu.done");
 	rc = dfu_leave(t, &l->function, u->deadline, e);
@@ -134,7 +135,8 @@ static int load(struct loader *l, const struct dfu_transport *t, struct err *e)
 	return rc;
 }
 
-/* An application that has DFU beside its own interfaces (4.2.1): told to enter DFU mode it leaves the bus, and comes back. */
+/* An application that has DFU beside its own interfaces (4.2.1): told to enter DFU mode it leaves the bus, and comes
+ * back. */
 static bool find_runtime(struct loader *l, const struct usb_alternate *a, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -146,10 +148,12 @@ static bool find_runtime(struct loader *l, const struct usb_alternate *a, int n)
 	return false;
 }
 
-static int enter_dfu(struct loader *l, const struct dfu_transport *t, const struct usb_alternate *a, int n, struct err *e)
+static int enter_dfu(struct loader *l, const struct dfu_transport *t, const struct usb_alternate *a, int n,
+		     struct err *e)
 {
 	if (l->unit->entered++)
-		return err_set(e, REASON_USB, "the device was told to enter DFU mode (DETACH) and came back without it");
+		return err_set(e, REASON_USB,
+			       "the device was told to enter DFU mode (DETACH) and came back without it");
 	/* DETACH carries nothing: any block size will do where none is told. */
 	if (quirk_function(&l->function, l->usb, a, n, l->alternate.interface, 1, e) < 0 ||
 	    usb_claim(l->usb, &l->alternate, false, e) < 0 || dfu_enter(t, &l->function, l->unit->deadline, e) < 0)

@@ -1,7 +1,7 @@
 /* usb.h - the USB that the station needs: find devices by port, control and bulk transfers.
  *
- * Devices that the usb_watch does not know of are looked for by a libusb context of their own, which sees the devices of now also where
- * no udevd runs. */
+ * Devices that the usb_watch does not know of are looked for by a libusb context of their own, which sees the devices
+ * of now also where no udevd runs. */
 #ifndef HANDSEL_USB_H
 #define HANDSEL_USB_H
 
@@ -25,8 +25,9 @@ struct usb_place {
 
 struct usb_watch;
 
-/* At most max of the devices that are there now, hubs left out. Their number or -1. What `told` (may be NULL) has been told of is all
- * there, at next to no cost; without it the whole bus is read, which takes the libusb of a slow machine tenths of a second. */
+/* At most max of the devices that are there now, hubs left out. Their number or -1. What `told` (may be NULL) has
+ * been told of is all there, at next to no cost; without it the whole bus is read, which takes the libusb of a slow
+ * machine tenths of a second. */
 int usb_scan(const struct usb_watch *told, struct usb_place *out, size_t max, struct err *e);
 
 /* Writes to descriptor fd (an eventfd) whenever a device arrives or leaves, where the system tells so. Without

@@ -100,9 +100,9 @@ struct usb_watch {
 	bool stop, heard;	/* atomic */
 };
 
-/* Devices are opened in the watch's context if it knows them: one of their own reads the descriptors of the whole bus first, behind a
- * lock of libusb's that is one for all slots. Where no events come, that is what finds those that are new. The watch outlives the
- * devices. */
+/* Devices are opened in the watch's context if it knows them: one of their own reads the descriptors of the whole bus
+ * first, behind a lock of libusb's that is one for all slots. Where no events come, that is what finds those that are
+ * new. The watch outlives the devices. */
 static const struct usb_watch *shared;
 
 static int scan(libusb_context *ctx, struct usb_place *out, size_t max, struct err *e)
@@ -253,7 +253,8 @@ static libusb_device_handle *open_place(libusb_context *ctx, const struct usb_pl
 	return *rc < 0 ? NULL : handle;
 }
 
-static libusb_device_handle *try_open(libusb_context *ctx, const struct usb_place *place, int *rc, uint8_t *serial_index)
+static libusb_device_handle *try_open(libusb_context *ctx, const struct usb_place *place, int *rc,
+				      uint8_t *serial_index)
 {
 	libusb_device_handle *handle = NULL;
 

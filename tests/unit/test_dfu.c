@@ -159,7 +159,8 @@ static void test_not_ready(void)
 	}
 }
 
-/* An earlier download was cut between the image and the reset: it gets the reset, and what comes back is another device. */
+/* An earlier download was cut between the image and the reset: it gets the reset, and what comes back is another
+ * device. */
 static void test_waits_for_reset(void)
 {
 	static const struct step steps[] = { SAYS(0, DFU_MANIFEST_WAIT_RESET, 0), END };
@@ -371,7 +372,8 @@ static void test_suffix(void)
 }
 
 UNIT_MAIN("dfu", { "good", test_good }, { "waits for its reset", test_waits_for_reset }, { "enter", test_enter },
-	  { "block size", test_block_size }, { "suffix", test_suffix }, { "recovery", test_recovery }, { "not ready", test_not_ready },
+	  { "block size", test_block_size }, { "suffix", test_suffix }, { "recovery", test_recovery },
+	  { "not ready", test_not_ready },
 	  { "statuses", test_statuses }, { "gone", test_gone }, { "gone in manifestation", test_gone_in_manifestation },
 	  { "pauses", test_pauses }, { "refusals", test_refusals }, { "leave", test_leave },
 	  { "function", test_function })

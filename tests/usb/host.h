@@ -7,8 +7,8 @@
 
 struct host_device;
 
-/* Once, before all else; -1 if this is not the place for it, which is told. wake is written to (an eventfd) when a device
- * sets leave, gone or new_session. */
+/* Once, before all else; -1 if this is not the place for it, which is told. wake is written to (an eventfd) when a
+ * device sets leave, gone or new_session. */
 int host_start(int wake);
 
 /* A device on root port `port`, from 1. It is not plugged in. The model is the caller's and touched only between

@@ -9,7 +9,8 @@
 
 #include "mem.h"
 
-enum { APP_IDLE, APP_DETACH, IDLE, DNLOAD_SYNC, DNBUSY, DNLOAD_IDLE, MANIFEST_SYNC, MANIFEST, MANIFEST_WAIT_RESET, UPLOAD_IDLE, ERROR };
+enum { APP_IDLE, APP_DETACH, IDLE, DNLOAD_SYNC, DNBUSY, DNLOAD_IDLE, MANIFEST_SYNC, MANIFEST,
+       MANIFEST_WAIT_RESET, UPLOAD_IDLE, ERROR };
 enum { DETACH, DNLOAD, UPLOAD, GETSTATUS, CLRSTATUS, GETSTATE, ABORT };
 enum { STATUS_OK = 0, ERR_VERIFY = 7, ERR_STALLED = 15 };
 
@@ -51,7 +52,8 @@ static uint8_t attributes(const struct usbmodel *m)
 static size_t dfu_configuration(const struct usbmodel *m, uint8_t *d)
 {
 	int size = m->fault.size >= 0 ? m->fault.size : TRANSFER_SIZE;
-	const uint8_t function[9] = { 9, FUNCTIONAL, attributes(m), 0, 0, (uint8_t)size, (uint8_t)(size >> 8), 0x10, 1 };
+	const uint8_t function[9] = { 9, FUNCTIONAL, attributes(m), 0, 0, (uint8_t)size, (uint8_t)(size >> 8),
+				      0x10, 1 };
 	size_t len = 9, function_len = m->fault.no_function ? 0 : m->fault.short_function ? 5 : sizeof function;
 
 	for (int i = 0; i < m->n_alternates; i++) {

@@ -10,7 +10,11 @@
 #define MODEL_IMAGE_MAX (32u << 20)	/* an agent with sanitizers and debug symbols */
 #define MODEL_NEVER (-1)
 
-enum model_mode { MODEL_DFU, MODEL_AGENT, MODEL_RUNTIME /* DFU 1.1, 4.1: an application that can be told to enter DFU mode */ };
+enum model_mode {
+	MODEL_DFU,
+	MODEL_AGENT,
+	MODEL_RUNTIME		/* an application that can be told to enter DFU mode (DFU 1.1, 4.1) */
+};
 
 struct model_fault {			/* what goes wrong; MODEL_NEVER: nothing */
 	int stall_block;		/* each try of this block stalls */
@@ -36,7 +40,8 @@ struct model_kind {			/* a boot loader that is not U-Boot */
 };
 
 #define MODEL_NO_FAULT (struct model_fault){ MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, \
-					    MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER }
+					    MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, MODEL_NEVER, \
+					    MODEL_NEVER }
 
 struct usbmodel {
 	enum model_mode mode;

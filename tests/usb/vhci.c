@@ -1,5 +1,5 @@
-/* The devices on vhci_hcd: the kernel's USB/IP client, whose server is a thread here, at the other end of a socket pair.
- * Numbers are big-endian; formats as in Documentation/usb/usbip_protocol.rst of the kernel. */
+/* The devices on vhci_hcd: the kernel's USB/IP client, whose server is a thread here, at the other end of a socket
+ * pair. Numbers are big-endian; formats as in Documentation/usb/usbip_protocol.rst of the kernel. */
 #include <config.h>
 
 #include "host.h"
@@ -153,7 +153,8 @@ static int run_all(struct host_device *d)
 			p = &u->next;
 			continue;
 		}
-		if (reply(d->sock, RET_SUBMIT, u->head.number, n < 0 ? n : 0, n < 0 ? 0 : n, u->data, in && n > 0 ? (size_t)n : 0) < 0)
+		if (reply(d->sock, RET_SUBMIT, u->head.number, n < 0 ? n : 0, n < 0 ? 0 : n, u->data,
+			  in && n > 0 ? (size_t)n : 0) < 0)
 			return -1;
 		forget(p);
 	}

@@ -87,8 +87,8 @@ static void start(const char *driver, const char *udc)
 	must(ioctl(fd, USB_RAW_IOCTL_RUN, 0), "run");
 }
 
-/* raw_gadget has no stall after the data of a request: the host finds the error in the next status, as with boot loaders that
- * look at a block only then. */
+/* raw_gadget has no stall after the data of a request: the host finds the error in the next status, as with boot
+ * loaders that look at a block only then. */
 static void answer(struct usbmodel *m, const struct usb_ctrlrequest *setup)
 {
 	static struct data d;
