@@ -9,9 +9,9 @@ ln -s /proc/self/fd /dev/fd
 ifconfig lo 127.0.0.1 up
 export PATH=/bin:/sbin HOME=/root TOP=/handsel BUILD=/handsel W=/w TMPDIR=/tmp
 
-# finish STATUS : ends the guest, and QEMU with this status.
+# finish STATUS : ends the guest, and guest_run with this status.
 finish() {
-	printf "\\$(printf %03o "$1")" | dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null
+	printf "\\$(printf %03o $(($1 + 1)))" | dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null
 	poweroff -f
 }
 
