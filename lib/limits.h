@@ -74,4 +74,7 @@
 #define TIMEOUT_USB_MS		10000		/* one transfer: boot loaders write flash inside the request */
 #define TIMEOUT_ENUMERATE_MS	30000		/* an agent starting after its DETACH, slow boards included */
 
+/* ---- the station's records (doc/protocol-record.md) ---- */
+#define LIMIT_RECORD		(256u << 10)	/* one record, or it signed: 8 KiB, and 400 bytes for each repeated phase */
+
 #endif

@@ -298,6 +298,9 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 	if (order_fetch(&r->source, &r->station, cli_get(c, "order"), e) < 0 ||
 	    order_fits(&r->source.order, &r->model, sha256, e) < 0)
 		return -1;
+	r->records = records_open(&r->station, false, e);
+	if (!r->records)
+		return -1;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return r->wake < 0 ? err_errno(e, REASON_INTERNAL, "cannot make an eventfd") : 0;
 }
@@ -324,6 +327,7 @@ enum cli_exit cmd_run(const struct cli *c)
 	}
 	if (r->wake >= 0)
 		close(r->wake);
+	records_close(r->records);
 	labels_free(r->labels);
 	console_free(r->console);
 	bus_free(r->bus);

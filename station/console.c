@@ -148,7 +148,7 @@ static void unit_json(const struct record *r, int64_t ms)
 	jsonl_str(j, "outcome", outcome_name(r->outcome));
 	jsonl_real(j, "seconds", (double)ms / 1000);
 	jsonl_str(j, "record", r->id);
-	if (r->outcome == OUTCOME_FAIL) {
+	if (outcome_has_reason(r->outcome)) {
 		jsonl_str(j, "code", reason_id(r->error.code));
 		jsonl_str(j, "reason", reason_info(r->error.code)->name);
 		jsonl_str(j, "text", r->error.text);
@@ -169,13 +169,13 @@ static void unit_text(const struct console *c, const struct record *r, int64_t m
 	if (r->outcome == OUTCOME_PASS) {
 		on = c->colour ? "\033[1;97;44m" : "";
 		symbol = "v";
-	} else if (r->outcome == OUTCOME_FAIL) {
+	} else if (outcome_has_reason(r->outcome)) {
 		on = c->colour ? "\033[1;30;48;5;208m" : "";
 		symbol = "x";
 	}
 	slot_text(r, "%s  ===  %s %s  ===  %s %d:%02d", on, outcome_name(r->outcome), symbol, off, (int)(ms / 60000),
 		  (int)(ms / 1000 % 60));
-	if (r->outcome == OUTCOME_FAIL)
+	if (outcome_has_reason(r->outcome))
 		slot_text(r, "%s %s: %s. %s: %s", reason_id(r->error.code), reason_info(r->error.code)->name,
 			  r->error.text, reason_info(r->error.code)->who, reason_info(r->error.code)->action);
 }

@@ -35,11 +35,16 @@ static const struct cli_option doctor_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+#define RECORD_ARGS_MAX 1000	/* what a shell finds in the folder of a day */
+
 static const struct cli_command commands[] = {
 	{ "init", "--name NAME --ca URL --root FILE", "make this folder a station: key, request and settings",
 	  init_options, 0, 0, cmd_init },
 	{ "run", "--order ID --agent FILE --model FILE [--labels FILE]",
 	  "load and certify every unit that is plugged in", run_options, 0, 0, cmd_run },
+	{ "record show", "ID|SERIAL", "one record; of a serial the last", NULL, 1, 1, cmd_record_show },
+	{ "record verify", "[ID...]", "signatures and index, all or these; 0 all are good, 1 not", NULL, 0, RECORD_ARGS_MAX,
+	  cmd_record_verify },
 	{ "slots learn", "NAME... [--timeout SECONDS]", "name the slots: plug a device into each in turn", wait_options, 1,
 	  STATION_SLOTS_MAX, cmd_slots_learn },
 	{ "slots list", "", "slots, their ports, and what is plugged in where", NULL, 0, 0, cmd_slots_list },

@@ -2,14 +2,13 @@
 
 #include "record.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "fault.h"
-#include "file.h"
+#include "digest.h"
 #include "mem.h"
+#include "record_private.h"
 
 const char *phase_name(enum phase p)
 {
@@ -19,11 +18,57 @@ const char *phase_name(enum phase p)
 	return names[p];
 }
 
+static const char *const outcomes[OUTCOMES] = { "NONE", "PASS", "FAIL", "ERROR", "TIMEOUT", "ABORTED", "SKIPPED" };
+
 const char *outcome_name(enum outcome o)
 {
-	static const char *const names[] = { "NONE", "PASS", "FAIL", "ABORTED" };
+	return outcomes[o];
+}
 
-	return names[o];
+enum outcome outcome_parse(const char *name)
+{
+	for (enum outcome o = OUTCOME_PASS; o < OUTCOMES; o++)
+		if (strcmp(name, outcomes[o]) == 0)
+			return o;
+	return OUTCOME_NONE;
+}
+
+bool outcome_has_reason(enum outcome o)
+{
+	return o == OUTCOME_FAIL || o == OUTCOME_ERROR || o == OUTCOME_TIMEOUT;
+}
+
+/* Codes that tell of the unit and not of those around it. */
+static bool of_unit(enum reason code)
+{
+	switch (code) {
+	case REASON_KEY_STORE:
+	case REASON_SERIAL_ISSUED:
+	case REASON_LABEL:
+	case REASON_USB:
+	case REASON_WRONG_MODEL:
+	case REASON_AGENT:
+	case REASON_DEVICE_LEFT:
+	case REASON_CLONE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum outcome outcome_of(enum phase p, enum reason code, bool late, bool theirs)
+{
+	/* A serial that is not of the order: the unit is wrong here. What the CA says of an order comes later. */
+	bool unit = of_unit(code) || (p == PHASE_CHECK && code == REASON_ORDER) || (theirs && code == REASON_STORAGE);
+
+	if (!unit)
+		return OUTCOME_ERROR;
+	return late ? OUTCOME_TIMEOUT : OUTCOME_FAIL;
+}
+
+bool record_id_valid(const char *id)
+{
+	return strlen(id) == RECORD_ID_LEN && strspn(id, "0123456789abcdef") == RECORD_ID_LEN;
 }
 
 void record_start(struct record *r, const char *station, const char *slot, const char *port, const char *order)
@@ -54,15 +99,25 @@ struct record_phase *record_phase_add(struct record *r, enum phase p)
 static void put(json_t *o, const char *name, json_t *value)
 {
 	if (!value || json_object_set_new(o, name, value) < 0)
-		abort();	/* only for want of memory: text is ASCII or checked before */
+		mem_out();	/* text was checked before */
 }
 
-/* Text of a device or a message may hold any bytes; a record must be written nevertheless. */
+/* Text of a device or a message may hold any bytes; a record must be written nevertheless. No control characters: so
+ * that every JSON library writes the same bytes again (doc/protocol-record.md R3.2). */
 static void put_text(json_t *o, const char *name, const char *text)
 {
-	json_t *value = json_string(text);
+	char *copy = mem_str(text);
+	json_t *value;
 
-	put(o, name, value ? value : json_string("(not UTF-8)"));
+	for (char *p = copy; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	value = json_string(copy);
+	for (char *p = copy; !value && *p; p++)
+		if ((unsigned char)*p > 0x7f)
+			*p = '?';
+	put(o, name, value ? value : json_string(copy));
+	free(copy);
 }
 
 static void put_time(json_t *o, const char *name, int64_t utc)
@@ -91,9 +146,10 @@ static void put_base64(json_t *o, const char *name, const struct buf *b)
 	buf_free(&text);
 }
 
+const char *const record_phase_outcomes[PHASE_OUTCOMES] = { "not-run", "pass", "skipped", "fail" };
+
 static json_t *phases_json(const struct record *r)
 {
-	static const char *const outcomes[] = { "not-run", "pass", "skipped", "fail" };
 	json_t *list = json_array();
 	bool ran[PHASES] = { false };
 
@@ -108,13 +164,13 @@ static json_t *phases_json(const struct record *r)
 			continue;
 		o = json_object();
 		put_text(o, "name", phase_name(p->phase));
-		put_text(o, "outcome", outcomes[p->outcome]);
+		put_text(o, "outcome", record_phase_outcomes[p->outcome]);
 		if (p->outcome != PHASE_NOT_RUN)
 			put(o, "seconds", json_real((double)p->ms / 1000));
 		if (p->detail[0])
 			put_text(o, "detail", p->detail);
 		if (json_array_append_new(list, o) < 0)
-			abort();
+			mem_out();
 	}
 	return list;
 }
@@ -146,10 +202,17 @@ static json_t *proof_json(const struct record *r)
 	return o;
 }
 
-char *record_json(const struct record *r)
+static bool is_set(const uint8_t hash[SHA256_LEN])
+{
+	static const uint8_t zeros[SHA256_LEN];
+
+	return memcmp(hash, zeros, SHA256_LEN) != 0;
+}
+
+/* Who and what: all of it is known when the device is challenged. */
+static json_t *unit_json(const struct record *r)
 {
 	json_t *o = json_object();
-	char *text;
 
 	put(o, "schema", json_integer(RECORD_SCHEMA));
 	put_text(o, "record_id", r->id);
@@ -159,13 +222,6 @@ char *record_json(const struct record *r)
 	put_text(o, "usb_path", r->port);
 	put_text(o, "order", r->order);
 	put_time(o, "start", r->start);
-	put_time(o, "end", r->end);
-	put_text(o, "outcome", outcome_name(r->outcome));
-	if (r->outcome == OUTCOME_FAIL) {
-		put_text(o, "code", reason_id(r->error.code));
-		put_text(o, "reason", reason_info(r->error.code)->name);
-		put_text(o, "text", r->error.text);
-	}
 	if (r->boot_serial[0])
 		put_text(o, "boot_serial", r->boot_serial);
 	if (r->scanned[0])
@@ -182,34 +238,63 @@ char *record_json(const struct record *r)
 		put_text(o, "taken_by", r->taken_by);
 	if (r->taken_from[0])
 		put_text(o, "taken_from", r->taken_from);
-	if (r->proof.certificate.len) {
+	if (is_set(r->salt)) {
 		put_hex(o, "certificate_sha256", r->certificate, SHA256_LEN);
-		put(o, "proof", proof_json(r));
+		put_hex(o, "salt", r->salt, SHA256_LEN);
 	}
+	return o;
+}
+
+void record_hash_unit(const json_t *unit, uint8_t nonce[SHA256_LEN])
+{
+	char *text = json_dumps(unit, JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (!text)
+		mem_out();
+	digest_sha256(nonce, text, strlen(text));
+	free(text);
+}
+
+void record_nonce(const struct record *r, uint8_t nonce[SHA256_LEN])
+{
+	json_t *unit = unit_json(r);
+
+	record_hash_unit(unit, nonce);
+	json_decref(unit);
+}
+
+char *record_json(const struct record *r)
+{
+	json_t *o = unit_json(r);
+	char *text;
+
+	put_time(o, "end", r->end);
+	put_text(o, "outcome", outcome_name(r->outcome));
+	if (outcome_has_reason(r->outcome)) {
+		put_text(o, "code", reason_id(r->error.code));
+		put_text(o, "reason", reason_info(r->error.code)->name);
+		put_text(o, "text", r->error.text);
+	}
+	if (r->proof.certificate.len)
+		put(o, "proof", proof_json(r));
 	put(o, "phases", phases_json(r));
+	put_hex(o, "previous", r->previous, SHA256_LEN);
 	text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	json_decref(o);
 	if (!text)
-		abort();
+		mem_out();
 	return text;
 }
 
-int record_write(const struct record *r, const char *dir, struct err *e)
+/* The name under which people look for it, if it has one that fits in a line. */
+const char *record_serial(const struct record *r)
 {
-	char folder[FILE_PATH], path[FILE_PATH], name[RECORD_ID_LEN + 8];
-	char *json;
-	int rc;
+	const char *const names[] = { r->hello.device.serial, r->boot_serial, r->scanned };
 
-	snprintf(name, sizeof name, "%s.json", r->id);
-	if (file_join(folder, e, dir, "records") < 0 || file_join(path, e, folder, name) < 0 ||
-	    file_mkdir(folder, e) < 0)
-		return -1;
-	json = record_json(r);
-	FAULT("station.record.write");
-	rc = file_replace(path, json, strlen(json), 0644, e);
-	FAULT("station.record.written");
-	free(json);
-	return rc;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (text_is_token(names[i], LIMIT_SERIAL))
+			return names[i];
+	return "-";
 }
 
 void record_free(struct record *r)

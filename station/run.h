@@ -9,6 +9,7 @@
 #include "labels.h"
 #include "order_source.h"
 #include "profile.h"
+#include "records.h"
 #include "standing.h"
 #include "station.h"
 
@@ -21,6 +22,7 @@ struct run {
 	struct buf agent;		/* the image */
 	struct labels *labels;		/* NULL: no labels to compare */
 	struct standing standing;
+	struct records *records;
 	struct bus *bus;
 	struct console *console;
 	int64_t timeout_ms;		/* of one unit */

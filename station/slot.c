@@ -111,19 +111,33 @@ static int transaction(struct unit *u, struct err *e)
 	return 0;
 }
 
+static enum outcome verdict(const struct unit *u, const struct err *e)
+{
+	const struct record *r = &u->record;
+	enum phase failed = r->n_phases ? r->phase[r->n_phases - 1].phase : PHASE_SEEN;
+
+	return outcome_of(failed, e->code, clock_mono_ms() >= u->deadline, u->result.code == e->code);
+}
+
+static void write_record(struct unit *u)
+{
+	struct err why;
+
+	if (records_add(u->run->records, &u->record, &why) < 0)
+		log_err(&why, "slot %s: the record is not written", u->record.slot);
+}
+
 static void conclude(struct unit *u, int rc, const struct err *e)
 {
 	struct record *r = &u->record;
-	struct err why;
 
 	if (rc < 0) {
-		r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : OUTCOME_FAIL;
+		r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : verdict(u, e);
 		r->error = *e;
 		r->end = clock_utc();
 		if (u->run->labels && r->hello.device.serial[0] && e->code != REASON_LABEL)
 			labels_release(u->run->labels, r->hello.device.serial);
-		if (record_write(r, u->run->station.dir, &why) < 0)
-			log_err(&why, "slot %s: the record is not written", r->slot);
+		write_record(u);
 	}
 	console_unit(u->run->console, r, clock_mono_ms() - u->start);
 }
@@ -132,7 +146,7 @@ static void count(struct unit *u)
 {
 	struct run *r = u->run;
 
-	if (u->record.outcome == OUTCOME_FAIL)
+	if (outcome_has_reason(u->record.outcome))
 		r->totals.fail++;
 	if (u->record.outcome == OUTCOME_ABORTED)
 		r->totals.aborted++;
@@ -151,10 +165,14 @@ static void *unit_thread(void *arg)
 	int rc = transaction(u, &e);
 
 	unit_unlink(u);
-	if (u->ignore)
+	if (u->ignore) {
 		console_note(u->run->console, &u->record, "this unit has passed already; take it out");
-	else
+		u->record.outcome = OUTCOME_SKIPPED;
+		u->record.end = clock_utc();
+		write_record(u);
+	} else {
 		conclude(u, rc, &e);
+	}
 	pthread_mutex_lock(&u->run->lock);
 	count(u);
 	u->finished = true;

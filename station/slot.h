@@ -19,7 +19,7 @@ struct unit {
 	bool sent_away;			/* it leaves the bus because we told it to, and may take as long as its board */
 	bool renewed;			/* a second ticket was signed after the first was refused */
 	bool skip;			/* the step had nothing to do */
-	bool ignore;			/* it has passed in this run: nothing is to be done or recorded */
+	bool ignore;			/* it has passed in this run: SKIPPED */
 	char serial[LIMIT_SERIAL + 1];	/* under run->lock */
 	bool finished;			/* under run->lock */
 	pthread_t thread;

@@ -117,9 +117,14 @@ int station_settings(struct station *s, const char *dir, struct err *e)
 	return read_yaml(s, e);
 }
 
+int station_offline(struct station *s, const char *dir, struct err *e)
+{
+	return station_settings(s, dir, e) < 0 ? -1 : read_root(s, e);
+}
+
 int station_load(struct station *s, const char *dir, struct err *e)
 {
-	if (station_settings(s, dir, e) < 0 || read_root(s, e) < 0)
+	if (station_offline(s, dir, e) < 0)
 		return -1;
 	return read_identity(s, e);
 }

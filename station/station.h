@@ -32,6 +32,7 @@ struct station {
 /* Code CONFIG, or those of the key and the certificates. Free with station_free(), also after a failure. */
 int station_load(struct station *s, const char *dir, struct err *e);
 int station_settings(struct station *s, const char *dir, struct err *e);	/* station.yaml alone */
+int station_offline(struct station *s, const char *dir, struct err *e);	/* and the root: to verify, not to work */
 void station_free(struct station *s);
 
 /* The slot of a port; NULL if the station has slots and this port is none of them. */
@@ -41,6 +42,8 @@ struct cli;
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
 enum cli_exit cmd_doctor(const struct cli *c);
+enum cli_exit cmd_record_show(const struct cli *c);
+enum cli_exit cmd_record_verify(const struct cli *c);
 enum cli_exit cmd_slots_learn(const struct cli *c);
 enum cli_exit cmd_slots_list(const struct cli *c);
 enum cli_exit cmd_slots_test(const struct cli *c);

@@ -283,15 +283,16 @@ static int step_proof(struct unit *u, struct err *e)
 	struct buf payload = {0};
 	int rc = -1;
 
+	memcpy(r->certificate, u->result.certificate, SHA256_LEN);
 	text_copy(r->challenge.station, sizeof r->challenge.station, u->run->station.name);
-	mem_random(r->challenge.nonce, sizeof r->challenge.nonce);
+	mem_random(r->salt, sizeof r->salt);
+	record_nonce(r, r->challenge.nonce);	/* so that the device's signature covers the record, too */
 	link_challenge_write(&r->challenge, &payload);
 	link_proof_free(&r->proof);
 	if (send_frame(u, LINK_CHALLENGE, &payload, e) == 0 && expect(u, LINK_PROOF, &f, u->deadline, e) == 0 &&
 	    link_proof_read(&r->proof, &f.payload, e) == 0)
 		rc = proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &u->result, u->run->station.trust,
 				  clock_utc(), e);
-	memcpy(r->certificate, u->result.certificate, SHA256_LEN);
 	buf_free(&payload);
 	buf_free(&f.payload);
 	FAULT("station.proof");
@@ -307,7 +308,7 @@ static int step_record(struct unit *u, struct err *e)
 	r->outcome = OUTCOME_PASS;
 	r->end = clock_utc();
 	r->phase[r->n_phases - 1].outcome = PHASE_DONE;
-	if (record_write(r, u->run->station.dir, e) < 0)
+	if (records_add(u->run->records, r, e) < 0)
 		return -1;
 	/* A device that misses this answers challenges until it is switched off: no reason to fail a good unit. */
 	if (send_frame(u, LINK_DONE, NULL, &ignored) < 0)

@@ -1,11 +1,12 @@
 /* test_record.c - what stands in the JSON file of an attempt. */
 #include <config.h>
 
-#include "record.h"
+#include "records.h"
 
 #include <jansson.h>
 #include <string.h>
 
+#include "crypto_world.h"
 #include "file.h"
 #include "unit.h"
 
@@ -82,6 +83,7 @@ static void test_pass(void)
 	strcpy(r.scanned, "00000001");
 	request_id_new(&r.ready.request, 3);
 	memset(r.certificate, 0xab, SHA256_LEN);
+	memset(r.salt, 3, SHA256_LEN);
 	strcpy(r.challenge.station, "line-2");
 	memset(r.challenge.nonce, 1, SHA256_LEN);
 	memset(r.proof.nonce, 2, SHA256_LEN);
@@ -105,27 +107,297 @@ static void test_pass(void)
 	record_free(&r);
 }
 
-static void test_write(void)
+/* What was written is read again, to the same bytes and the same nonce. */
+static void test_round_trip(void)
 {
-	char *dir = unit_folder(), folder[FILE_PATH], path[2 * FILE_PATH];
-	struct record r;
+	uint8_t nonce[SHA256_LEN], again[SHA256_LEN];
+	struct record r, back;
 	struct err e;
-	json_t *o;
+	char *text, *second;
 
 	record_start(&r, "line-2", "3", "1-4.2", "LINE-7");
-	r.outcome = OUTCOME_ABORTED;
-	CU_ASSERT_EQUAL(record_write(&r, dir, &e), 0);
-	CU_ASSERT_EQUAL(file_join(folder, &e, dir, "records"), 0);
-	snprintf(path, sizeof path, "%s/%s.json", folder, r.id);
-	o = json_load_file(path, 0, NULL);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(o);
-	CU_ASSERT_STRING_EQUAL(text_of(o, "outcome"), "ABORTED");
-	json_decref(o);
-	unlink(path);
-	rmdir(folder);
-	rmdir(dir);
-	CU_ASSERT_EQUAL(record_write(&r, "/nonexistent/folder", &e), -1);
+	for (int i = 0; i < PHASE_RECORD; i++)
+		record_phase_add(&r, (enum phase)i)->outcome = PHASE_DONE;
+	record_phase_add(&r, PHASE_PROOF)->outcome = PHASE_FAILED;
+	strcpy(r.hello.device.manufacturer, "Acme Devices");
+	strcpy(r.hello.device.model, "gateway-b");
+	strcpy(r.hello.device.serial, "00000001");
+	strcpy(r.hello.revision, "C");
+	strcpy(r.hello.agent_version, "1.0");
+	strcpy(r.boot_serial, "a\x7f\nb\"\\\xff");
+	strcpy(r.scanned, "00000001");
+	strcpy(r.taken_from, "line-1");
+	request_id_new(&r.ready.request, 4294967295);
+	r.ready.mode = MODE_CA;
+	memset(r.salt, 7, sizeof r.salt);
+	strcpy(r.challenge.station, "line-2");
+	buf_str(&r.proof.certificate, "leaf");
+	buf_str(&r.proof.issuer, "issuer");
+	buf_str(&r.proof.signature, "signature");
+	r.end = r.start + 60;
+	r.outcome = OUTCOME_TIMEOUT;
+	err_set(&r.error, REASON_AGENT, "no answer");
+	record_nonce(&r, nonce);
+	text = record_json(&r);
+	CU_ASSERT_EQUAL_FATAL(record_read(&back, again, text, strlen(text), &e), 0);
+	CU_ASSERT_EQUAL(memcmp(nonce, again, SHA256_LEN), 0);
+	CU_ASSERT_STRING_EQUAL(back.boot_serial, "a??b\"\\?");
+	CU_ASSERT_EQUAL(back.ready.request.generation, 4294967295);
+	second = record_json(&back);
+	CU_ASSERT_STRING_EQUAL(text, second);
+
+	/* What comes after the challenge changes nothing, what was before it does. */
+	r.end++;
+	r.outcome = OUTCOME_PASS;
+	record_nonce(&r, again);
+	CU_ASSERT_EQUAL(memcmp(nonce, again, SHA256_LEN), 0);
+	strcpy(r.slot, "4");
+	record_nonce(&r, again);
+	CU_ASSERT_NOT_EQUAL(memcmp(nonce, again, SHA256_LEN), 0);
+	free(text);
+	free(second);
+	record_free(&r);
+	record_free(&back);
+}
+
+static void refused(const char *text, const char *why)
+{
+	uint8_t nonce[SHA256_LEN];
+	struct record r;
+	struct err e = {0};
+
+	CU_ASSERT_EQUAL(record_read(&r, nonce, text, strlen(text), &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_REQUEST);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, why));
 	record_free(&r);
 }
 
-UNIT_MAIN("record", { "fail", test_fail }, { "pass", test_pass }, { "write", test_write })
+/* Each line of a good record in turn is taken away, doubled, or given another value. */
+static void test_mutations(void)
+{
+	struct record r;
+	json_t *o, *copy;
+	const char *name;
+	json_t *value;
+	char *text;
+
+	refused("", "line 1");
+	refused("[]", "no object");
+	refused("{\"schema\": 1, \"schema\": 1}", "duplicate");
+	refused("{\"schema\": 2}", "schema");
+	record_start(&r, "line-2", "3", "1-4.2", "LINE-7");
+	r.outcome = OUTCOME_ERROR;
+	err_set(&r.error, REASON_STORAGE, "full");
+	o = parsed(&r);
+	json_object_foreach(o, name, value) {
+		if (strcmp(name, "tool_version") == 0 || strcmp(name, "reason") == 0)
+			continue;	/* for people only */
+		for (int twice = 0; twice < 2; twice++) {
+			copy = json_copy(o);
+			if (twice)
+				json_object_set_new(copy, name, json_null());
+			else
+				json_object_del(copy, name);
+			text = json_dumps(copy, 0);
+			if (twice || (strcmp(name, "code") != 0 && strcmp(name, "text") != 0))
+				refused(text, name);
+			free(text);
+			json_decref(copy);
+		}
+	}
+	json_decref(o);
+	record_free(&r);
+}
+
+static void test_outcomes(void)
+{
+	for (enum outcome o = OUTCOME_PASS; o < OUTCOMES; o++)
+		CU_ASSERT_EQUAL(outcome_parse(outcome_name(o)), o);
+	CU_ASSERT_EQUAL(outcome_parse("NONE"), OUTCOME_NONE);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_DFU, REASON_USB, false, false), OUTCOME_FAIL);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_DFU, REASON_USB, true, false), OUTCOME_TIMEOUT);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_ISSUE, REASON_CA_UNAVAILABLE, true, false), OUTCOME_ERROR);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_CHECK, REASON_ORDER, false, false), OUTCOME_FAIL);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_ISSUE, REASON_ORDER, false, true), OUTCOME_ERROR);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_RECORD, REASON_STORAGE, false, false), OUTCOME_ERROR);
+	CU_ASSERT_EQUAL(outcome_of(PHASE_ISSUE, REASON_STORAGE, false, true), OUTCOME_FAIL);
+}
+
+static void test_index_line(void)
+{
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+#define ID "0123456789abcdef0123456789abcdef"
+	static const char *const wrong[] = {
+		"", ZEROS " " ID " 2026-11-22T14:02:07Z LINE-7 1 PASS", ZEROS "0 " ID " 2026-11-22T14:02:07Z LINE-7 1 PASS " ZEROS,
+		ZEROS " " ID " 2026-11-22T14:02:07Z LINE-7 1 PASS " ZEROS " ", ZEROS " " ID " 2026-11-22 LINE-7 1 PASS " ZEROS,
+		ZEROS " " ID " 2026-11-22T14:02:07Z LINE-7 1 NONE " ZEROS, ZEROS " ../x 2026-11-22T14:02:07Z LINE-7 1 PASS " ZEROS,
+		ZEROS " " ID " 2026-11-22T14:02:07Z ../x 1 PASS " ZEROS, ZEROS " " ID " 2026-11-22T14:02:07Z LINE-7 .x PASS " ZEROS,
+	};
+	struct index_entry en;
+	struct err e;
+
+	CU_ASSERT_EQUAL(index_parse(&en, ZEROS " " ID " 2026-11-22T14:02:07Z LINE-7 - ABORTED " ZEROS, &e), 0);
+	CU_ASSERT_EQUAL(en.outcome, OUTCOME_ABORTED);
+	CU_ASSERT_STRING_EQUAL(en.id, ID);
+	CU_ASSERT_STRING_EQUAL(en.order, "LINE-7");
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		CU_ASSERT_EQUAL(index_parse(&en, wrong[i], &e), -1);
+}
+
+/* ---- the folder ------------------------------------------------------------------------ */
+
+struct place {
+	struct world *w;
+	struct station s;
+};
+
+static void place_open(struct place *p)
+{
+	struct cert_plan plan = plan_unit("station", "line-2");
+	struct cert c;
+
+	memset(p, 0, sizeof *p);
+	p->w = world_new("records");
+	c = make_cert(&plan, p->w->leaf_key, &p->w->unit);
+	snprintf(p->s.dir, sizeof p->s.dir, "%s", unit_folder());
+	strcpy(p->s.name, "line-2");
+	p->s.chain = chain_of(&c, &p->w->unit.cert);
+	p->s.key = p->w->leaf_key;
+	p->s.trust = p->w->trust;
+	cert_free(&c);
+}
+
+static void place_close(struct place *p)
+{
+	unit_remove(p->s.dir);
+	chain_free(&p->s.chain);
+	world_free(p->w);
+}
+
+static void add(struct records *rs, enum outcome outcome, char id[RECORD_ID_LEN + 1])
+{
+	struct record r;
+	struct err e = {0};
+
+	record_start(&r, "line-2", "3", "1-4.2", "LINE-7");
+	r.end = WORLD_NOW;
+	r.outcome = outcome;
+	if (outcome_has_reason(outcome))
+		err_set(&r.error, REASON_USB, "stalled");
+	CU_ASSERT_EQUAL(records_add(rs, &r, &e), 0);
+	strcpy(id, r.id);
+	record_free(&r);
+}
+
+struct seen {
+	const struct station *s;
+	unsigned n, good, follow;
+	char last[RECORD_ID_LEN + 1];
+};
+
+static int see(void *arg, const struct index_entry *en, bool follows, struct err *e)
+{
+	struct seen *s = arg;
+	struct record r;
+	struct err why;
+
+	s->n++;
+	s->follow += follows;
+	if (records_verify(s->s, en, &r, &why) == 0)
+		s->good++;
+	strcpy(s->last, en->id);
+	record_free(&r);
+	return 0;
+}
+
+static struct seen look(const struct place *p)
+{
+	struct seen s = { .s = &p->s };
+	struct err e = {0};
+
+	CU_ASSERT_EQUAL(records_each(p->s.dir, see, &s, &e), 0);
+	return s;
+}
+
+static const char *in(const struct place *p, const char *name)
+{
+	static char path[2][2 * FILE_PATH];
+	static int n;
+
+	n = !n;
+	snprintf(path[n], sizeof path[n], "%s/records/%s", p->s.dir, name);
+	return path[n];
+}
+
+/* Every place where a cut can leave the folder: before the line, within it, and behind it. */
+static void test_cuts(void)
+{
+	char first[RECORD_ID_LEN + 1], second[RECORD_ID_LEN + 1], json[64], p7[64];
+	struct buf index = {0};
+	struct records *rs;
+	struct place p;
+	struct seen s;
+	struct err e;
+
+	place_open(&p);
+	rs = records_open(&p.s, false, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(rs);
+	add(rs, OUTCOME_FAIL, first);
+	add(rs, OUTCOME_ABORTED, second);
+	records_close(rs);
+	s = look(&p);
+	CU_ASSERT(s.n == 2 && s.good == 2 && s.follow == 2 && strcmp(s.last, second) == 0);
+
+	snprintf(json, sizeof json, "%s.json", second);
+	snprintf(p7, sizeof p7, "%s.p7", second);
+	CU_ASSERT_EQUAL(file_read(&index, in(&p, "index"), 0, &e), 0);
+	for (size_t len = strcspn(buf_text(&index), "\n") + 1; len <= index.len; len++) {
+		/* as it was while the second record was written, its line cut after len bytes */
+		CU_ASSERT_EQUAL(file_replace(in(&p, "index"), index.data, len, 0644, &e), 0);
+		if (file_exists(in(&p, p7)))
+			CU_ASSERT_EQUAL(rename(in(&p, p7), in(&p, "pending.p7")), 0);
+		unlink(in(&p, json));
+		if (len < index.len)	/* for the next length */
+			shell("cp '%s' '%s.kept'", in(&p, "pending.p7"), in(&p, "pending.p7"));
+		rs = records_open(&p.s, false, &e);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(rs);
+		records_close(rs);
+		s = look(&p);
+		CU_ASSERT(s.n == (len < index.len ? 1u : 2u) && s.good == s.n && s.follow == s.n);
+		CU_ASSERT_EQUAL(file_exists(in(&p, "pending.p7")), 0);
+		CU_ASSERT_EQUAL(file_exists(in(&p, json)), len == index.len);
+		if (len < index.len)
+			shell("mv '%s.kept' '%s'", in(&p, "pending.p7"), in(&p, "pending.p7"));
+	}
+	buf_free(&index);
+	place_close(&p);
+}
+
+/* Never a PASS without a proof, never one id twice, and no folder where no folder can be. */
+static void test_refused_records(void)
+{
+	struct records *rs;
+	struct record r;
+	struct place p;
+	struct err e;
+
+	place_open(&p);
+	rs = records_open(&p.s, true, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(rs);
+	record_start(&r, "line-2", "3", "1-4.2", "LINE-7");
+	r.outcome = OUTCOME_PASS;
+	CU_ASSERT_EQUAL(records_add(rs, &r, &e), -1);
+	r.outcome = OUTCOME_SKIPPED;
+	CU_ASSERT_EQUAL(records_add(rs, &r, &e), 0);
+	CU_ASSERT_EQUAL(records_add(rs, &r, &e), -1);
+	CU_ASSERT_EQUAL(look(&p).n, 1);
+	record_free(&r);
+	records_close(rs);
+	unit_remove(p.s.dir);
+	CU_ASSERT_PTR_NULL(records_open(&p.s, false, &e));
+	place_close(&p);
+}
+
+UNIT_MAIN("record", { "fail", test_fail }, { "pass", test_pass }, { "round trip", test_round_trip },
+	  { "mutations", test_mutations }, { "outcomes", test_outcomes }, { "index line", test_index_line },
+	  { "cuts", test_cuts }, { "refused records", test_refused_records })

@@ -46,7 +46,7 @@ serial; expect "each try of a block stalls" FAIL E61 --fault @=stall:3
 says 'errSTALLEDPKT in dfuERROR at block 3'
 serial; expect "a block stalls once" PASS "" --fault @=stall-once:3
 serial; expect "pulled in mid-download" FAIL E64 --fault @=vanish:5
-serial; expect "silent in mid-download" FAIL E61 --fault @=hang:4 -- --timeout 3s
+serial; expect "silent in mid-download" TIMEOUT E61 --fault @=hang:4 -- --timeout 3s
 serial; expect "a slow boot loader" PASS "" --fault @=poll:2
 serial; expect "a boot loader that wants a minute for each block" FAIL E61 --fault @=poll:60000
 serial; expect "an image that does not verify" FAIL E63 --fault @=bad-status
@@ -67,7 +67,7 @@ expect "the label is scanned later" PASS "" -- --labels - < <(until grep -qs '"c
 
 # ---- the boot loader's choice ---------------------------------------------------------
 sed 's/^  pid: 0x0002/&\n  alt: "agent"/' "$MODEL_FILE" >"$W/with-alt.yaml"
-serial; expect "two alternate settings and no name" FAIL E71 --alternate spare
+serial; expect "two alternate settings and no name" ERROR E71 --alternate spare
 says 'agent.*, .*spare'
 station_command USB-1 "$BUILD/handsel-agent" "$W/with-alt.yaml"
 expect "two alternate settings, one named" PASS "" --alternate spare
