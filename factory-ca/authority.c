@@ -245,6 +245,27 @@ static int load_three(struct chain *root, struct chain *issuing, struct chain *u
 		       : 0;
 }
 
+static bool has_key(const char *folder, const char *name)
+{
+	char path[FILE_PATH];
+	struct err e;
+
+	return file_join(path, &e, folder, name) == 0 && file_exists(path);
+}
+
+/* Which lists of the generation before are still made. */
+static int find_lists(struct authority *a, const char *dir, struct err *e)
+{
+	char older[FILE_PATH];
+
+	if (generation_path(older, dir, a->generation - 1, e) < 0)
+		return -1;
+	a->older_issuing_lists = (a->overlap || cert_has_policy(a->older_issuing.cert, OID_POLICY_FACTORY)) &&
+				 has_key(older, "keys/issuing.pem");
+	a->older_unit_lists = a->overlap && has_key(older, "keys/unit.pem");
+	return 0;
+}
+
 /* What a rollover left: the generation before, and the word of each root for the other. */
 static int load_older(struct authority *a, const char *dir, struct err *e)
 {
@@ -262,7 +283,7 @@ static int load_older(struct authority *a, const char *dir, struct err *e)
 	if (file_join(path, e, folder, ALONE_FILE) < 0)
 		return -1;
 	a->overlap = !file_exists(path);
-	return 0;
+	return find_lists(a, dir, e);
 }
 
 static int make_trust(struct authority *a, struct err *e)
@@ -306,6 +327,49 @@ void authority_free(struct authority *a)
 	chain_free(&a->older_issuing);
 	chain_free(&a->older_unit);
 	*a = (struct authority){0};
+}
+
+/* ---- revocation lists ---- */
+const struct cert *crl_ca(const struct authority *a, enum crl_of of)
+{
+	switch (of) {
+	case CRL_ISSUING:
+		return a->issuing.cert;
+	case CRL_UNIT:
+		return a->unit.cert;
+	case CRL_OLDER_ISSUING:
+		return a->older_issuing_lists ? a->older_issuing.cert : NULL;
+	case CRL_OLDER_UNIT:
+		return a->older_unit_lists ? a->older_unit.cert : NULL;
+	case CRL_KINDS:
+		break;
+	}
+	return NULL;
+}
+
+void crl_name(char name[CRL_NAME], const struct authority *a, enum crl_of of)
+{
+	unsigned n = of == CRL_OLDER_ISSUING || of == CRL_OLDER_UNIT ? a->generation - 1 : a->generation;
+	const char *what = of == CRL_UNIT || of == CRL_OLDER_UNIT ? "unit" : "issuing";
+
+	if (n == 1)
+		snprintf(name, CRL_NAME, "%s", what);
+	else
+		snprintf(name, CRL_NAME, "%s-%u", what, n);
+}
+
+int crl_of_parse(enum crl_of *of, const struct authority *a, const char *name)
+{
+	char each[CRL_NAME];
+
+	for (int i = 0; i < CRL_KINDS; i++) {
+		crl_name(each, a, (enum crl_of)i);
+		if (crl_ca(a, (enum crl_of)i) && strcmp(name, each) == 0) {
+			*of = (enum crl_of)i;
+			return 0;
+		}
+	}
+	return -1;
 }
 
 /* ---- data files ---- */

@@ -58,10 +58,21 @@ struct authority {
 	unsigned generation;		/* 1, and one more with each rollover */
 	bool overlap;			/* what is older is still good, too: */
 	struct chain older_root, older_issuing, older_unit;	/* of the generation before, n 0 if there is none */
+	bool older_issuing_lists, older_unit_lists;	/* revocation lists of these are still made */
 	struct trust *trust;		/* the root; the unit CA pinned: whom we believe a role; in an overlap the older ones, too */
 };
 int authority_load(struct authority *a, const char *dir, struct err *e);
 void authority_free(struct authority *a);
+
+/* Revocation lists: each CA key has its own. Those of the generation before are made as long as its key is there and anybody takes
+ * what it has issued: in the overlap, and those of a factory's devices, which keep their factory place for ever, after it, too. */
+enum crl_of { CRL_ISSUING, CRL_UNIT, CRL_OLDER_ISSUING, CRL_OLDER_UNIT, CRL_KINDS };	/* whose certificates */
+const struct cert *crl_ca(const struct authority *a, enum crl_of of);	/* NULL: there is no such list */
+
+/* A list keeps its name for ever, whatever is in force: "issuing" and "unit" of generation 1, "issuing-N" and "unit-N" of the others. */
+#define CRL_NAME 24
+void crl_name(char name[CRL_NAME], const struct authority *a, enum crl_of of);
+int crl_of_parse(enum crl_of *of, const struct authority *a, const char *name);	/* -1: there is no such list */
 
 /* The profiles of a CA's devices, the default first (protocol-ca 4.2). Each is profiles/NAME.yaml of the CA's own folder or,
  * if that is not there, of the data folder. */

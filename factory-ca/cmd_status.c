@@ -83,18 +83,19 @@ static int print_order(void *arg, const struct ledger_order *o, const struct buf
 /* ---- revocation lists, as they are published ---- */
 static int print_list(const struct office *o, const struct cli *c, enum crl_of of, struct err *e)
 {
-	struct ca_folder folder = {0};
-	char file[20], until[TEXT_TIME];
+	char name[CRL_NAME], file[CRL_NAME + 8], until[TEXT_TIME];
 	struct buf der = {0};
 	struct crl crl = {0};
 	struct jsonl *j;
 	struct err none;
 
-	snprintf(folder.path, sizeof folder.path, "%s", o->dir);
-	snprintf(file, sizeof file, "%s.crl", crl_name(of));
-	if (publisher_get(&folder, file, &der, &none) != 1) {	/* serve has never run */
+	if (!crl_ca(&o->ca, of))
+		return 0;
+	crl_name(name, &o->ca, of);
+	snprintf(file, sizeof file, "%s.crl", name);
+	if (publisher_get(o->dir, &o->ca, file, &der, &none) != 1) {	/* serve has never run */
 		if (!cli_json(c))
-			printf("CRL        %-20s none was published yet\n", crl_name(of));
+			printf("CRL        %-20s none was published yet\n", name);
 		return 0;
 	}
 	if (crl_parse(&crl, der.data, der.len, e) < 0) {
@@ -103,11 +104,11 @@ static int print_list(const struct office *o, const struct cli *c, enum crl_of o
 	}
 	text_time(until, crl.next_update);
 	if (!cli_json(c)) {
-		printf("CRL        %-20s number %" PRIu64 ", %zu certificates, good until %s%s\n", crl_name(of), crl.number, crl.n, until,
+		printf("CRL        %-20s number %" PRIu64 ", %zu certificates, good until %s%s\n", name, crl.number, crl.n, until,
 		       crl.next_update < clock_utc() ? ": OVER" : "");
 	} else {
 		j = jsonl_new("crl");
-		jsonl_str(j, "of", crl_name(of));
+		jsonl_str(j, "of", name);
 		jsonl_int(j, "number", (int64_t)crl.number);
 		jsonl_int(j, "certificates", (int64_t)crl.n);
 		jsonl_str(j, "next_update", until);

@@ -225,21 +225,23 @@ static void tick_pending(struct desk *d, int64_t now_ms)
 int desk_publish(struct desk *d, struct err *e)
 {
 	struct signing *by = d->signing_by;
-	struct db *db = readers_take(d->readers, e);
+	struct crl_source from = { .ca = &d->ca, .name = d->folder.name, .ledger = readers_take(d->readers, e) };
 	uint64_t valid_s;
 	int rc;
 
-	if (!db)
+	if (!from.ledger)
 		return -1;
 	pthread_rwlock_rdlock(&d->lock);
 	valid_s = d->crl_valid_s;
 	pthread_rwlock_unlock(&d->lock);
 	pthread_mutex_lock(&by->lock);
 	rc = signer_ready(by, e);
-	if (rc == 0)
-		rc = publisher_run(&d->publisher, &d->folder, db, by->signer, valid_s, clock_utc(), e);
+	if (rc == 0) {
+		from.signer = by->signer;
+		rc = publisher_run(&d->publisher, &from, d->folder.path, valid_s, clock_utc(), e);
+	}
 	pthread_mutex_unlock(&by->lock);
-	readers_put(d->readers, db);
+	readers_put(d->readers, from.ledger);
 	d->publish_ms = clock_mono_ms() + (rc < 0 ? PUBLISH_RETRY_S : PUBLISH_CHECK_S) * 1000;
 	return rc;
 }

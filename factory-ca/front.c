@@ -119,10 +119,10 @@ static int find_crl(struct front *f, const char *name, struct buf *der, struct e
 	size_t n = slash ? (size_t)(slash - name) : 0;
 
 	if (!slash)
-		return publisher_get(&f->desks.of[0]->folder, name, der, e);
+		return publisher_get(f->desks.of[0]->folder.path, &f->desks.of[0]->ca, name, der, e);
 	for (size_t i = 0; i < f->desks.n; i++)
 		if (strlen(f->desks.of[i]->settings.id) == n && strncmp(f->desks.of[i]->settings.id, name, n) == 0)
-			return publisher_get(&f->desks.of[i]->folder, slash + 1, der, e);
+			return publisher_get(f->desks.of[i]->folder.path, &f->desks.of[i]->ca, slash + 1, der, e);
 	return 0;
 }
 
@@ -142,7 +142,8 @@ static void answer_crl(struct front *f, struct http_req *r)
 	if (rc == 1) {
 		http_reply(r, 200, "application/pkix-crl", "", der.data, der.len);
 	} else if (rc == 0) {
-		err_set(&e, REASON_REQUEST, "there is no such revocation list: ask for %s[CA/]issuing.crl or unit.crl", CRL_PATH);
+		err_set(&e, REASON_REQUEST, "there is no such revocation list: ask for %s[CA/]issuing.crl or unit.crl, after a rollover "
+			"issuing-N.crl or unit-N.crl", CRL_PATH);
 		exchange_refuse(r, 404, &e);
 	} else {
 		log_err(&e, "%s", http_path(r));

@@ -2,6 +2,7 @@
 
 #include "ledger.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -789,18 +790,19 @@ int ledger_counts(struct db *db, int (*each)(void *arg, const struct ledger_coun
 }
 
 /* ---- revocations ---- */
-/* When it expires of its own, as its certificate says; 0 = never. */
-static int64_t expiry(const struct buf *der)
+/* What its certificate says: when it expires of its own, and whose it is. */
+static void read_certificate(struct ledger_revocation *v, const struct buf *der)
 {
 	struct cert c;
 	struct err e;
-	int64_t t;
 
+	v->expires = 0;
+	v->issuer[0] = 0;
 	if (cert_parse(&c, der->data, der->len, &e) < 0)
-		return 0;
-	t = c.not_after == X509_NO_EXPIRY ? 0 : c.not_after;
+		return;
+	v->expires = c.not_after == X509_NO_EXPIRY ? 0 : c.not_after;
+	snprintf(v->issuer, sizeof v->issuer, "%s", c.issuer);
 	cert_free(&c);
-	return t;
 }
 
 int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,
@@ -824,7 +826,7 @@ int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_r
 		col_copy(s, 2, v->reason, sizeof v->reason);
 		v->time = col_int(s, 3);
 		col_blob(s, 4, &der);
-		v->expires = expiry(&der);
+		read_certificate(v, &der);
 	}
 	buf_free(&der);
 	return rc < 0 ? -1 : 0;

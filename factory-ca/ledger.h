@@ -147,6 +147,7 @@ struct ledger_revocation {
 	char serial[2 * CERT_SERIAL_MAX + 1];
 	char reason[LIMIT_NAME + 1];
 	int64_t time, expires;		/* expires: of the certificate; 0 = never */
+	char issuer[256];		/* of the certificate, as struct cert has it; "" = it cannot be read */
 };
 /* Up to max of those after the number `after`; *n of them. */
 int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,

@@ -100,7 +100,7 @@ static const struct cli_option rework_options[] = {
 	{ NULL },
 };
 static const struct cli_option crl_options[] = {
-	{ "of", "CA", "issuing (the default: devices' certificates) or unit", false },
+	{ "of", "CA", "issuing (devices' certificates) or unit, with -N of generation N; default: issuing, in force", false },
 	{ "pem", NULL, "in PEM instead of DER", false },
 	OUT("the list"),
 	{ NULL },

@@ -13,40 +13,34 @@
 #include "log.h"
 #include "mem.h"
 
-static const char *const names[CRL_KINDS] = { [CRL_ISSUING] = "issuing", [CRL_UNIT] = "unit" };
-
-const char *crl_name(enum crl_of of)
+static bool is_unit(enum crl_of of)
 {
-	return names[of];
-}
-
-int crl_of_parse(enum crl_of *of, const char *name)
-{
-	for (int i = 0; i < CRL_KINDS; i++)
-		if (strcmp(name, names[i]) == 0) {
-			*of = (enum crl_of)i;
-			return 0;
-		}
-	return -1;
+	return of == CRL_UNIT || of == CRL_OLDER_UNIT;
 }
 
 /* ---- one list ---- */
-/* A page of the ledger: *more as long as there may be another. */
-static int tell_some(struct published *p, const char *ca, enum crl_of of, struct db *ledger, struct signer *s, bool *more, struct err *e)
+/* A page of the ledger: *more as long as there may be another. A certificate stands on the list of the CA that issued it. */
+static int tell_some(struct published *p, const struct crl_source *from, enum crl_of of, bool *more, struct err *e)
 {
+	const struct cert *ca = crl_ca(from->ca, of);
 	struct ledger_revocation *rows = mem_new(SIGNER_REVOKED_MAX, sizeof *rows);
 	struct revoked_item *items = mem_new(SIGNER_REVOKED_MAX, sizeof *items);
-	size_t n = 0;
-	int rc = ledger_revocations(ledger, of == CRL_UNIT, p->told, rows, SIGNER_REVOKED_MAX, &n, e);
+	size_t n = 0, k = 0;
+	int rc = ledger_revocations(from->ledger, is_unit(of), p->told, rows, SIGNER_REVOKED_MAX, &n, e);
 
 	for (size_t i = 0; i < n; i++) {
-		snprintf(items[i].serial, sizeof items[i].serial, "%s", rows[i].serial);
-		items[i].reason = crl_reason(rows[i].reason);
-		items[i].date = rows[i].time;
-		items[i].expires = rows[i].expires;
+		struct revoked_item *v = &items[k];
+
+		if (*rows[i].issuer && strcmp(rows[i].issuer, ca->subject) != 0)
+			continue;
+		snprintf(v->serial, sizeof v->serial, "%s", rows[i].serial);
+		v->reason = crl_reason(rows[i].reason);
+		v->date = rows[i].time;
+		v->expires = rows[i].expires;
+		k++;
 	}
-	if (rc == 0 && n)
-		rc = signer_revoked(s, ca, of, items, n, e);
+	if (rc == 0 && k)
+		rc = signer_revoked(from->signer, from->name, of, items, k, e);
 	if (rc == 0 && n)
 		p->told = rows[n - 1].n;
 	*more = n == SIGNER_REVOKED_MAX;
@@ -55,16 +49,15 @@ static int tell_some(struct published *p, const char *ca, enum crl_of of, struct
 	return rc;
 }
 
-int crl_make(struct published *p, const char *ca, enum crl_of of, struct db *ledger, struct signer *s, uint64_t valid_s,
-	     struct buf *der, struct err *e)
+int crl_make(struct published *p, const struct crl_source *from, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e)
 {
 	struct crl c = {0};
 	bool more = true;
 
 	while (more)
-		if (tell_some(p, ca, of, ledger, s, &more, e) < 0)
+		if (tell_some(p, from, of, &more, e) < 0)
 			return -1;
-	if (signer_crl(s, ca, of, valid_s, der, e) < 0 || crl_parse(&c, der->data, der->len, e) < 0)
+	if (signer_crl(from->signer, from->name, of, valid_s, der, e) < 0 || crl_parse(&c, der->data, der->len, e) < 0)
 		return -1;
 	p->number = c.number;
 	p->this_update = c.this_update;
@@ -83,28 +76,28 @@ static int is_due(const struct published *p, enum crl_of of, struct db *ledger, 
 
 	if (now < p->this_update || now >= p->renew)
 		return 1;	/* the clock may have been set back */
-	return ledger_revocations(ledger, of == CRL_UNIT, p->told, &one, 1, &n, e) < 0 ? -1 : n > 0;
+	return ledger_revocations(ledger, is_unit(of), p->told, &one, 1, &n, e) < 0 ? -1 : n > 0;
 }
 
-static int crl_path(char path[FILE_PATH], const struct ca_folder *ca, enum crl_of of, struct err *e)
+static int crl_path(char path[FILE_PATH], const char *dir, const struct authority *ca, enum crl_of of, struct err *e)
 {
-	char file[32];
+	char name[CRL_NAME], file[CRL_NAME + 16];
 
-	snprintf(file, sizeof file, "crl/%s.crl", names[of]);
-	return file_join(path, e, ca->path, file);
+	crl_name(name, ca, of);
+	snprintf(file, sizeof file, "crl/%s.crl", name);
+	return file_join(path, e, dir, file);
 }
 
-static int publish(struct published *p, const struct ca_folder *ca, enum crl_of of, struct db *ledger, struct signer *s,
-		   uint64_t valid_s, struct err *e)
+static int publish(struct published *p, const struct crl_source *from, enum crl_of of, const char *dir, uint64_t valid_s, struct err *e)
 {
 	struct published next = *p;
 	char path[FILE_PATH];
 	struct buf der = {0};
 	int rc;
 
-	if (crl_path(path, ca, of, e) < 0)
+	if (crl_path(path, dir, from->ca, of, e) < 0)
 		return -1;
-	rc = crl_make(&next, ca->name, of, ledger, s, valid_s, &der, e);
+	rc = crl_make(&next, from, of, valid_s, &der, e);
 	FAULT("front.crl");
 	if (rc == 0)
 		rc = file_replace(path, der.data, der.len, 0644, e);
@@ -116,16 +109,15 @@ static int publish(struct published *p, const struct ca_folder *ca, enum crl_of 
 	return rc;
 }
 
-int publisher_run(struct publisher *p, const struct ca_folder *ca, struct db *ledger, struct signer *s, uint64_t valid_s,
-		  int64_t now, struct err *e)
+int publisher_run(struct publisher *p, const struct crl_source *from, const char *dir, uint64_t valid_s, int64_t now, struct err *e)
 {
 	char folder[FILE_PATH];
 
 	for (int of = 0; of < CRL_KINDS; of++) {
-		int due = is_due(&p->list[of], (enum crl_of)of, ledger, now, e);
+		int due = crl_ca(from->ca, (enum crl_of)of) ? is_due(&p->list[of], (enum crl_of)of, from->ledger, now, e) : 0;
 
-		if (due == 1 && (file_join(folder, e, ca->path, "crl") < 0 || file_mkdir(folder, e) < 0 ||
-				 publish(&p->list[of], ca, (enum crl_of)of, ledger, s, valid_s, e) < 0))
+		if (due == 1 && (file_join(folder, e, dir, "crl") < 0 || file_mkdir(folder, e) < 0 ||
+				 publish(&p->list[of], from, (enum crl_of)of, dir, valid_s, e) < 0))
 			due = -1;
 		if (due < 0)
 			return -1;
@@ -133,14 +125,14 @@ int publisher_run(struct publisher *p, const struct ca_folder *ca, struct db *le
 	return 0;
 }
 
-int publisher_get(const struct ca_folder *ca, const char *file, struct buf *der, struct err *e)
+int publisher_get(const char *dir, const struct authority *ca, const char *file, struct buf *der, struct err *e)
 {
-	char path[FILE_PATH], served[20];
+	const char *end = strrchr(file, '.');
+	char path[FILE_PATH], name[CRL_NAME];
+	enum crl_of of;
 
-	for (int of = 0; of < CRL_KINDS; of++) {
-		snprintf(served, sizeof served, "%s.crl", names[of]);
-		if (strcmp(file, served) == 0)
-			return crl_path(path, ca, (enum crl_of)of, e) < 0 || file_read(der, path, LIMIT_CRL, e) < 0 ? -1 : 1;
-	}
-	return 0;
+	if (!end || strcmp(end, ".crl") != 0 || snprintf(name, sizeof name, "%.*s", (int)(end - file), file) >= (int)sizeof name ||
+	    crl_of_parse(&of, ca, name) < 0)
+		return 0;
+	return crl_path(path, dir, ca, of, e) < 0 || file_read(der, path, LIMIT_CRL, e) < 0 ? -1 : 1;
 }

@@ -1,5 +1,5 @@
 /* publish.h - revocation lists of a CA, from the ledger through the signer into the folder crl/ of the CA, where
- * protocol-ca 1.9 takes them: issuing.crl for devices' certificates, unit.crl for units'. */
+ * protocol-ca 1.9 takes them: issuing.crl for devices' certificates, unit.crl for units', and one more of each for each rollover. */
 #ifndef HANDSEL_PUBLISH_H
 #define HANDSEL_PUBLISH_H
 
@@ -9,8 +9,13 @@
 
 #define PUBLISH_CHECK_S 3	/* how soon after a revocation there is a list that says so */
 
-const char *crl_name(enum crl_of of);		/* "issuing", "unit" */
-int crl_of_parse(enum crl_of *of, const char *name);
+/* Where the lists of a CA come from. */
+struct crl_source {
+	const struct authority *ca;
+	const char *name;		/* as system.h names the CA */
+	struct db *ledger;
+	struct signer *signer;
+};
 
 struct publisher {		/* zero it: nothing was told or published yet */
 	struct published {
@@ -22,16 +27,14 @@ struct publisher {		/* zero it: nothing was told or published yet */
 	} list[CRL_KINDS];
 };
 
-/* Tells the signer what the ledger has beyond p->told, and takes a list from it. ca: as system.h names it. Replaces *der. */
-int crl_make(struct published *p, const char *ca, enum crl_of of, struct db *ledger, struct signer *s, uint64_t valid_s,
-	     struct buf *der, struct err *e);
+/* Tells the signer what the ledger has beyond p->told, and takes a list from it; of is one that crl_ca() knows. Replaces *der. */
+int crl_make(struct published *p, const struct crl_source *from, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e);
 
-/* Publishes what is due of a CA: after a revocation, and when half of the time of a list is over. The lists are made anew when
+/* Publishes what is due of a CA, whose folder is dir: after a revocation, and when half of the time of a list is over. The lists are made anew when
  * the program starts. Codes: CA_UNAVAILABLE the signer is gone, STORAGE; what is due stays so. */
-int publisher_run(struct publisher *p, const struct ca_folder *ca, struct db *ledger, struct signer *s, uint64_t valid_s,
-		  int64_t now, struct err *e);
+int publisher_run(struct publisher *p, const struct crl_source *from, const char *dir, uint64_t valid_s, int64_t now, struct err *e);
 
 /* The list of that name as it was published: 1 with the DER in *der, 0 there is no such list, -1. */
-int publisher_get(const struct ca_folder *ca, const char *file, struct buf *der, struct err *e);
+int publisher_get(const char *dir, const struct authority *ca, const char *file, struct buf *der, struct err *e);
 
 #endif

@@ -95,7 +95,6 @@ int signer_order(struct signer *s, const struct buf *cms, struct err *e);
 int signer_close(struct signer *s, const char *order, struct err *e);	/* signs no more of it */
 
 /* ---- revocation lists ---- */
-enum crl_of { CRL_ISSUING, CRL_UNIT, CRL_KINDS };	/* whose certificates */
 struct revoked_item {
 	char serial[2 * CERT_SERIAL_MAX + 1];
 	uint8_t reason;			/* CRLReason */
@@ -138,7 +137,7 @@ enum signer_message {
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 3
+#define SIGNER_VERSION 4
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */

@@ -49,6 +49,21 @@ static int load_profiles(struct builder *b, const char *dir, struct err *e)
 	return profiles_load(&b->device, dir, &s, e);
 }
 
+/* Keys that sign lists of what the generation before has issued, and nothing else. */
+static int load_older_keys(struct builder *b, const char *dir, struct err *e)
+{
+	const struct cert *issuing = crl_ca(&b->ca, CRL_OLDER_ISSUING), *unit = crl_ca(&b->ca, CRL_OLDER_UNIT);
+	char folder[FILE_PATH];
+
+	if (!issuing && !unit)
+		return 0;
+	if (generation_path(folder, dir, b->ca.generation - 1, e) < 0 ||
+	    (issuing && !(b->older_issuing_key = load_key(folder, "keys/issuing.pem", issuing, e))) ||
+	    (unit && !(b->older_unit_key = load_key(folder, "keys/unit.pem", unit, e))))
+		return -1;
+	return 0;
+}
+
 int builder_load(struct builder *b, const char *dir, enum site site, struct err *e)
 {
 	char folder[FILE_PATH];
@@ -64,7 +79,7 @@ int builder_load(struct builder *b, const char *dir, enum site site, struct err 
 	if (!b->issuing_key)
 		goto fail;
 	b->unit_key = load_key(folder, "keys/unit.pem", b->ca.unit.cert, e);
-	if (b->unit_key)
+	if (b->unit_key && load_older_keys(b, dir, e) == 0)
 		return 0;
 fail:
 	builder_free(b);
@@ -76,6 +91,8 @@ void builder_free(struct builder *b)
 	authority_free(&b->ca);
 	key_free(b->issuing_key);
 	key_free(b->unit_key);
+	key_free(b->older_issuing_key);
+	key_free(b->older_unit_key);
 	*b = (struct builder){0};
 }
 

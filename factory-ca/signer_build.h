@@ -17,6 +17,7 @@ struct builder {
 	struct profiles device;
 	struct profile unit;
 	struct key *issuing_key, *unit_key;	/* the root's is not among them */
+	struct key *older_issuing_key, *older_unit_key;	/* for revocation lists alone; NULL: none are made */
 	struct {
 		char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1], hw_type[CERT_OID_MAX];
 	} models[MODELS_MAX];

@@ -13,9 +13,22 @@
  * and then not published must not be the only one. */
 #define KEEP_EXPIRED_S 86400
 
-static const struct cert *ca_of(const struct builder *b, enum crl_of of)
+/* NULL with code CONFIG: no list of it is made here. */
+static const struct cert *ca_of(const struct builder *b, enum crl_of of, struct err *e)
 {
-	return of == CRL_UNIT ? b->ca.unit.cert : b->ca.issuing.cert;
+	const struct cert *ca = crl_ca(&b->ca, of);
+
+	if (!ca)
+		err_set(e, REASON_CONFIG, "no revocation list of the generation before is made: there was no rollover, it is over, or the key is gone");
+	return ca;
+}
+
+static const struct key *key_of(const struct builder *b, enum crl_of of)
+{
+	const struct key *const keys[CRL_KINDS] = { [CRL_ISSUING] = b->issuing_key, [CRL_UNIT] = b->unit_key,
+						    [CRL_OLDER_ISSUING] = b->older_issuing_key, [CRL_OLDER_UNIT] = b->older_unit_key };
+
+	return keys[of];
 }
 
 /* ---- what is revoked ---- */
@@ -49,16 +62,20 @@ int crl_remember(const struct builder *b, struct db *db, struct unpack *u, struc
 	uint8_t of = unpack_u8(u);
 	uint32_t n = unpack_u32(u);
 	struct revoked_item *list;
+	const struct cert *ca;
 	int rc = -2;
 
 	if (of >= CRL_KINDS || n == 0 || n > SIGNER_REVOKED_MAX)
 		return -2;
+	ca = ca_of(b, (enum crl_of)of, e);
+	if (!ca)
+		return -1;
 	list = mem_new(n, sizeof *list);
 	for (uint32_t i = 0; i < n; i++)
 		if (read_item(u, &list[i]) < 0)
 			goto out;
 	if (unpack_done(u))
-		rc = remember_all(db, ca_of(b, (enum crl_of)of)->spki_sha256, list, n, e);
+		rc = remember_all(db, ca->spki_sha256, list, n, e);
 	FAULT("signer.revoked");
 out:
 	free(list);
@@ -114,7 +131,9 @@ int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack 
 
 	if (!unpack_done(u) || of >= CRL_KINDS || valid_s == 0 || valid_s > LIMIT_CRL_VALID_S)
 		return -2;
-	ca = ca_of(b, (enum crl_of)of);
+	ca = ca_of(b, (enum crl_of)of, e);
+	if (!ca)
+		return -1;
 	plan.next_update = now + (int64_t)valid_s;
 	rc = take_number(db, ca, now, &plan, &before, e);
 	FAULT("signer.numbered");
@@ -123,7 +142,7 @@ int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack 
 	plan.entry = list.entry;
 	plan.n = list.n;
 	if (rc == 0)
-		rc = crl_build(&plan, ca, of == CRL_UNIT ? b->unit_key : b->issuing_key, &der, e);
+		rc = crl_build(&plan, ca, key_of(b, (enum crl_of)of), &der, e);
 	if (rc == 0)
 		pack_bytes(answer, der.data, der.len);
 	free(list.entry);

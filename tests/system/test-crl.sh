@@ -1,6 +1,6 @@
 # Devices that the allowlist has only by a range, without a manifest: let in while the factory's revocation list is fresh, refused
 # without one, with one that is over, and when they are on it; an older list is not taken. The list comes from the factory's CA
-# over HTTPS, and from a file.
+# over HTTPS, and from a file. After a rollover each generation has a list of its own.
 set -u
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel crl XXXXXX")
@@ -41,9 +41,10 @@ carry() { activate "$1" --timeout "${2:-6s}"; }
 number() { here config check --json | sed -n 's/.*"number":\([0-9]*\).*/\1/p'; }
 in_force() { [ "$(number)" = "$1" ]; }
 crl() { ca --dir "$W/factory" crl --out "$1" --json | sed -n 's/.*"number":\([0-9]*\).*/\1/p'; }
-served() { curl -sk "https://127.0.0.1:$FACTORY_PORT/crl/issuing.crl" | openssl crl -inform DER -noout -text; }
+get() { curl -sk "https://127.0.0.1:$FACTORY_PORT/crl/$1.crl"; }
+served() { get "${1:-issuing}" | openssl crl -inform DER -noout -text; }
 serial_of() { openssl x509 -in "$W/$1/store/factory/cert.pem" -noout -serial | sed 's/.*=//'; }
-is_on_list() { served | grep -q "Serial Number: $(serial_of "$1")"; }
+is_on_list() { served "${2:-issuing}" | grep -q "Serial Number: $(serial_of "$1")"; }
 source_is() {
 	stop_daemon "$NODE_PID"
 	sed -i '/^factory-crl/d' "$W/node/node.yaml"
@@ -52,15 +53,15 @@ source_is() {
 	node_serve
 }
 
-A=00020001 B=00020002 C=00020003 D=00020004 E=00020005
+A=00020001 B=00020002 C=00020003 D=00020004 E=00020005 F=00020006 G=00020007 H=00020008 I=00020009
 {
 	factory_init && factory_serve && station_init line-1 && order_create WO-1 $A 00020009 9 line-1 &&
-		provision WO-1 line-1 "$A $B $C $D $E" && customer_init && customer_serve && node_init site-1 &&
+		provision WO-1 line-1 "$A $B $C $D $E $F $G" && customer_init && customer_serve && node_init site-1 &&
 		printf 'version: 1\ndevices:\n  - range: {from: "00020001", to: "00020004"}\n    model: "%s"\n' "$MODEL" \
 			>"$W/node/allowlist.yaml" && here apply && node_serve
 } >"$W/setup.log" 2>&1
 [ -n "${NODE_PORT:-}" ] || { tail -n 20 "$W/setup.log"; die "no story"; }
-for serial in $A $C $D $E; do unvouched $serial; done
+for serial in $A $C $D $E $F; do unvouched $serial; done
 
 # ---- no list ----
 says "a range without a list" 'E51.*name that as factory-crl in node.yaml' carry $A
@@ -133,6 +134,63 @@ ca --dir "$W/factory" ship --customer plant-seven --device $E --out "$W/manifest
 here import "$W/manifest.p7" >/dev/null && here apply >/dev/null
 rm "$W/$E/store/agent.yaml"
 holds "a device with a manifest has its voucher and needs no list" carry $E
+
+# ---- after a rollover: a list of each generation, for as long as anybody has devices of it ----
+is_of() { get "$1" | openssl crl -inform DER -noout -verify -CAfile "$2" 2>&1 | grep -q "verify OK"; }
+made() { get "$1" | openssl crl -inform DER -noout -crlnumber | sed 's/.*=0*x*//I'; }
+lists() { ca --dir "$W/factory" status --json | sed -n 's/.*"type":"crl","of":"\([^"]*\)".*/\1/p' | tr '\n' ' '; }
+factory_again() { stop_daemon "$FACTORY_PID" && factory_serve; }
+{
+	sed -i 's/^crl-valid.*/crl-valid: 20s/' "$W/factory/ca.yaml"
+	cat >"$W/node/allowlist.yaml" <<-END
+		version: 1
+		devices:
+		  - range: {from: "00020006", to: "00020009"}
+		    model: "$MODEL"
+	END
+	here apply
+	factory_again
+	source_is "https://127.0.0.1:$FACTORY_PORT/crl/factory/issuing.crl"
+} >>"$W/setup.log" 2>&1
+before=$(made issuing)
+holds "the rollover" eval 'ca --dir "$W/factory" ca rollover --host 127.0.0.1 && factory_again'
+GEN=$W/factory/gen-2
+holds "each CA key has its list" eval '[ "$(lists)" = "issuing-2 unit-2 issuing unit " ]'
+holds "the older issuing CA's keeps its name" is_of issuing "$W/factory/issuing.pem"
+holds "and its numbers" eval '[ $((16#$(made issuing))) -gt $((16#$before)) ]'
+holds "the new one's is another" is_of issuing-2 "$GEN/issuing.pem"
+holds "the older unit CA's" is_of unit "$W/factory/unit.pem"
+holds "the new one's" is_of unit-2 "$GEN/unit.pem"
+holds "the older one is made again and again" until_true 40 eval '[ "$(number)" ] && node --dir "$W/node" explain $F | grep -q "over since"'
+kill -HUP "$NODE_PID"
+holds "and carries a customer who has a range beyond the last list from before" eval 'until_true 10 logs "is in force" && carry $F'
+
+provision WO-1 line-1 "$H $I" >>"$W/setup.log" 2>&1
+unvouched $H
+holds "one of each generation is revoked" eval 'ca --dir "$W/factory" revoke --device $G --reason keyCompromise && ca --dir "$W/factory" revoke --device $I --reason keyCompromise'
+holds "the older one's list says so" until_true 15 is_on_list $G issuing
+holds "the new one's of its own" until_true 15 is_on_list $I issuing-2
+holds "neither list has what the other CA has issued" eval '! is_on_list $I issuing && ! is_on_list $G issuing-2'
+
+handoff_both() {
+	ca --dir "$W/factory" handoff grant "$W/handoff.csr" --customer plant-seven --name site-1 --out "$W/handoff2.p7" &&
+		node --dir "$W/node" handoff accept "$W/handoff2.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" &&
+		ca --dir "$W/customer" handoff accept "$W/handoff2.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")"
+}
+url=https://127.0.0.1:$FACTORY_PORT/crl/factory
+holds "with a handoff of both the node takes both lists" eval 'handoff_both &&
+	source_is "$url/issuing.crl\", \"$url/issuing-2.crl" && until_true 10 eval "[ \$(number | wc -l) = 2 ]"'
+holds "and a device of the new generation by the new list" carry $H
+unvouched $I
+says "but none that is on it" 'E22.*revoked' carry $I
+
+ca --dir "$W/factory" order close WO-1 >/dev/null
+holds "the end of the overlap" eval 'ca --dir "$W/factory" ca rollover --finish && factory_again'
+holds "devices keep their factory place, so their list is still made" eval '[ "$(lists)" = "issuing-2 unit-2 issuing " ] &&
+	ca --dir "$W/factory" crl --of issuing --out "$W/last.crl" && is_of issuing "$W/factory/issuing.pem"'
+holds "units are over, and so is theirs" eval '! is_of unit "$W/factory/unit.pem" && ! ca --dir "$W/factory" crl --of unit --out "$W/last.crl"'
+mv "$W/factory/keys/issuing.pem" "$W/kept.pem"
+holds "without its key none is made, and the CA goes on" eval 'factory_again && [ "$(lists)" = "issuing-2 unit-2 " ]'
 
 for n in FACTORY CUSTOMER NODE; do
 	pid=${n}_PID

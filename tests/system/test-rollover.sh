@@ -50,6 +50,11 @@ ca --dir "$W/customer" ca rollover --host 127.0.0.1
 G=$W/customer/gen-2
 fails ca --dir "$W/customer" ca rollover
 says 'under way' "$W/out"
+for list in issuing unit issuing-2 unit-2; do	# each CA key has its own
+	ca --dir "$W/customer" crl --of $list --out "$W/$list.crl"
+done
+openssl crl -inform DER -in "$W/issuing.crl" -noout -verify -CAfile "$W/customer/issuing.pem" 2>&1 | grep 'verify OK'
+openssl crl -inform DER -in "$W/issuing-2.crl" -noout -verify -CAfile "$G/issuing.pem" 2>&1 | grep 'verify OK'
 openssl verify -CAfile "$W/root1.pem" -untrusted "$G/cross.pem" "$G/issuing.pem"	# new with old
 openssl verify -CAfile "$G/root.pem" -untrusted "$G/cross.pem" "$W/customer/issuing.pem"	# old with new
 fails openssl verify -CAfile "$W/root1.pem" "$G/issuing.pem"
@@ -80,6 +85,8 @@ renew 00040002		# under the new root alone
 echo "-- the end of the overlap"
 ca --dir "$W/customer" ca rollover --finish
 fails ca --dir "$W/customer" ca rollover --finish
+fails ca --dir "$W/customer" crl --of issuing --out "$W/issuing.crl"	# of which nothing is good any more
+says E71 "$W/out"
 restart customer "$CUSTOMER_PID" customer_serve
 restart node "$NODE_PID" node_serve
 until_true 10 eval '[ "$(grep -c BEGIN "$W/node/ca-chain.pem")" = 5 ]'

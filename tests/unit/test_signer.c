@@ -523,6 +523,12 @@ static void test_lists(void)
 	CU_ASSERT_EQUAL(tell(&s, CRL_ISSUING, "0c", 0, 0), SIGNER_DONE);
 	CU_ASSERT_EQUAL(list(&s, CRL_ISSUING, 60, &c), SIGNER_DONE);
 	CU_ASSERT(c.n == 2 && c.number > number + 1 && crl_find(&c, "0c") && crl_find(&c, "0a0b")->reason == 4);
+	/* there is no generation before; the signer goes on */
+	CU_ASSERT_EQUAL(tell(&s, CRL_OLDER_ISSUING, "0d", 0, 0), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(list(&s, CRL_OLDER_ISSUING, 60, &c), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(list(&s, CRL_OLDER_UNIT, 60, &c), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(list(&s, CRL_ISSUING, 60, &c), SIGNER_DONE);
+	CU_ASSERT(c.n == 2 && !crl_find(&c, "0d"));
 	CU_ASSERT_EQUAL(end(&s), 0);
 	crl_free(&c);
 	authority_free(&ca);
