@@ -373,12 +373,22 @@ int crl_of_parse(enum crl_of *of, const struct authority *a, const char *name)
 }
 
 /* ---- data files ---- */
-static int datadir_path(char path[FILE_PATH], const char *folder, const char *name, struct err *e)
+int datadir_folder(char path[FILE_PATH], const char *folder, struct err *e)
 {
 	const char *dir = getenv("HANDSEL_DATADIR");
-	int n = snprintf(path, FILE_PATH, "%s/%s/%s.yaml", dir && *dir ? dir : HANDSEL_DATADIR, folder, name);
 
-	return n < FILE_PATH ? 0 : err_set(e, REASON_CONFIG, "path too long: %s/%s/%s.yaml", dir, folder, name);
+	return file_join(path, e, dir && *dir ? dir : HANDSEL_DATADIR, folder);
+}
+
+int datadir_path(char path[FILE_PATH], const char *folder, const char *name, struct err *e)
+{
+	char dir[FILE_PATH];
+
+	if (datadir_folder(dir, folder, e) < 0)
+		return -1;
+	return snprintf(path, FILE_PATH, "%s/%s.yaml", dir, name) < FILE_PATH
+		       ? 0
+		       : err_set(e, REASON_CONFIG, "path too long: %.200s/%.100s.yaml", dir, name);
 }
 
 static enum profile_kind site_kind(enum site s)
@@ -426,15 +436,4 @@ int datadir_profile(struct profile *p, const char *name, struct err *e)
 	char path[FILE_PATH];
 
 	return datadir_path(path, "profiles", name, e) < 0 ? -1 : profile_load(p, path, e);
-}
-
-int datadir_model(struct model *m, const char *name, struct err *e)
-{
-	char path[FILE_PATH];
-
-	if (strchr(name, '/'))		/* a file of one's own */
-		return model_load(m, name, e);
-	if (!text_is_token(name, LIMIT_NAME))
-		return err_set(e, REASON_CONFIG, "\"%s\" cannot be the name of a model file", name);
-	return datadir_path(path, "profiles/models", name, e) < 0 ? -1 : model_load(m, path, e);
 }

@@ -84,8 +84,9 @@ int profiles_load(struct profiles *ps, const char *dir, const struct settings *s
 /* The one that a request asks for, "" = the default; NULL with code PROFILE if this CA does not issue by it. */
 const struct profile *profiles_choose(const struct profiles *ps, const char *wanted, struct err *e);
 
-/* "name.yaml" of the data folder, see HANDSEL_DATADIR in handsel-ca(1). */
+/* The data folder, see HANDSEL_DATADIR in handsel-ca(1): a folder of it, "name.yaml" in that, a profile. */
+int datadir_folder(char path[FILE_PATH], const char *folder, struct err *e);
+int datadir_path(char path[FILE_PATH], const char *folder, const char *name, struct err *e);
 int datadir_profile(struct profile *p, const char *name, struct err *e);
-int datadir_model(struct model *m, const char *name, struct err *e);
 
 #endif

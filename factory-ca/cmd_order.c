@@ -12,6 +12,7 @@
 #include "file.h"
 #include "ledger.h"
 #include "mem.h"
+#include "models.h"
 
 #define VALID_DEFAULT_S (30 * 86400)
 #define VALID_MAX_S (10ull * 366 * 86400)
@@ -94,7 +95,7 @@ static uint32_t scrap_default(uint32_t quota)
 	return quota / 10 > LIMIT_SUPERSEDE ? quota / 10 : LIMIT_SUPERSEDE;
 }
 
-static int order_from_options(struct work_order *o, const struct cli *c, struct err *e)
+static int order_from_options(struct work_order *o, const char *manufacturer, const struct cli *c, struct err *e)
 {
 	const char *id, *model_name, *agent, *valid = cli_get(c, "valid"), *quota;
 	struct model model;
@@ -106,7 +107,7 @@ static int order_from_options(struct work_order *o, const struct cli *c, struct 
 	if (!text_is_token(id, CA_ID_MAX))
 		return err_set(e, REASON_CONFIG, "--id %s: letters, digits, \".\", \"_\" and \"-\", at most %d", id,
 			       CA_ID_MAX);
-	if (datadir_model(&model, model_name, e) < 0 || parse_number(&o->quota, c, "quota", 1, 0, e) < 0 ||
+	if (model_by_name(&model, manufacturer, model_name, e) < 0 || parse_number(&o->quota, c, "quota", 1, 0, e) < 0 ||
 	    parse_number(&o->scrap, c, "scrap", 0, scrap_default(o->quota), e) < 0 || parse_lists(o, c, e) < 0 ||
 	    parse_valid(&seconds, valid ? valid : "", e) < 0 || digest_sha256_file(o->agent_sha256, agent, e) < 0)
 		return -1;
@@ -176,7 +177,7 @@ enum cli_exit cmd_order_create(const struct cli *c)
 	}
 	if (o.settings.site != SITE_FACTORY)
 		err_set(&e, REASON_CONFIG, "work orders are the factory's; this is a customer's CA system");
-	if (o.settings.site != SITE_FACTORY || order_from_options(order, c, &e) < 0 ||
+	if (o.settings.site != SITE_FACTORY || order_from_options(order, o.settings.name, c, &e) < 0 ||
 	    create(&o, order, &cms, &e) < 0 || (out && file_replace(out, cms.data, cms.len, 0644, &e) < 0)) {
 		code = cli_fail(c, &e);
 	} else if (cli_json(c)) {

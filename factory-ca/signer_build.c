@@ -9,6 +9,7 @@
 #include "file.h"
 #include "limits.h"
 #include "mem.h"
+#include "models.h"
 #include "oid.h"
 #include "policy.h"
 
@@ -111,9 +112,7 @@ static const char *hw_type(struct builder *b, const struct device_id *d)
 	snprintf(b->models[i].manufacturer, sizeof b->models[i].manufacturer, "%s", d->manufacturer);
 	snprintf(b->models[i].model, sizeof b->models[i].model, "%s", d->model);
 	b->models[i].hw_type[0] = 0;
-	/* a name with a "/" would be a path of the front's choice */
-	if (text_is_token(d->model, LIMIT_NAME) && datadir_model(&m, d->model, &unknown) == 0 &&
-	    strcmp(m.manufacturer, d->manufacturer) == 0 && strcmp(m.model, d->model) == 0)
+	if (model_of(&m, d->manufacturer, d->model, &unknown) == 1)
 		snprintf(b->models[i].hw_type, sizeof b->models[i].hw_type, "%s", m.hw_type);
 	return b->models[i].hw_type;
 }

@@ -50,6 +50,7 @@
 #define LIMIT_TRUST_CHECKS	8		/* signatures checked for one chain: more is an attempt to burn our time */
 
 /* ---- CA systems ---- */
+#define LIMIT_MODEL_FILES	256		/* read one after the other when a model is asked for first; a maker's range of a decade */
 #define LIMIT_CAS		16		/* CAs of one system: each has a thread, a ledger and keys in memory */
 #define LIMIT_PROFILES		16		/* device profiles of one CA: product lines, not devices */
 

@@ -32,9 +32,10 @@ holds() {
 }
 
 SERIAL=00020001
-# The second one's models: the same name, another maker.
+# Both have a model of this name; the file of the second one's is called otherwise.
 mkdir -p "$BOLT/profiles/models" && cp -r "$TOP"/profiles/* "$BOLT/profiles/" &&
-	sed -i 's/^manufacturer: .*/manufacturer: "Bolt Works"/' "$BOLT/profiles/models/$MODEL.yaml"
+	sed -e 's/^manufacturer: .*/manufacturer: "Bolt Works"/' -e 's/^hw-type: .*/&.77/' "$TOP/profiles/models/$MODEL.yaml" \
+		>"$BOLT/profiles/models/bolt.yaml"
 factory() { factory_init && factory_serve && station_init line-1 && order_create WO-1 $SERIAL 00020009 9 line-1 &&
 	provision WO-1 line-1 "$SERIAL 00020002"; }
 {
@@ -43,10 +44,10 @@ factory() { factory_init && factory_serve && station_init line-1 && order_create
 	W=$BOLT TOP=$BOLT MANUFACTURER="Bolt Works" FACTORY_PORT=0
 	export HANDSEL_DATADIR="$BOLT"
 	ln -s "$first_top/tests" "$BOLT/tests"
-	factory || die "no second factory"
+	MODEL_FILE=bolt factory || die "no second factory"
 	W=$ACME TOP=$first_top MANUFACTURER="Acme Devices" FACTORY_PORT=$first_port
 	export HANDSEL_DATADIR="$TOP"
-	customer_init && customer_serve && node_init site-1 &&
+	customer_init && HANDSEL_DATADIR=$BOLT customer_serve && node_init site-1 &&
 		ca --dir "$ACME/factory" ship --customer plant-seven --device $SERIAL --out "$ACME/manifest.p7" &&
 		ca --dir "$BOLT/factory" ship --customer plant-7 --device $SERIAL --out "$BOLT/manifest.p7" && node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply
 } >"$ACME/setup.log" 2>&1 || { tail -n 20 "$ACME/setup.log"; die "no story"; }
@@ -96,6 +97,15 @@ holds "the second one's device is onboarded" device "$BOLT" activate
 holds "the first one's renews" device "$ACME" renew
 holds "both are onboarded" state "Acme Devices" onboarded
 holds "both are onboarded" state "Bolt Works" onboarded
+# hwType as the certificate has it: each manufacturer's model has its own.
+hardware() { # FOLDER TYPE
+	local cert at
+	cert=$1/$SERIAL/store/$(cat "$1/$SERIAL/store/current")/cert.pem
+	at=$(openssl asn1parse -in "$cert" | grep -A 1 "Subject Alternative Name" | sed -n 's/^ *\([0-9]*\):.*OCTET STRING.*/\1/p')
+	openssl asn1parse -in "$cert" -strparse "$at" | grep -q "OBJECT *:$2\$"
+}
+holds "the first one's hwType" hardware "$ACME" 2.25.3394918324114836231.3.1
+holds "the second one's, of the same model name" hardware "$BOLT" 2.25.3394918324114836231.3.1.77
 count() { [ "$(ca --dir "$W/customer" issued list --device $SERIAL --state active --json | grep -c '"type":"issued"')" = "$1" ]; }
 holds "two active certificates of one serial" until_true 10 count 2
 says "a release by the serial alone" '2 devices have the serial' node --dir "$W/node" devices release $SERIAL

@@ -1,9 +1,11 @@
 /* The CAs of a system and the profiles of each. */
 #include <config.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
+#include "models.h"
 #include "system.h"
 #include "unit.h"
 
@@ -124,6 +126,62 @@ static void test_profiles(void)
 	free(p);
 }
 
+/* ---- models ---- */
+#define MODEL "version: 1\nmanufacturer: \"%s\"\nmodel: \"%s\"\nhw-type: %s\ndfu: {vid: 0x1209, pid: 0x0002}\nagent: {vid: 0x1209, pid: 0x0001}\n"
+
+static void put_model(const char *file, const char *maker, const char *model, const char *hw_type)
+{
+	char *dir = mem_fmt("%s/profiles", folder), *models = mem_fmt("%s/models", dir), *text = mem_fmt(MODEL, maker, model, hw_type);
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(file_mkdir(dir, &e), 0);
+	put(models, file, text);
+	free(dir);
+	free(models);
+	free(text);
+}
+
+/* The hwType that is found, "" for none. */
+static const char *found(struct model *m, const char *maker, const char *model)
+{
+	struct err e;
+
+	return model_of(m, maker, model, &e) == 1 ? m->hw_type : "";
+}
+
+static void test_models(void)
+{
+	const char *was = getenv("HANDSEL_DATADIR");
+	char *kept = mem_str(was ? was : ""), *models;
+	struct model *m = mem_new(1, sizeof *m);
+	struct err e;
+
+	setenv("HANDSEL_DATADIR", folder, 1);
+	CU_ASSERT(model_of(m, "Acme", "gw", &e) < 0 && e.code == REASON_CONFIG);
+	put_model("gw.yaml", "Acme", "gw", "1.2.1");
+	put_model("bolt-gw.yaml", "Bolt", "gw", "1.2.2");
+	put_model("zz.yaml", "Bolt", "gw", "1.2.3");
+	put_model("other.yaml", "Acme", "sw", "1.2.4");
+	models = mem_fmt("%s/profiles/models", folder);
+	put(models, "broken.yaml", "version: 1\nmanu");
+	put(models, "note.txt", "manufacturer: none");
+	CU_ASSERT_STRING_EQUAL(found(m, "Acme", "gw"), "1.2.1");
+	CU_ASSERT_STRING_EQUAL(found(m, "Bolt", "gw"), "1.2.2");
+	CU_ASSERT_STRING_EQUAL(found(m, "Acme", "sw"), "1.2.4");
+	CU_ASSERT_STRING_EQUAL(found(m, "Bolt", "sw"), "");
+	CU_ASSERT_STRING_EQUAL(found(m, "Acme", "../models/gw"), "");
+	/* as a person calls it */
+	CU_ASSERT(model_by_name(m, "Bolt", "gw", &e) == 0 && strcmp(m->hw_type, "1.2.2") == 0);
+	CU_ASSERT(model_by_name(m, "Acme", "sw", &e) == 0 && strcmp(m->hw_type, "1.2.4") == 0);
+	CU_ASSERT(model_by_name(m, "Acme", "zz", &e) == 0 && strcmp(m->hw_type, "1.2.3") == 0);
+	CU_ASSERT(model_by_name(m, "Acme", "gone", &e) < 0 && e.code == REASON_CONFIG);
+	CU_ASSERT(model_by_name(m, "Acme", "a b", &e) < 0 && e.code == REASON_CONFIG);
+	setenv("HANDSEL_DATADIR", kept, 1);	/* "" is as good as none */
+	free(kept);
+	free(models);
+	free(m);
+}
+
 static void test_settings(void)
 {
 	struct settings s = { .site = SITE_FACTORY, .id = "acme", .name = "Acme \"D\"", .pending_s = 60, .n_profiles = 2,
@@ -150,4 +208,4 @@ static void test_settings(void)
 	unit_remove(folder);
 }
 
-UNIT_MAIN("ca system", { "folders", test_folders }, { "profiles", test_profiles }, { "settings", test_settings })
+UNIT_MAIN("ca system", { "folders", test_folders }, { "profiles", test_profiles }, { "models", test_models }, { "settings", test_settings })
