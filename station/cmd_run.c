@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
+#include "resume.h"
 #include "slot.h"
 #include "text.h"
 
@@ -22,6 +23,9 @@
 #define SCAN_RARE_MS 2000	/* where they do: each look reads the descriptors of every device */
 #define TIMEOUT_DEFAULT_S 120	/* one unit: the slowest board that we know takes 40 s */
 #define TIMEOUT_MAX_S 3600
+#define CA_WAIT_MAX_S 604800	/* a week: longer is no wait */
+#define ATTEMPTS_DEFAULT 3	/* a bad contact shows in three tries; more cost a slot its time */
+#define ATTEMPTS_MAX 100
 
 bool run_is_agent(const struct usb_place *p, void *model)
 {
@@ -271,16 +275,20 @@ static int read_key_options(const struct cli *c, struct run *r, struct err *e)
 
 static int read_options(const struct cli *c, struct run *r, size_t *wanted, struct err *e)
 {
-	const char *count = cli_get(c, "count");
-	uint64_t seconds = TIMEOUT_DEFAULT_S, n = 0;
+	const char *count = cli_get(c, "count"), *attempts = cli_get(c, "max-attempts");
+	uint64_t seconds = TIMEOUT_DEFAULT_S, ca_wait = 0, n = 0, tries = ATTEMPTS_DEFAULT;
 
 	if (!cli_get(c, "order") || !cli_get(c, "agent") || !cli_get(c, "model"))
 		return err_set(e, REASON_CONFIG, "--order, --agent and --model are needed");
 	if (count && (text_uint(&n, count, LABELS_MAX) < 0 || n == 0))
 		return err_set(e, REASON_CONFIG, "--count %s: a number from 1 to %d is needed", count, LABELS_MAX);
-	if (cli_seconds(c, "timeout", &seconds, TIMEOUT_MAX_S, e) < 0)
+	if (attempts && (text_uint(&tries, attempts, ATTEMPTS_MAX) < 0 || tries == 0))
+		return err_set(e, REASON_CONFIG, "--max-attempts %s: a number from 1 to %d is needed", attempts, ATTEMPTS_MAX);
+	if (cli_seconds(c, "timeout", &seconds, TIMEOUT_MAX_S, e) < 0 || cli_seconds(c, "ca-wait", &ca_wait, CA_WAIT_MAX_S, e) < 0)
 		return -1;
 	r->timeout_ms = (int64_t)seconds * 1000;
+	r->ca_wait_ms = (int64_t)ca_wait * 1000;
+	r->attempts_max = (unsigned)tries;
 	*wanted = n;
 	return read_key_options(c, r, e);
 }
@@ -298,7 +306,8 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 	if (order_fetch(&r->source, &r->station, cli_get(c, "order"), e) < 0 ||
 	    order_fits(&r->source.order, &r->model, sha256, e) < 0)
 		return -1;
-	r->records = records_open(&r->station, false, e);
+	r->journal = journal_open(r->station.dir, e);
+	r->records = r->journal ? records_open(&r->station, false, e) : NULL;
 	if (!r->records)
 		return -1;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -322,12 +331,14 @@ enum cli_exit cmd_run(const struct cli *c)
 	} else {
 		console_order(r->console, &r->source, r->station.name);
 		standing_init(&r->standing, &r->station);
+		resume_start(r);
 		rc = serve(r, wanted);
 		standing_close(&r->standing);
 	}
 	if (r->wake >= 0)
 		close(r->wake);
 	records_close(r->records);
+	journal_close(r->journal);
 	labels_free(r->labels);
 	console_free(r->console);
 	bus_free(r->bus);

@@ -140,6 +140,37 @@ void console_note(struct console *c, const struct record *r, const char *text)
 	end(c);
 }
 
+static void cut_json(const struct journal_entry *x, const char *next, const char *text)
+{
+	struct jsonl *j = jsonl_new("cut");
+	char when[TEXT_TIME];
+
+	text_time(when, x->time);
+	jsonl_str(j, "slot", x->slot);
+	jsonl_str(j, "usb", x->port);
+	if (x->device.serial[0])
+		jsonl_str(j, "serial", x->device.serial);
+	jsonl_str(j, "order", x->order);
+	jsonl_str(j, "phase", phase_name(x->phase));
+	jsonl_str(j, "cut", when);
+	if (x->request.id[0])
+		jsonl_str(j, "request_id", x->request.id);
+	jsonl_str(j, "record", x->record);
+	jsonl_str(j, "next", next);
+	jsonl_str(j, "text", text);
+	jsonl_print(j);
+}
+
+void console_cut(struct console *c, const struct journal_entry *x, const char *next, const char *text)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->json)
+		cut_json(x, next, text);
+	else
+		printf("slot %-8s %-16s %s\n", x->slot, x->device.serial[0] ? x->device.serial : "--", text);
+	end(c);
+}
+
 static void unit_json(const struct record *r, int64_t ms)
 {
 	struct jsonl *j = event("unit", r);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "journal.h"
 #include "order_source.h"
 #include "record.h"
 
@@ -18,6 +19,8 @@ void console_order(struct console *c, const struct order_source *o, const char *
 void console_phase(struct console *c, const struct record *r, enum phase p);
 void console_progress(struct console *c, const struct record *r, enum phase p, size_t done, size_t total);
 void console_note(struct console *c, const struct record *r, const char *text);
+/* What is said at the start of a unit that was cut. next: "finish", "abandoned" or "kept". */
+void console_cut(struct console *c, const struct journal_entry *x, const char *next, const char *text);
 void console_unit(struct console *c, const struct record *r, int64_t ms);
 
 struct totals {

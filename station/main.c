@@ -20,12 +20,19 @@ static const struct cli_option run_options[] = {
 	{ "count", "N", "end after N units (default: go on until interrupted)", false },
 	{ "key", "device|ca", "who makes the keys: each device (default), or the CA system, encrypted to the device", false },
 	{ "key-type", "TYPE", "with --key ca: p256, p384, rsa2048 or rsa3072 (default: the CA's)", false },
-	{ "timeout", "SECONDS", "for one unit (default 120s)", false },
+	{ "timeout", "SECONDS", "for one unit, without the time in which the CA is away (default 120s)", false },
+	{ "ca-wait", "SECONDS", "how long a unit is held while the CA is away (default: until it is back)", false },
+	{ "max-attempts", "N", "how often a failed USB transfer is begun again, the first time included (default 3)", false },
 	{ NULL, NULL, NULL, false },
 };
 
 static const struct cli_option wait_options[] = {
 	{ "timeout", "SECONDS", "how long to wait for each device (default 120s)", false },
+	{ NULL, NULL, NULL, false },
+};
+
+static const struct cli_option journal_options[] = {
+	{ "order", "ID", "the order of the unit, where several have this serial", false },
 	{ NULL, NULL, NULL, false },
 };
 
@@ -50,6 +57,9 @@ static const struct cli_command commands[] = {
 	{ "slots list", "", "slots, their ports, and what is plugged in where", NULL, 0, 0, cmd_slots_list },
 	{ "slots test", "[--timeout SECONDS]", "plug a device into each slot, in any order: 0 all were seen, 1 not", wait_options, 0,
 	  0, cmd_slots_test },
+	{ "journal list", "", "units that were cut, and are finished when they are back in their slots", NULL, 0, 0, cmd_journal_list },
+	{ "journal abandon", "SERIAL [--order ID]", "give up a unit that was cut: what is pending at the CA is revoked", journal_options, 1, 1,
+	  cmd_journal_abandon },
 	{ "doctor", "[--order ID] [--model FILE]", "what stands in the way of work, and what to do", doctor_options, 0, 0, cmd_doctor },
 	{ NULL, NULL, NULL, NULL, 0, 0, NULL },
 };

@@ -18,6 +18,15 @@ const char *phase_name(enum phase p)
 	return names[p];
 }
 
+enum phase phase_parse(const char *name)
+{
+	enum phase p = PHASE_SEEN;
+
+	while (p < PHASES && strcmp(name, phase_name(p)) != 0)
+		p++;
+	return p;
+}
+
 static const char *const outcomes[OUTCOMES] = { "NONE", "PASS", "FAIL", "ERROR", "TIMEOUT", "ABORTED", "SKIPPED" };
 
 const char *outcome_name(enum outcome o)
@@ -71,13 +80,18 @@ bool record_id_valid(const char *id)
 	return strlen(id) == RECORD_ID_LEN && strspn(id, "0123456789abcdef") == RECORD_ID_LEN;
 }
 
-void record_start(struct record *r, const char *station, const char *slot, const char *port, const char *order)
+void record_renew_id(struct record *r)
 {
 	uint8_t random[RECORD_ID_LEN / 2];
 
-	memset(r, 0, sizeof *r);
 	mem_random(random, sizeof random);
 	text_hex(r->id, random, sizeof random);
+}
+
+void record_start(struct record *r, const char *station, const char *slot, const char *port, const char *order)
+{
+	memset(r, 0, sizeof *r);
+	record_renew_id(r);
 	text_copy(r->station, sizeof r->station, station);
 	text_copy(r->slot, sizeof r->slot, slot);
 	text_copy(r->port, sizeof r->port, port);
@@ -182,6 +196,8 @@ static json_t *device_json(const struct record *r)
 	put_text(o, "manufacturer", r->hello.device.manufacturer);
 	put_text(o, "model", r->hello.device.model);
 	put_text(o, "serial", r->hello.device.serial);
+	if (!r->hello.agent_version[0])		/* it was cut, and has not come back */
+		return o;
 	put_text(o, "revision", r->hello.revision);
 	put_text(o, "agent_version", r->hello.agent_version);
 	put_hex(o, "agent_sha256", r->hello.agent_sha256, SHA256_LEN);
@@ -207,6 +223,16 @@ static bool is_set(const uint8_t hash[SHA256_LEN])
 	static const uint8_t zeros[SHA256_LEN];
 
 	return memcmp(hash, zeros, SHA256_LEN) != 0;
+}
+
+static json_t *cut_json(const struct record *r)
+{
+	json_t *o = json_object();
+
+	put(o, "times", json_integer(r->cuts));
+	put_text(o, "phase", phase_name(r->cut_phase));
+	put_time(o, "time", r->cut_time);
+	return o;
 }
 
 /* Who and what: all of it is known when the device is challenged. */
@@ -238,6 +264,8 @@ static json_t *unit_json(const struct record *r)
 		put_text(o, "taken_by", r->taken_by);
 	if (r->taken_from[0])
 		put_text(o, "taken_from", r->taken_from);
+	if (r->cuts)
+		put(o, "cut", cut_json(r));
 	if (is_set(r->salt)) {
 		put_hex(o, "certificate_sha256", r->certificate, SHA256_LEN);
 		put_hex(o, "salt", r->salt, SHA256_LEN);

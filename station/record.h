@@ -51,6 +51,9 @@ struct record {
 	struct link_hello hello;		/* device serial "" as long as it has not said it */
 	struct link_ready ready;
 	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];	/* by an operator's takeover: the other station */
+	uint32_t cuts;				/* how often its station was killed meanwhile; 0: never */
+	enum phase cut_phase;			/* where the last time, and when (UTC) */
+	int64_t cut_time;
 	uint8_t certificate[SHA256_LEN];
 	uint8_t salt[SHA256_LEN];		/* drawn for each challenge; zeros as long as there was none */
 	struct link_challenge challenge;
@@ -64,6 +67,8 @@ struct record {
 
 void record_start(struct record *r, const char *station, const char *slot, const char *port, const char *order);
 struct record_phase *record_phase_add(struct record *r, enum phase p);
+void record_renew_id(struct record *r);		/* for what must not take the place of a record that is there */
+enum phase phase_parse(const char *name);	/* PHASES if unknown */
 
 /* Phases that never ran are in it as "not-run". free() it. */
 char *record_json(const struct record *r);

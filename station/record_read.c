@@ -72,7 +72,7 @@ static void read_device(struct record *r, struct reading *in)
 	get_copy(in, "serial", r->hello.device.serial, sizeof r->hello.device.serial, true);
 	get_copy(in, "revision", r->hello.revision, sizeof r->hello.revision, false);
 	get_copy(in, "agent_version", r->hello.agent_version, sizeof r->hello.agent_version, false);
-	get_hex(in, "agent_sha256", r->hello.agent_sha256, true);
+	get_hex(in, "agent_sha256", r->hello.agent_sha256, r->hello.agent_version[0]);
 	if (!in->failed && !device_valid(&r->hello.device))
 		wrong(in, "device", "has a name that no device can have");
 }
@@ -103,15 +103,26 @@ static void read_proof(struct record *r, struct reading *in)
 	get_base64(in, "issuer", &r->proof.issuer);
 }
 
+static void read_cut(struct record *r, struct reading *in)
+{
+	json_int_t times = json_integer_value(json_object_get(in->object, "times"));
+
+	get_time(in, "time", &r->cut_time);
+	r->cut_phase = phase_parse(get_text(in, "phase", true));
+	if (r->cut_phase == PHASES || times < 1 || times > UINT32_MAX)
+		wrong(in, "cut", "has a phase that is not known, or no number");
+	else
+		r->cuts = (uint32_t)times;
+}
+
 static void read_phase(struct record *r, struct reading *in)
 {
 	const char *name = get_text(in, "name", true), *outcome = get_text(in, "outcome", true);
 	double seconds = json_number_value(json_object_get(in->object, "seconds"));
 	struct record_phase *p;
-	size_t n = 0, o = 0;
+	enum phase n = phase_parse(name);
+	size_t o = 0;
 
-	while (n < PHASES && strcmp(name, phase_name((enum phase)n)) != 0)
-		n++;
 	while (o < PHASE_OUTCOMES && strcmp(outcome, record_phase_outcomes[o]) != 0)
 		o++;
 	if (n == PHASES || o == PHASE_OUTCOMES || !(seconds >= 0 && seconds < 1e9)) {
@@ -120,7 +131,7 @@ static void read_phase(struct record *r, struct reading *in)
 	}
 	if (o == PHASE_NOT_RUN)
 		return;
-	p = record_phase_add(r, (enum phase)n);
+	p = record_phase_add(r, n);
 	p->outcome = (enum phase_outcome)o;
 	p->ms = (int64_t)(seconds * 1000 + 0.5);
 	get_copy(in, "detail", p->detail, sizeof p->detail, false);
@@ -174,6 +185,7 @@ static void read_all(struct record *r, struct reading *in)
 	read_part(r, in, "device", read_device);
 	if (json_object_get(in->object, "request_id"))
 		read_request(r, in);
+	read_part(r, in, "cut", read_cut);
 	read_part(r, in, "proof", read_proof);
 	read_phases(r, in);
 	r->outcome = outcome_parse(get_text(in, "outcome", true));

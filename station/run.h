@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "console.h"
+#include "journal.h"
 #include "labels.h"
 #include "order_source.h"
 #include "profile.h"
@@ -23,9 +24,12 @@ struct run {
 	struct labels *labels;		/* NULL: no labels to compare */
 	struct standing standing;
 	struct records *records;
+	struct journal *journal;
 	struct bus *bus;
 	struct console *console;
-	int64_t timeout_ms;		/* of one unit */
+	int64_t timeout_ms;		/* of one unit, without the time in which the CA was away */
+	int64_t ca_wait_ms;		/* how long a unit is held for the CA; 0: until it is back */
+	unsigned attempts_max;		/* of a transfer that fails */
 	enum link_mode mode;		/* who makes the keys */
 	char key_type[16];		/* mode ca; "": the CA's default */
 	int wake;			/* eventfd: something for the main thread to look at */

@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "log.h"
 #include "mem.h"
+#include "resume.h"
 #include "steps.h"
 
 #define RETURNS_MAX 3		/* a unit that leaves the bus more often has a bad cable, or an agent that dies */
@@ -27,11 +28,14 @@ static int pass(struct unit *u, enum phase from, struct err *e)
 		struct record_phase *rp;
 		int rc;
 
+		u->phase_start = start;
 		record_phase_add(&u->record, p);
 		if (p != PHASE_SEEN)
 			console_phase(u->run->console, &u->record, p);
 		u->skip = false;
-		rc = unit_step(u, p, e);
+		rc = resume_note(u, p, e) < 0 ? -1 : unit_step(u, p, e);
+		if (rc == 0 && p == PHASE_CHECK && !u->ignore)
+			rc = resume_unit(u, e);
 		rp = &u->record.phase[index];
 		rp->ms = clock_mono_ms() - start;
 		rp->outcome = rc < 0 ? PHASE_FAILED : u->skip ? PHASE_SKIPPED : PHASE_DONE;
@@ -68,25 +72,60 @@ static int wait_return(struct unit *u)
 			&u->place);
 }
 
-/* The CA is away for a while: nothing is lost, and the same request is repeated. */
-static int wait_ca(struct unit *u, const struct err *e, int64_t *pause)
+static bool is_away(const struct err *e)
+{
+	return e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE;
+}
+
+/* The CA is away: the device is held in its slot with the same request, and goes on when the CA is back. The station asks for
+ * itself, as a device could say this for ever: only time in which the CA does not answer the station is not the unit's. */
+static int hold(struct unit *u, const struct err *e)
+{
+	int64_t pause = CA_PAUSE_MS;
+	struct run *r = u->run;
+	struct standing_of s;
+	char note[sizeof e->text + 64];
+	struct err why;
+	bool away = false;
+
+	snprintf(note, sizeof note, "%s; the unit is held in its slot until the CA is back", e->text);
+	console_note(r->console, &u->record, note);
+	for (;;) {
+		bus_pause(r->bus, clock_mono_ms() + pause);
+		if (bus_stopped(r->bus))
+			return -1;
+		if (standing_ask(&r->standing, &u->record.ready.request, &s, &why) == 0 || !is_away(&why))
+			break;
+		away = true;
+		if (r->ca_wait_ms && clock_mono_ms() - u->phase_start >= r->ca_wait_ms)
+			return -1;
+		if (pause < CA_PAUSE_MAX_MS)
+			pause *= 2;
+	}
+	if (away)
+		u->deadline += clock_mono_ms() - u->phase_start;
+	if (clock_mono_ms() >= u->deadline)
+		return -1;
+	console_note(r->console, &u->record, "the CA answers: the unit goes on");
+	return 0;
+}
+
+/* What a contact or a cable spoils may go well the next time: the same unit, from where its device is now. */
+static int begin_again(struct unit *u, const struct err *e)
 {
 	char note[sizeof e->text + 64];
 
-	if (clock_mono_ms() + *pause >= u->deadline)
+	if (++u->attempts >= u->run->attempts_max || clock_mono_ms() >= u->deadline)
 		return -1;
-	snprintf(note, sizeof note, "%s; trying again in %d s", e->text, (int)(*pause / 1000));
+	snprintf(note, sizeof note, "%s; attempt %u of %u", e->text, u->attempts + 1, u->run->attempts_max);
 	console_note(u->run->console, &u->record, note);
-	bus_pause(u->run->bus, clock_mono_ms() + *pause);
-	if (*pause < CA_PAUSE_MAX_MS)
-		*pause *= 2;
+	unit_unlink(u);
 	return 0;
 }
 
 static int transaction(struct unit *u, struct err *e)
 {
 	enum phase from = PHASE_SEEN;
-	int64_t pause = CA_PAUSE_MS;
 
 	while (pass(u, from, e) < 0) {
 		if (bus_stopped(u->run->bus))
@@ -96,8 +135,12 @@ static int transaction(struct unit *u, struct err *e)
 			if (wait_return(u) < 0)
 				return -1;
 			from = PHASE_SEEN;
-		} else if ((e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE) && u->link) {
-			if (wait_ca(u, e, &pause) < 0)
+		} else if (e->code == REASON_USB) {
+			if (begin_again(u, e) < 0)
+				return -1;
+			from = PHASE_SEEN;
+		} else if (is_away(e) && u->link) {
+			if (hold(u, e) < 0)
 				return -1;
 			from = PHASE_PREPARE;
 		} else if (e->code == REASON_TICKET && u->link && !u->renewed) {
@@ -119,27 +162,39 @@ static enum outcome verdict(const struct unit *u, const struct err *e)
 	return outcome_of(failed, e->code, clock_mono_ms() >= u->deadline, u->result.code == e->code);
 }
 
-static void write_record(struct unit *u)
+static int write_record(struct unit *u)
 {
 	struct err why;
 
-	if (records_add(u->run->records, &u->record, &why) < 0)
-		log_err(&why, "slot %s: the record is not written", u->record.slot);
+	if (records_add(u->run->records, &u->record, &why) == 0)
+		return 0;
+	log_err(&why, "slot %s: the record is not written", u->record.slot);
+	return -1;
+}
+
+/* Not PASS. A record that says PASS stays as it is, and its entry waits for the device, unless that says that it was told. */
+static void conclude_bad(struct unit *u, const struct err *e)
+{
+	struct record *r = &u->record;
+
+	r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : verdict(u, e);
+	r->error = *e;
+	r->end = clock_utc();
+	if (u->run->labels && r->hello.device.serial[0] && e->code != REASON_LABEL)
+		labels_release(u->run->labels, r->hello.device.serial);
+	if (u->has_passed)
+		resume_passed(u, e->code == REASON_SERIAL_ISSUED);
+	if (write_record(u) == 0 && !u->has_passed)
+		resume_end(u);
 }
 
 static void conclude(struct unit *u, int rc, const struct err *e)
 {
-	struct record *r = &u->record;
-
-	if (rc < 0) {
-		r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : verdict(u, e);
-		r->error = *e;
-		r->end = clock_utc();
-		if (u->run->labels && r->hello.device.serial[0] && e->code != REASON_LABEL)
-			labels_release(u->run->labels, r->hello.device.serial);
-		write_record(u);
-	}
-	console_unit(u->run->console, r, clock_mono_ms() - u->start);
+	if (rc < 0)
+		conclude_bad(u, e);
+	else
+		resume_end(u);
+	console_unit(u->run->console, &u->record, clock_mono_ms() - u->start);
 }
 
 static void count(struct unit *u)

@@ -14,9 +14,13 @@ struct unit {
 	struct link_result result;
 	struct buf ticket;
 	int64_t start, deadline;	/* clock_mono_ms() */
+	int64_t phase_start;		/* of the phase under way */
 	unsigned returns;		/* how often it left and came back */
 	unsigned entered;		/* how often it was told to enter DFU mode */
 	bool sent_away;			/* it leaves the bus because we told it to, and may take as long as its board */
+	unsigned attempts;		/* transfers that failed and were begun again */
+	struct request_id requested;	/* under way, also from before a cut; id "": none is known */
+	bool has_passed;		/* an earlier run has recorded PASS, and was killed before the device was told */
 	bool renewed;			/* a second ticket was signed after the first was refused */
 	bool skip;			/* the step had nothing to do */
 	bool ignore;			/* it has passed in this run: SKIPPED */

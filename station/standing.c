@@ -24,6 +24,29 @@ void standing_close(struct standing *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
+int standing_revoke(struct standing *s, const struct request_id *id, struct err *e)
+{
+	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_reply *r = mem_new(1, sizeof *r);
+	const struct ca_answer *a = &r->answer[0];
+	int rc;
+
+	m->n = 1;
+	m->request[0].kind = CA_REVOKE;
+	m->request[0].request = *id;
+	text_copy(m->request[0].reason, sizeof m->request[0].reason, "cessationOfOperation");
+	pthread_mutex_lock(&s->lock);
+	rc = ca_client_call(&s->client, m, r, e);
+	pthread_mutex_unlock(&s->lock);
+	if (rc == 0 && (r->n != 1 || a->result != CA_REVOKED_OK))
+		rc = r->n == 1 && a->result == CA_REFUSED ? err_set(e, a->code, "%s", a->text)
+							  : err_set(e, REASON_REQUEST, "the CA's answer to a revocation is none");
+	FAULT("station.standing.revoked");
+	ca_message_free(m);
+	ca_reply_free(r);
+	return rc;
+}
+
 int standing_ask(struct standing *s, const struct request_id *id, struct standing_of *out, struct err *e)
 {
 	struct ca_message *m = mem_new(1, sizeof *m);

@@ -25,4 +25,7 @@ struct standing_of {
 };
 int standing_ask(struct standing *s, const struct request_id *id, struct standing_of *out, struct err *e);
 
+/* Gives up a request that is pending, so that its unit goes back to the order. One that is dead already stays dead; ROLE: it is active. */
+int standing_revoke(struct standing *s, const struct request_id *id, struct err *e);
+
 #endif

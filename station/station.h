@@ -44,6 +44,8 @@ enum cli_exit cmd_run(const struct cli *c);
 enum cli_exit cmd_doctor(const struct cli *c);
 enum cli_exit cmd_record_show(const struct cli *c);
 enum cli_exit cmd_record_verify(const struct cli *c);
+enum cli_exit cmd_journal_list(const struct cli *c);
+enum cli_exit cmd_journal_abandon(const struct cli *c);
 enum cli_exit cmd_slots_learn(const struct cli *c);
 enum cli_exit cmd_slots_list(const struct cli *c);
 enum cli_exit cmd_slots_test(const struct cli *c);

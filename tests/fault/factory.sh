@@ -68,6 +68,7 @@ judge_factory() {
 	for s in $SERIALS; do
 		name="${CASE[$s]:-} $s" n=$((n + 1))
 		grep -qx "$s" <<<"$done" || { bad "$name" "no PASS: $(tail -n 1 "$W/${STATIONS%% *}.log")"; continue; }
+		[ "$(grep -cx "$s" <<<"$done")" = 1 ] || bad "$name" "more than one record says PASS"
 		[ "$(of_state active "$s" | wc -l)" = 1 ] && [ -z "$(of_state pending "$s")" ] ||
 			bad "$name" "not one active certificate: $(grep "^$s" "$W/issued" | xargs)"
 		[ "$(cat "$W/$s/store/current")" = factory ] || bad "$name" "the device's credential is not current"

@@ -33,7 +33,7 @@ echo "-- the device leaves line-1 between the certificate and its confirm"
 fails "nothing was ever issued" operator takeover --serial $SERIAL --to line-2 --reason "line 1 is down"
 stop_all
 HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG="$W/fired" factory_serve
-fails "ERROR" provision WO-1 line-1 $SERIAL --timeout 3s
+fails "ERROR" provision WO-1 line-1 $SERIAL --ca-wait 2s
 grep -q . "$W/fired" && stop_all && factory_serve
 [ "$(states pending)" = 1 ] || die "nothing is pending"
 cp -a "$W/$SERIAL" "$W/twin"

@@ -127,6 +127,9 @@ static void test_round_trip(void)
 	strcpy(r.boot_serial, "a\x7f\nb\"\\\xff");
 	strcpy(r.scanned, "00000001");
 	strcpy(r.taken_from, "line-1");
+	r.cuts = 2;
+	r.cut_phase = PHASE_ISSUE;
+	r.cut_time = r.start + 30;
 	request_id_new(&r.ready.request, 4294967295);
 	r.ready.mode = MODE_CA;
 	memset(r.salt, 7, sizeof r.salt);
@@ -143,6 +146,7 @@ static void test_round_trip(void)
 	CU_ASSERT_EQUAL(memcmp(nonce, again, SHA256_LEN), 0);
 	CU_ASSERT_STRING_EQUAL(back.boot_serial, "a??b\"\\?");
 	CU_ASSERT_EQUAL(back.ready.request.generation, 4294967295);
+	CU_ASSERT(back.cuts == 2 && back.cut_phase == PHASE_ISSUE && back.cut_time == r.cut_time);
 	second = record_json(&back);
 	CU_ASSERT_STRING_EQUAL(text, second);
 

@@ -131,7 +131,7 @@ serial
 run=$!
 once '"phase":"dfu"'
 stop_daemon "$FACTORY_PID"
-once 'trying again'
+once 'held in its slot'
 factory_serve
 status=0; wait $run || status=$?
 [ $status = 0 ] && unit PASS "" "$S" && echo "ok: the CA goes and comes back" || failed "the CA goes and comes back: exit status $status"

@@ -29,7 +29,7 @@ kill -TERM "$FACTORY_PID"
 wait $station
 SCRIPT
 export FACTORY_PID
-devices 00000004 -- bash "$W/away" "${STATION[@]}" --count 1 --timeout 6s
+devices 00000004 -- bash "$W/away" "${STATION[@]}" --count 1 --ca-wait 2s
 unit ERROR "" || failed "a CA that goes away is no ERROR of the station's side"
 factory_serve >"$W/out" 2>&1 || failed "the factory does not start again"
 cat >"$W/interrupt" <<'SCRIPT'
