@@ -124,6 +124,14 @@ says 'E41' "$W/out"
 ca --dir "$W/factory" order close WO-1
 ca --dir "$W/factory" ca rollover --finish
 restart factory "$FACTORY_PID" factory_serve
+
+echo "-- a station needs a new certificate, and has the new root by the old one's word"
+order_create WO-3 00040012 00040020 5 line-1
+fails provision WO-3 line-1 00040012
+says E12 "$W/out"
+ca --dir "$W/factory" unit issue "$W/station-line-1/station.csr" --role station --name line-1 --out "$W/station-line-1/station.pem"
+provision WO-3 line-1 00040012
+[ "$(cat "$W/00040012/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
 rm -rf "$W/station-line-1"
 station --dir "$W/station-line-1" init --name line-1 --ca "https://127.0.0.1:$FACTORY_PORT" --root "$F/root.pem"
 ca --dir "$W/factory" unit issue "$W/station-line-1/station.csr" --role station --name line-1 --out "$W/station-line-1/station.pem"
