@@ -58,10 +58,11 @@ bool run_claim_serial(struct run *r, struct unit *u, const char *serial, char ot
 
 	pthread_mutex_lock(&r->lock);
 	for (size_t i = 0; i < STATION_SLOTS_MAX && free_here; i++) {
-		const struct unit *o = r->unit[i];
+		struct unit *o = r->unit[i];
 
 		if (o && o != u && !o->finished && strcmp(o->serial, serial) == 0) {
 			text_copy(other, LIMIT_NAME + 1, o->record.slot);
+			text_copy(o->twin, sizeof o->twin, u->record.slot);
 			free_here = false;
 		}
 	}

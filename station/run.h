@@ -47,7 +47,7 @@ bool run_is_agent(const struct usb_place *p, void *model);
 
 bool run_has_passed(struct run *r, const char *serial);
 
-/* Sets the serial of a unit, unless another slot is busy with the same one: then that slot's name is copied. */
+/* Sets the serial of a unit, unless another slot is busy with the same one: then that slot's name is copied, and its unit is told. */
 bool run_claim_serial(struct run *r, struct unit *u, const char *serial, char other[LIMIT_NAME + 1]);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "duplicate.h"
 #include "limits.h"
 #include "log.h"
 #include "mem.h"
@@ -18,6 +19,19 @@
 #define RETURN_WAIT_MS 5000	/* a contact that bounces, a board that restarts; longer is a unit taken away */
 #define CA_PAUSE_MS 1000	/* the first pause before the CA is asked again; it doubles */
 #define CA_PAUSE_MAX_MS 8000
+
+/* Which of two with one serial is genuine nobody here can know: neither of them gets a credential, if it has none yet. */
+static int check_twin(struct unit *u, enum phase p, struct err *e)
+{
+	char slot[LIMIT_NAME + 1];
+
+	pthread_mutex_lock(&u->run->lock);
+	memcpy(slot, u->twin, sizeof slot);
+	pthread_mutex_unlock(&u->run->lock);
+	if (!slot[0] || p > PHASE_ISSUE)
+		return 0;
+	return err_set(e, REASON_LABEL, "the device says %s, and so does the one in slot %s; put both aside", u->serial, slot);
+}
 
 /* One pass over the steps from `from` on; the record tells of each. */
 static int pass(struct unit *u, enum phase from, struct err *e)
@@ -33,7 +47,7 @@ static int pass(struct unit *u, enum phase from, struct err *e)
 		if (p != PHASE_SEEN)
 			console_phase(u->run->console, &u->record, p);
 		u->skip = false;
-		rc = resume_note(u, p, e) < 0 ? -1 : unit_step(u, p, e);
+		rc = check_twin(u, p, e) < 0 || resume_note(u, p, e) < 0 ? -1 : unit_step(u, p, e);
 		if (rc == 0 && p == PHASE_CHECK && !u->ignore)
 			rc = resume_unit(u, e);
 		rp = &u->record.phase[index];
@@ -180,6 +194,8 @@ static void conclude_bad(struct unit *u, const struct err *e)
 	r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : verdict(u, e);
 	r->error = *e;
 	r->end = clock_utc();
+	if (e->code == REASON_SERIAL_ISSUED)
+		duplicate_tell(u->run->station.dir, r->order, r->hello.device.serial, &r->error);
 	if (u->run->labels && r->hello.device.serial[0] && e->code != REASON_LABEL)
 		labels_release(u->run->labels, r->hello.device.serial);
 	if (u->has_passed)

@@ -25,6 +25,7 @@ struct unit {
 	bool skip;			/* the step had nothing to do */
 	bool ignore;			/* it has passed in this run: SKIPPED */
 	char serial[LIMIT_SERIAL + 1];	/* under run->lock */
+	char twin[LIMIT_NAME + 1];	/* under run->lock: the slot of another device that says the same serial; "": none */
 	bool finished;			/* under run->lock */
 	pthread_t thread;
 };

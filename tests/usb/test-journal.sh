@@ -126,6 +126,28 @@ ca --dir "$W/factory" rework --serial "$S" --reason "board exchanged" >"$W/out" 
 devices "$S" --fault "$S=as-agent" -- "${STATION[@]}" --count 1
 ok "what the CA has revoked is abandoned by rule" says '"next":"abandoned".*which the CA calls revoked'
 
+# ---- one serial twice -----------------------------------------------------------------------
+# At once: both wait for their labels when the second one says it, so neither gets a credential.
+new_serial
+first=$S
+new_serial
+: >"$W/out"
+devices "$first $S" --fault "$S=wrong-serial:$first" -- "${STATION[@]}" --count 2 --timeout 20s --labels - < <(
+	until [ "$(grep -c '"phase":"check"' "$W/out")" = 2 ]; do sleep 0.05; done
+	sleep 1
+	echo "$first"
+)
+ok "two at once: neither passes" eval '! unit PASS "" && [ "$(grep -c "\"code\":\"E45\".*put both aside" "$W/out")" = 2 ] && [ "$(of_state active "$first")" = 0 ]'
+# One after the other: the copy is refused, and told of the first time.
+new_serial
+first=$S
+devices "$S" -- "${STATION[@]}" --count 1
+ok "the first of two passes" unit PASS "" "$first"
+id=$(sed -n 's/.*"outcome":"PASS".*"record":"\([0-9a-f]*\)".*/\1/p' "$W/out")
+new_serial
+devices "$S" --fault "$S=wrong-serial:$first" -- "${STATION[@]}" --count 1
+ok "the second is told of it" eval 'unit FAIL E43 && says "serial $first passed on 20..-..-..T..:..:..Z at station line-1, slot 1-1, record $id"'
+
 # ---- a damaged journal -----------------------------------------------------------------------
 new_serial
 cut station.prepare once
