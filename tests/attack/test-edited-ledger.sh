@@ -3,7 +3,7 @@ set -u
 . "$TOP/tests/attack/lib.sh"
 quietly factory_world "00020001 00020002"
 
-run() { provision "$@" --timeout 8s; }
+run() { provision "$@" --timeout 8s --ca-wait 8s; }
 edit() { sqlite3 -cmd ".timeout 5000" "$W/factory/ca.db" "$1"; }
 refused 'E42' "one unit more than the quota" run WO-1 line-1 00020003
 

@@ -15,7 +15,7 @@ quietly mkdir "$W/record"
 HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG=$W/fired quietly factory_serve --record "$W/record"
 quietly station_init line-1
 quietly order_create WO-1 00020001 00020009 3 line-1
-provision WO-1 line-1 "$SERIAL" --timeout 6s >"$W/station.log" 2>&1
+provision WO-1 line-1 "$SERIAL" --timeout 6s --ca-wait 6s >"$W/station.log" 2>&1
 holds "the answer was lost" grep -qx commit.after:1 "$W/fired"
 quietly factory_serve
 request=$(grep -l '<issue' "$W"/record/*-request.xml | head -n 1)

@@ -17,7 +17,7 @@ issued() { ca --dir "$W/$1" issued list --state "$2" --json | sed -n 's/.*"seria
 used() { ca --dir "$W/factory" order list --json | sed -n 's/.*"used":\([0-9]*\).*/\1/p'; }
 counted() { sqlite3 "$W/factory/signer.db" "SELECT used FROM work_order"; }
 build() { provision WO-1 line-1 "$@" --timeout 30s; }
-attempt() { provision WO-1 line-1 "$@" --timeout 4s; }	# that cannot succeed: the station tries again until the time is over
+attempt() { provision WO-1 line-1 "$@" --ca-wait 4s; }	# that cannot succeed: the station holds the device until this is over
 backup() { rm -rf "$W/backup" && mkdir "$W/backup" && cp -a "$W/$1"/"$2".db* "$W/backup"; }	# while nothing runs
 put_back() { rm -f "$W/$1"/"$2".db* && cp -a "$W/backup"/* "$W/$1"; }
 operator() { local name=$1; shift; ca --dir "$W/$name" "$@"; }
