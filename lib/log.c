@@ -2,17 +2,29 @@
 
 #include "log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char *program = "handsel";
 static int verbosity;
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
+static void (*sink)(const char *line, void *arg);
+static void *sink_arg;
 
 void log_program(const char *name, int verbose)
 {
 	program = name;
 	verbosity = verbose;
+}
+
+void log_to(void (*to)(const char *line, void *arg), void *arg)
+{
+	pthread_mutex_lock(&sink_lock);
+	sink = to;
+	sink_arg = arg;
+	pthread_mutex_unlock(&sink_lock);
 }
 
 /* One write a line, so that the lines of several threads and processes do not mix;
@@ -25,8 +37,15 @@ static void put(const char *level, const char *fmt, va_list ap)
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
-	snprintf(line, sizeof line, "%s: %s: %s\n", program, level, text);
-	fputs(line, stderr);
+	pthread_mutex_lock(&sink_lock);
+	if (sink) {
+		snprintf(line, sizeof line, "%s: %s", level, text);
+		sink(line, sink_arg);
+	} else {
+		snprintf(line, sizeof line, "%s: %s: %s\n", program, level, text);
+		fputs(line, stderr);
+	}
+	pthread_mutex_unlock(&sink_lock);
 }
 
 #define LOGGER(name, level, condition)		\

@@ -13,4 +13,8 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* o
 /* "error: E21 context: sentence; action of the reason" */
 void log_err(const struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* From now on each line (without LF) goes to `sink` in place of stderr, from any thread; NULL: to stderr again. The sink belongs to
+ * whoever draws on the terminal, and must not log. */
+void log_to(void (*sink)(const char *line, void *arg), void *arg);
+
 #endif

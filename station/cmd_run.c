@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "clock.h"
+#include "desk.h"
 #include "dfu_suffix.h"
 #include "digest.h"
 #include "file.h"
@@ -80,6 +81,8 @@ struct floor {			/* what only the main thread knows */
 	size_t started;		/* that count toward it */
 	struct usb_place done[STATION_SLOTS_MAX];	/* devices that are finished with but still plugged in */
 	size_t n_done;
+	struct usb_place failed[STATION_SLOTS_MAX];	/* those of them that a card may start again */
+	size_t n_failed;
 	struct usb_place strange[STATION_SLOTS_MAX];	/* on ports that are no slots: said once */
 	size_t n_strange;
 };
@@ -152,6 +155,7 @@ static void start_units(struct floor *f)
 	size_t n = bus_list(f->run->bus, run_wants, &f->run->model, now, BUS_DEVICES_MAX);
 
 	f->n_done = keep_present(f->done, f->n_done, now, n);
+	f->n_failed = keep_present(f->failed, f->n_failed, now, n);
 	f->n_strange = keep_present(f->strange, f->n_strange, now, n);
 	for (size_t i = 0; i < n; i++) {
 		const char *slot = station_slot(&f->run->station, now[i].port);
@@ -187,11 +191,85 @@ static size_t reap(struct floor *f, bool all)
 		}
 		if (f->n_done < STATION_SLOTS_MAX)
 			f->done[f->n_done++] = u->place;
+		if (outcome_has_reason(u->record.outcome) && f->n_failed < STATION_SLOTS_MAX)
+			f->failed[f->n_failed++] = u->place;
 		if (u->ignore)
 			f->started--;
 		unit_free(u);
 	}
 	return busy;
+}
+
+/* ---- command cards ---------------------------------------------------------------------- */
+
+void run_ask(struct run *r, enum scan_kind kind, const char *slot)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->n_asks < RUN_ASKS_MAX) {
+		r->ask[r->n_asks].kind = kind;
+		text_copy(r->ask[r->n_asks++].slot, LIMIT_NAME + 1, slot);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (write(r->wake, &one, sizeof one) < 0)
+		log_debug("the card is seen at the next scan");
+}
+
+static size_t remove_place(struct usb_place *list, size_t n, const struct usb_place *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!same_place(&list[i], p))
+			list[kept++] = list[i];
+	return kept;
+}
+
+/* A failed unit that is still plugged in is begun again, or its row is cleared. false: there is none in the slot. */
+static bool answer_failed(struct floor *f, const struct run_ask *a)
+{
+	for (size_t i = 0; i < f->n_failed; i++) {
+		struct usb_place p = f->failed[i];
+		const char *slot = station_slot(&f->run->station, p.port);
+
+		if (!slot || strcmp(slot, a->slot) != 0)
+			continue;
+		f->n_failed = remove_place(f->failed, f->n_failed, &p);
+		if (a->kind == SCAN_RETRY) {
+			f->n_done = remove_place(f->done, f->n_done, &p);
+			f->started--;	/* it counts once */
+		} else {
+			console_clear(f->run->console, slot, p.port);
+		}
+		return true;
+	}
+	return false;
+}
+
+static void answer(struct floor *f, const struct run_ask *a)
+{
+	struct run *r = f->run;
+
+	if (answer_failed(f, a) || (a->kind == SCAN_SKIP && r->labels && labels_skip(r->labels, a->slot)))
+		return;
+	console_say(r->console, "slot %s: %s", a->slot,
+		    a->kind == SCAN_RETRY ? "no failed unit is plugged in there; nothing is tried again"
+					  : "no failed unit and none that waits for its label is there; nothing is skipped");
+}
+
+static void answer_cards(struct floor *f)
+{
+	struct run_ask ask[RUN_ASKS_MAX];
+	size_t n;
+
+	pthread_mutex_lock(&f->run->lock);
+	n = f->run->n_asks;
+	memcpy(ask, f->run->ask, sizeof ask);
+	f->run->n_asks = 0;
+	pthread_mutex_unlock(&f->run->lock);
+	for (size_t i = 0; i < n; i++)
+		answer(f, &ask[i]);
 }
 
 /* Whether anybody has woken us: the bus, or a unit that is finished. */
@@ -222,6 +300,7 @@ static int work(struct floor *f, const struct usb_watch *watch)
 		}
 		if (reap(f, false) == 0 && f->wanted && f->started >= f->wanted)
 			return 0;
+		answer_cards(f);
 		start_units(f);
 		signal_number = proc_signals_wait(f->run->wake, usb_watch_works(watch) ? SCAN_RARE_MS : SCAN_MS);
 		if (signal_number)
@@ -233,6 +312,7 @@ static enum cli_exit serve(struct run *r, size_t wanted)
 {
 	struct floor f = { .run = r, .wanted = wanted };
 	struct usb_watch *watch = usb_watch_start(r->wake);
+	struct desk *desk = desk_start(r);
 	int64_t start = clock_mono_ms();
 	int signal_number = work(&f, watch);
 
@@ -240,6 +320,7 @@ static enum cli_exit serve(struct run *r, size_t wanted)
 		bus_stop(r->bus);
 	reap(&f, true);
 	usb_watch_stop(watch);
+	desk_stop(desk);
 	console_totals(r->console, &r->totals, clock_mono_ms() - start);
 	if (signal_number)
 		return EXIT_INTERRUPTED;
@@ -298,7 +379,8 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 {
 	uint8_t sha256[SHA256_LEN];
 
-	if (station_load(&r->station, cli_dir(c), e) < 0 || model_load(&r->model, cli_get(c, "model"), e) < 0 ||
+	if (station_load(&r->station, cli_dir(c), e) < 0 || console_setup(r->console, c, &r->station, e) < 0 ||
+	    model_load(&r->model, cli_get(c, "model"), e) < 0 ||
 	    load_agent(r, cli_get(c, "agent"), e) < 0)
 		return -1;
 	if (cli_get(c, "labels") && !(r->labels = labels_open(cli_get(c, "labels"), e)))
@@ -330,7 +412,7 @@ enum cli_exit cmd_run(const struct cli *c)
 	if (read_options(c, r, &wanted, &e) < 0 || prepare(c, r, &e) < 0) {
 		rc = cli_fail(c, &e);
 	} else {
-		console_order(r->console, &r->source, r->station.name);
+		console_order(r->console, &r->source);
 		standing_init(&r->standing, &r->station);
 		resume_start(r);
 		rc = serve(r, wanted);

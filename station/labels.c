@@ -2,20 +2,15 @@
 
 #include "labels.h"
 
-#include <ctype.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "buf.h"
 #include "clock.h"
 #include "file.h"
-#include "log.h"
 #include "mem.h"
 #include "text.h"
 
@@ -34,9 +29,13 @@ struct labels {
 	size_t n;
 	const char *name;	/* for messages */
 	bool reading;		/* the scanner may still say more */
-	int wake[2];		/* ends the reader */
-	pthread_t reader;
-	bool threaded;
+	struct waiter *waiting;
+};
+
+struct waiter {			/* a unit whose label may still come */
+	const char *slot;
+	bool skip;
+	struct waiter *next;
 };
 
 static struct label *find_serial(struct labels *l, const char *serial)
@@ -95,45 +94,6 @@ int labels_line(struct labels *l, const char *line, int number, struct err *e)
 	return old ? 0 : err_set(e, REASON_CONFIG, "%s: more than %d labels", l->name, LABELS_MAX);
 }
 
-static void scanned_line(struct labels *l, char *line, int number)
-{
-	struct err e;
-
-	for (char *p = line; *p; p++)	/* scanners send prefixes and suffixes of their own */
-		if (iscntrl((unsigned char)*p))
-			*p = ' ';
-	if (labels_line(l, line, number, &e) < 0)
-		log_err(&e, "label");
-}
-
-static void *reader_thread(void *arg)
-{
-	struct labels *l = arg;
-	struct buf in = { .max = LIMIT_FILE };
-	struct pollfd p[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = l->wake[0], .events = POLLIN } };
-	int number = 0;
-
-	while (poll(p, 2, -1) >= 0 && !p[1].revents) {
-		char block[512], *end;
-		ssize_t n = read(STDIN_FILENO, block, sizeof block);
-
-		buf_add(&in, n > 0 ? block : "\n", n > 0 ? (size_t)n : 1);
-		while (in.len && (end = memchr(in.data, '\n', in.len))) {
-			*end = 0;
-			scanned_line(l, (char *)in.data, ++number);
-			buf_drop(&in, (size_t)(end - (char *)in.data) + 1);
-		}
-		if (n <= 0 || in.failed)
-			break;
-	}
-	buf_free(&in);
-	pthread_mutex_lock(&l->lock);
-	l->reading = false;
-	pthread_cond_broadcast(&l->more);
-	pthread_mutex_unlock(&l->lock);
-	return NULL;
-}
-
 static int read_file(struct labels *l, const char *path, struct err *e)
 {
 	struct buf text = {0};
@@ -176,24 +136,31 @@ struct labels *labels_open(const char *path, struct err *e)
 	}
 	l->name = "scanner";
 	l->reading = true;
-	if (pipe(l->wake) < 0 || pthread_create(&l->reader, NULL, reader_thread, l) != 0) {
-		err_errno(e, REASON_INTERNAL, "cannot read the scanner");
-		labels_free(l);
-		return NULL;
-	}
-	l->threaded = true;
 	return l;
+}
+
+bool labels_scanning(struct labels *l)
+{
+	bool reading;
+
+	pthread_mutex_lock(&l->lock);
+	reading = l->reading;
+	pthread_mutex_unlock(&l->lock);
+	return reading;
+}
+
+void labels_end(struct labels *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->reading = false;
+	pthread_cond_broadcast(&l->more);
+	pthread_mutex_unlock(&l->lock);
 }
 
 void labels_free(struct labels *l)
 {
 	if (!l)
 		return;
-	if (l->threaded) {
-		close(l->wake[1]);	/* the reader sees the hang-up */
-		pthread_join(l->reader, NULL);
-		close(l->wake[0]);
-	}
 	pthread_cond_destroy(&l->more);
 	pthread_mutex_destroy(&l->lock);
 	free(l->label);
@@ -246,15 +213,45 @@ static int judge(struct labels *l, const char *slot, const char *port, const cha
 		       others);
 }
 
+bool labels_skip(struct labels *l, const char *slot)
+{
+	struct waiter *w;
+
+	pthread_mutex_lock(&l->lock);
+	for (w = l->waiting; w && strcmp(w->slot, slot) != 0; w = w->next)
+		;
+	if (w)
+		w->skip = true;
+	pthread_cond_broadcast(&l->more);
+	pthread_mutex_unlock(&l->lock);
+	return w;
+}
+
+static void stop_waiting(struct labels *l, const struct waiter *me)
+{
+	struct waiter **w = &l->waiting;
+
+	while (*w != me)
+		w = &(*w)->next;
+	*w = me->next;
+}
+
 int labels_check(struct labels *l, const char *slot, const char *port, const char *serial, int64_t deadline,
 		 char *scanned, struct err *e)
 {
 	struct timespec until = { (time_t)(deadline / 1000), (long)(deadline % 1000) * 1000000 };
+	struct waiter me = { .slot = slot };
 	int rc;
 
 	scanned[0] = 0;
 	pthread_mutex_lock(&l->lock);
+	me.next = l->waiting;
+	l->waiting = &me;
 	while ((rc = judge(l, slot, port, serial, scanned, e)) > 0) {
+		if (me.skip) {
+			rc = err_set(e, REASON_LABEL, "the device says %s, and its label was given up by a command card", serial);
+			break;
+		}
 		if (clock_mono_ms() >= deadline) {
 			rc = err_set(e, REASON_LABEL,
 				     "the device says %s, and its label was not scanned in time; scan it and start the "
@@ -264,6 +261,7 @@ int labels_check(struct labels *l, const char *slot, const char *port, const cha
 		}
 		pthread_cond_timedwait(&l->more, &l->lock, &until);
 	}
+	stop_waiting(l, &me);
 	pthread_mutex_unlock(&l->lock);
 	return rc;
 }

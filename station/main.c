@@ -23,6 +23,8 @@ static const struct cli_option run_options[] = {
 	{ "timeout", "SECONDS", "for one unit, without the time in which the CA is away (default 120s)", false },
 	{ "ca-wait", "SECONDS", "how long a unit is held while the CA is away (default: until it is back)", false },
 	{ "max-attempts", "N", "how often a failed USB transfer is begun again, the first time included (default 3)", false },
+	{ "progress", "auto|bar|plain|json|none", "a screen, a line a phase, JSON lines or nothing (default: a screen on a terminal)", false },
+	{ "palette", "blue-orange|green-red|none", "the colours of PASS and FAIL (default: station.yaml's)", false },
 	{ NULL, NULL, NULL, false },
 };
 

@@ -260,6 +260,8 @@ static json_t *unit_json(const struct record *r)
 		put_hex(o, "key_sha256", r->ready.key_sha256, SHA256_LEN);
 		put_text(o, "mode", link_mode_name(r->ready.mode));
 	}
+	if (r->operator[0])
+		put_text(o, "operator", r->operator);
 	if (r->taken_by[0])
 		put_text(o, "taken_by", r->taken_by);
 	if (r->taken_from[0])

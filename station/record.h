@@ -45,6 +45,7 @@ struct record_phase {
 struct record {
 	char id[RECORD_ID_LEN + 1];
 	char station[LIMIT_NAME + 1], slot[LIMIT_NAME + 1], port[USB_PORT_MAX], order[CA_ID_MAX + 1];
+	char operator[LIMIT_NAME + 1];		/* who was logged in when it began; "" for nobody */
 	int64_t start, end;			/* UTC */
 	char boot_serial[USB_TEXT_MAX];		/* what the boot loader calls itself; "" if it has no name */
 	char scanned[LIMIT_SERIAL + 1];		/* the label; "" without labels */

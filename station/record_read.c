@@ -177,6 +177,7 @@ static void read_all(struct record *r, struct reading *in)
 	get_time(in, "end", &r->end);
 	get_copy(in, "boot_serial", r->boot_serial, sizeof r->boot_serial, false);
 	get_copy(in, "scanned_serial", r->scanned, sizeof r->scanned, false);
+	get_copy(in, "operator", r->operator, sizeof r->operator, false);
 	get_copy(in, "taken_by", r->taken_by, sizeof r->taken_by, false);
 	get_copy(in, "taken_from", r->taken_from, sizeof r->taken_from, false);
 	get_hex(in, "certificate_sha256", r->certificate, false);

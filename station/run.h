@@ -11,10 +11,13 @@
 #include "order_source.h"
 #include "profile.h"
 #include "records.h"
+#include "scan.h"
 #include "standing.h"
 #include "station.h"
 
 struct unit;
+
+#define RUN_ASKS_MAX 16		/* cards that wait for the main thread, which looks at once */
 
 struct run {
 	struct station station;
@@ -39,11 +42,20 @@ struct run {
 	char (*passed)[LIMIT_SERIAL + 1];	/* serials */
 	size_t n_passed;
 	struct totals totals;
+	char operator[LIMIT_NAME + 1];		/* "": nobody is logged in */
+	struct run_ask {
+		enum scan_kind kind;		/* SCAN_RETRY, SCAN_SKIP */
+		char slot[LIMIT_NAME + 1];
+	} ask[RUN_ASKS_MAX];
+	size_t n_asks;
 };
 
 /* Is it a device of the order's model, as boot loader or as agent? arg is the struct model. */
 bool run_wants(const struct usb_place *p, void *model);
 bool run_is_agent(const struct usb_place *p, void *model);
+
+/* A command card for the main thread. More than RUN_ASKS_MAX at once are dropped. */
+void run_ask(struct run *r, enum scan_kind kind, const char *slot);
 
 bool run_has_passed(struct run *r, const char *serial);
 

@@ -237,8 +237,8 @@ static void *unit_thread(void *arg)
 
 	unit_unlink(u);
 	if (u->ignore) {
-		console_note(u->run->console, &u->record, "this unit has passed already; take it out");
 		u->record.outcome = OUTCOME_SKIPPED;
+		console_note(u->run->console, &u->record, "this unit has passed already; take it out");
 		u->record.end = clock_utc();
 		write_record(u);
 	} else {
@@ -263,6 +263,7 @@ struct unit *unit_start(struct run *r, const struct usb_place *place, const char
 	u->start = clock_mono_ms();
 	u->deadline = u->start + r->timeout_ms;
 	record_start(&u->record, r->station.name, slot, place->port, r->source.order.id);
+	memcpy(u->record.operator, r->operator, sizeof u->record.operator);	/* the caller holds run->lock */
 	if (pthread_create(&u->thread, NULL, unit_thread, u) != 0) {
 		err_errno(e, REASON_INTERNAL, "slot %s: cannot start a thread", slot);
 		record_free(&u->record);

@@ -30,7 +30,7 @@ struct unit {
 	pthread_t thread;
 };
 
-/* Starts the thread; the unit belongs to the caller, who joins the thread when `finished` is set, and frees it. */
+/* Starts the thread; run->lock is held. The unit belongs to the caller, who joins the thread when `finished` is set, and frees it. */
 struct unit *unit_start(struct run *r, const struct usb_place *place, const char *slot, struct err *e);
 void unit_free(struct unit *u);		/* joins */
 

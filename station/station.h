@@ -3,9 +3,11 @@
 #define HANDSEL_STATION_H
 
 #include "caclient.h"
+#include "console_settings.h"
 #include "http.h"
 #include "key.h"
 #include "limits.h"
+#include "scan.h"
 #include "usb.h"
 #include "x509.h"
 
@@ -23,6 +25,8 @@ struct station {
 	char ca_id[CA_ID_MAX + 1];	/* which CA of that system; "": its first */
 	struct station_slot slot[STATION_SLOTS_MAX];	/* n_slots 0: every port is a slot, named after itself */
 	size_t n_slots;
+	struct scan_settings scanner;
+	struct console_settings console;
 	struct key *key;
 	struct chain chain;		/* unit certificate, unit CA */
 	struct chain root;

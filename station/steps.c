@@ -271,6 +271,10 @@ static int step_issue(struct unit *u, struct err *e)
 	if (rc < 0 && (e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE) && u->tunnel.error.text[0])
 		*e = u->tunnel.error;
 	FAULT("station.result");
+	if (rc < 0 && (e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE))
+		console_state(u->run->console, "CA", "away");
+	else if (rc == 0)
+		console_state(u->run->console, "CA", "ok");
 	if (rc == 0)
 		rc = check_standing(u, e);
 	else if (e->code == REASON_TICKET || e->code == REASON_SERIAL_ISSUED)

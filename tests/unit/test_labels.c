@@ -84,36 +84,64 @@ static void test_malformed(void)
 
 static void *scan(void *arg)
 {
-	static const char text[] = "\x1b" "00000007\n00000008 2 3\n1-3 00000006\n";
+	struct labels *l = arg;
+	struct err e;
 
 	usleep(20000);
-	return write(*(int *)arg, text, sizeof text - 1) < 0 ? arg : NULL;
+	CU_ASSERT_EQUAL(labels_line(l, "00000007", 1, &e), 0);
+	CU_ASSERT_EQUAL(labels_line(l, "00000008 2 3", 2, &e), -1);
+	CU_ASSERT_EQUAL(labels_line(l, "1-3 00000006", 3, &e), 0);
+	return NULL;
 }
 
-/* The scanner speaks after the device: the slot waits. Its prefix and a bad line do no harm. */
+/* The scanner speaks after the device: the slot waits. A bad line does no harm. */
 static void test_scanner(void)
 {
 	char scanned[LIMIT_SERIAL + 1];
 	struct err e = {0};
-	struct labels *l;
+	struct labels *l = labels_open("-", &e);
 	pthread_t t;
-	int ends[2];
 
-	if (pipe(ends) < 0 || dup2(ends[0], STDIN_FILENO) < 0)
-		exit(99);
-	close(ends[0]);
-	l = labels_open("-", &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(l);
-	pthread_create(&t, NULL, scan, &ends[1]);
+	pthread_create(&t, NULL, scan, l);
 	CU_ASSERT_EQUAL(labels_check(l, "1-1", "1-1", "00000007", clock_mono_ms() + 5000, scanned, &e), 0);
-	pthread_join(t, NULL);
 	CU_ASSERT_EQUAL(labels_check(l, "1-3", "1-3", "00000006", clock_mono_ms() + 5000, scanned, &e), 0);
+	pthread_join(t, NULL);
 	CU_ASSERT_EQUAL(labels_check(l, "1-1", "1-1", "00000005", clock_mono_ms() + 50, scanned, &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_LABEL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "not scanned in time"));
-	labels_free(l);		/* with the scanner still there */
-	close(ends[1]);
+	CU_ASSERT(labels_scanning(l));
+	labels_end(l);
+	CU_ASSERT(!labels_scanning(l));
+	CU_ASSERT_EQUAL(labels_check(l, "1-1", "1-1", "00000005", clock_mono_ms() + 60000, scanned, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "no label does"));
+	labels_free(l);
+}
+
+static void *skip(void *arg)
+{
+	while (!labels_skip(arg, "left"))
+		usleep(1000);
+	return NULL;
+}
+
+/* A card gives up the unit that waits for its label, and no other. */
+static void test_skip(void)
+{
+	char scanned[LIMIT_SERIAL + 1];
+	struct err e = {0};
+	struct labels *l = labels_open("-", &e);
+	pthread_t t;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(l);
+	pthread_create(&t, NULL, skip, l);
+	CU_ASSERT_EQUAL(labels_check(l, "left", "1-1", "00000007", clock_mono_ms() + 60000, scanned, &e), -1);
+	pthread_join(t, NULL);
+	CU_ASSERT_EQUAL(e.code, REASON_LABEL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "given up"));
+	CU_ASSERT(!labels_skip(l, "left"));
+	labels_free(l);
 }
 
 UNIT_MAIN("labels", { "file", test_file }, { "differs", test_differs }, { "malformed", test_malformed },
-	  { "scanner", test_scanner })
+	  { "scanner", test_scanner }, { "skip", test_skip })

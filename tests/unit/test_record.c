@@ -126,6 +126,7 @@ static void test_round_trip(void)
 	strcpy(r.hello.agent_version, "1.0");
 	strcpy(r.boot_serial, "a\x7f\nb\"\\\xff");
 	strcpy(r.scanned, "00000001");
+	strcpy(r.operator, "4711");
 	strcpy(r.taken_from, "line-1");
 	r.cuts = 2;
 	r.cut_phase = PHASE_ISSUE;
@@ -147,6 +148,7 @@ static void test_round_trip(void)
 	CU_ASSERT_STRING_EQUAL(back.boot_serial, "a??b\"\\?");
 	CU_ASSERT_EQUAL(back.ready.request.generation, 4294967295);
 	CU_ASSERT(back.cuts == 2 && back.cut_phase == PHASE_ISSUE && back.cut_time == r.cut_time);
+	CU_ASSERT_STRING_EQUAL(back.operator, "4711");
 	second = record_json(&back);
 	CU_ASSERT_STRING_EQUAL(text, second);
 
