@@ -33,7 +33,7 @@ factory_serve
 build "00020002 00020003" >/dev/null
 stop_all
 HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG="$W/fired-1" factory_serve
-says 1 "FAIL" attempt 00020004
+says 1 "total: 0 pass, 1 fail" attempt 00020004
 grep -q . "$W/fired-1" || die "the CA was not cut"
 stop_all
 before=$(counted)
@@ -103,7 +103,7 @@ operator factory rework --serial 00020004 --reason "a new board" >/dev/null
 rm -rf "$W/00020004"
 stop_all
 HANDSEL_FAULT=front.signed:1 HANDSEL_FAULT_LOG="$W/fired-4" factory_serve
-says 1 "FAIL" attempt 00020004
+says 1 "total: 0 pass, 1 fail" attempt 00020004
 stop_all
 before=$(counted)
 : >"$W/factory.log"
