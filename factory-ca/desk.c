@@ -91,7 +91,7 @@ static int ask_signer(struct desk *d, struct sign_batch *b, struct err *e)
 		signer_lost(by);
 		return -1;
 	}
-	set_recovering(d, rc == 1, e);
+	set_recovering(d, rc == 1 && e->code == REASON_CA_UNAVAILABLE, e);	/* and not a full disk, say */
 	FAULT("front.told");
 	if (b->n)
 		FAULT("front.signed");

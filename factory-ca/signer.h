@@ -48,8 +48,8 @@ struct sign_batch {
 	size_t n_notes;			/* likewise */
 	uint64_t position;		/* up to which change of the signer's the ledger has them all; then: that this one came to */
 };
-/* ca: as system.h names it. -1: the signer is gone, nothing was signed as far as we know. 1: it refuses all of it, since ledger and journal are not of one
- * history (E51): one of them was put back from a backup. */
+/* ca: as system.h names it. -1: the signer is gone, nothing was signed as far as we know. 1: it refuses all of it: since ledger and
+ * journal are not of one history (E51), one of them was put back from a backup; or its storage fails (E32). */
 int signer_sign(struct signer *s, const char *ca, struct sign_batch *b, struct err *e);
 
 /* ---- the journal (signer_count.h): what the signer knows of each certificate ---- */

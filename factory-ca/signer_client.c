@@ -248,7 +248,7 @@ int signer_sign(struct signer *s, const char *ca, struct sign_batch *b, struct e
 	rc = call_or(s, SIGNER_SIGN, &question, &answer, &refused, e);
 	if (rc == 0 && read_answers(&answer, b) < 0)
 		rc = gone(e);
-	if (rc < 0 && refused && e->code == REASON_CA_UNAVAILABLE)
+	if (rc < 0 && refused)
 		rc = 1;
 	buf_free(&question);
 	buf_free(&answer);
