@@ -33,7 +33,7 @@ run_station() {
 	done
 	printf '%s\n' "$@" >"$W/labels-$name"
 	farm "$*" -- env HANDSEL_FAULT="$faults" HANDSEL_FAULT_LOG="$W/$name.fired" HANDSEL_FAULT_LIST="$W/$name.passed" \
-		"$BUILD/handsel-station" --dir "$W/station-$name" run --order WO-1 --agent "$BUILD/handsel-agent" --timeout 60s \
+		"$BUILD/handsel-station" --dir "$W/station-$name" run --order WO-1 --agent "$BUILD/handsel-agent" --timeout 60s --ca-wait 60s \
 		--model "$TOP/profiles/models/$MODEL.yaml" --labels "$W/labels-$name" --count $# "${KEY_OPTIONS[@]}"
 }
 

@@ -58,6 +58,16 @@ stop_all() {
 	STARTED=()
 }
 
+# free_port : below those that the kernel gives to connections, so that a daemon that is started again finds its own still free.
+free_port() {
+	local p
+	for _ in {1..100}; do
+		p=$((10000 + RANDOM % 20000))
+		(: <"/dev/tcp/127.0.0.1/$p") 2>/dev/null || { echo $p; return 0; }
+	done
+	echo 0
+}
+
 fingerprint() { openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr A-F a-f; }
 
 # factory_init [OPTION...] : $W/factory is a CA system that serves; sets FACTORY_PORT FACTORY_PID.
@@ -65,7 +75,7 @@ factory_init() {
 	ca --dir "$W/factory" init --kind factory --id factory --name "$MANUFACTURER" --host 127.0.0.1 --listen 127.0.0.1:0
 }
 factory_serve() {
-	start_daemon factory "$BUILD/handsel-ca" --dir "$W/factory" serve --listen "127.0.0.1:${FACTORY_PORT:-0}" "$@" || return 1
+	start_daemon factory "$BUILD/handsel-ca" --dir "$W/factory" serve --listen "127.0.0.1:${FACTORY_PORT:-$(free_port)}" "$@" || return 1
 	FACTORY_PORT=$PORT FACTORY_PID=$PID
 }
 
@@ -89,7 +99,7 @@ customer_init() {
 	ca --dir "$W/customer" init --kind customer --id customer --name "Plant Seven" --host 127.0.0.1 --listen 127.0.0.1:0
 }
 customer_serve() {
-	start_daemon customer "$BUILD/handsel-ca" --dir "$W/customer" serve --listen "127.0.0.1:${CUSTOMER_PORT:-0}" "$@" || return 1
+	start_daemon customer "$BUILD/handsel-ca" --dir "$W/customer" serve --listen "127.0.0.1:${CUSTOMER_PORT:-$(free_port)}" "$@" || return 1
 	CUSTOMER_PORT=$PORT CUSTOMER_PID=$PID
 }
 
@@ -108,7 +118,7 @@ node_init() {
 		ca --dir "$W/customer" handoff accept "$W/handoff.p7" --root-fingerprint "$root"
 }
 node_serve() {
-	start_daemon "$NODE" "$BUILD/handsel-node" --dir "$W/$NODE" serve --listen "127.0.0.1:${NODE_PORT:-0}" "$@" || return 1
+	start_daemon "$NODE" "$BUILD/handsel-node" --dir "$W/$NODE" serve --listen "127.0.0.1:${NODE_PORT:-$(free_port)}" "$@" || return 1
 	NODE_PORT=$PORT NODE_PID=$PID
 }
 
