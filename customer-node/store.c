@@ -866,7 +866,7 @@ int store_view(struct db *db, const char *serial, int (*each)(void *arg, const s
 		col_copy(s, AT + 6, v.note, sizeof v.note);
 		v.shipped = (uint64_t)col_int(s, AT + 7);
 		v.untold = col_int(s, AT + 8);
-		if (!v.listed && (rc = view_pattern(db, &v, e)) < 0) {
+		if (!v.listed && view_pattern(db, &v, e) < 0) {
 			db_reset(s);
 			return -1;
 		}

@@ -116,7 +116,7 @@ static int ledger_learns(struct reconcile *r, struct err *e)
 /* ---- the signer is behind: it learns ---- */
 static int teach(struct reconcile *r)
 {
-	bool lacks[SIGNER_ROWS];
+	bool lacks[SIGNER_ROWS] = {0};
 
 	if (r->n && r->rc == 0)
 		r->rc = signer_take_over(r->s, r->page, r->n, r->apply, lacks, r->e);

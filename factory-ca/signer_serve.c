@@ -248,7 +248,7 @@ static int tasks_unpack(struct unpack *u, struct tasks *all)
 static int on_sign(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
 	struct tasks *all = mem_new(1, sizeof *all);
-	struct count_position p;
+	struct count_position p = {0};
 	int rc = -2;
 
 	if (tasks_unpack(u, all) == 0)

@@ -246,6 +246,7 @@ int labels_check(struct labels *l, const char *slot, const char *port, const cha
 	scanned[0] = 0;
 	pthread_mutex_lock(&l->lock);
 	me.next = l->waiting;
+	/* cppcheck-suppress autoVariables ; it leaves the list before this returns */
 	l->waiting = &me;
 	while ((rc = judge(l, slot, port, serial, scanned, e)) > 0) {
 		if (me.skip) {

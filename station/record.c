@@ -281,6 +281,7 @@ void record_hash_unit(const json_t *unit, uint8_t nonce[SHA256_LEN])
 
 	if (!text)
 		mem_out();
+	/* cppcheck-suppress nullPointerRedundantCheck ; mem_out() does not return */
 	digest_sha256(nonce, text, strlen(text));
 	free(text);
 }

@@ -227,6 +227,7 @@ void record_print(const struct buf *json)
 
 	if (!text)
 		mem_out();
+	/* cppcheck-suppress nullPointer ; mem_out() does not return */
 	printf("%s\n", text);
 	free(text);
 	json_decref(line);
