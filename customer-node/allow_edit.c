@@ -17,32 +17,6 @@ struct place {
 	bool several;		/* manufacturers: each entry names its own */
 };
 
-/* Byte offset where a line (from 1) begins. */
-static size_t line_offset(const struct buf *text, int line)
-{
-	size_t at = 0;
-
-	while (--line > 0) {
-		const uint8_t *lf = at < text->len ? memchr(text->data + at, '\n', text->len - at) : NULL;
-
-		if (!lf)
-			return text->len;
-		at = (size_t)(lf - text->data) + 1;
-	}
-	return at;
-}
-
-/* libyaml counts characters, text is bytes. */
-static size_t node_offset(const struct buf *text, const struct conf_node *n)
-{
-	size_t at = line_offset(text, conf_line(n));
-
-	for (int column = 1; column < conf_column(n) && at < text->len; column++)
-		for (at++; at < text->len && (text->data[at] & 0xc0) == 0x80;)
-			at++;
-	return at;
-}
-
 static int find_place(const struct buf *text, const struct conf_node *version, const struct conf_node *list, struct place *p,
 		      struct err *e)
 {
@@ -51,7 +25,7 @@ static int find_place(const struct buf *text, const struct conf_node *version, c
 	*p = (struct place){ .offset = text->len, .indent = 2, .head = !list };
 	if (!list)
 		return 0;
-	at = node_offset(text, list);
+	at = conf_offset(text, list);
 	if (at < text->len && text->data[at] == '[') {
 		const uint8_t *end = memchr(text->data + at, ']', text->len - at);
 
@@ -66,7 +40,7 @@ static int find_place(const struct buf *text, const struct conf_node *version, c
 	}
 	p->indent = conf_column(list) - 1;
 	if (conf_line(version) > conf_line(list))	/* the only other key stands behind the list */
-		p->offset = line_offset(text, conf_line(version));
+		p->offset = conf_line_offset(text, conf_line(version));
 	return 0;
 }
 

@@ -411,6 +411,31 @@ int conf_fields(const struct conf_node *map, const struct conf_field *fields, si
 	return 0;
 }
 
+size_t conf_line_offset(const struct buf *text, int line)
+{
+	size_t at = 0;
+
+	while (--line > 0) {
+		const uint8_t *lf = at < text->len ? memchr(text->data + at, '\n', text->len - at) : NULL;
+
+		if (!lf)
+			return text->len;
+		at = (size_t)(lf - text->data) + 1;
+	}
+	return at;
+}
+
+/* libyaml counts characters, text is bytes. */
+size_t conf_offset(const struct buf *text, const struct conf_node *n)
+{
+	size_t at = conf_line_offset(text, conf_line(n));
+
+	for (int column = 1; column < conf_column(n) && at < text->len; column++)
+		for (at++; at < text->len && (text->data[at] & 0xc0) == 0x80;)
+			at++;
+	return at;
+}
+
 int conf_version(const struct conf_node *n, const struct conf_node *map, struct err *e)
 {
 	if (!n)

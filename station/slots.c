@@ -7,21 +7,6 @@
 #include "conf.h"
 #include "station.h"
 
-/* Byte offset where a line (from 1) begins. */
-static size_t line_offset(const struct buf *text, int line)
-{
-	size_t at = 0;
-
-	while (--line > 0) {
-		const uint8_t *lf = at < text->len ? memchr(text->data + at, '\n', text->len - at) : NULL;
-
-		if (!lf)
-			return text->len;
-		at = (size_t)(lf - text->data) + 1;
-	}
-	return at;
-}
-
 static void replace(struct buf *text, size_t at, size_t cut, const struct buf *with)
 {
 	struct buf out = {0};
@@ -35,15 +20,10 @@ static void replace(struct buf *text, size_t at, size_t cut, const struct buf *w
 	*text = out;
 }
 
-/* The scalar's bytes, with its quotes. Names and ports are ASCII, but what stands before them on the line may not be. */
+/* The scalar's bytes, with its quotes. Names and ports are ASCII. */
 static void replace_scalar(struct buf *text, const struct conf_node *n, const struct buf *with)
 {
-	size_t at = line_offset(text, conf_line(n)), len = strlen(conf_text(n)) + (conf_quoted(n) ? 2 : 0);
-
-	for (int column = 1; column < conf_column(n) && at < text->len; column++)
-		for (at++; at < text->len && (text->data[at] & 0xc0) == 0x80;)	/* libyaml counts characters */
-			at++;
-	replace(text, at, len, with);
+	replace(text, conf_offset(text, n), strlen(conf_text(n)) + (conf_quoted(n) ? 2 : 0), with);
 }
 
 static void append(struct buf *text, const struct conf_node *list, const char *name, const char *port)
@@ -59,7 +39,7 @@ static void append(struct buf *text, const struct conf_node *list, const char *n
 
 		line = a && conf_line(a) > line ? conf_line(a) : line;
 		line = b && conf_line(b) > line ? conf_line(b) : line;
-		at = line_offset(text, line + 1);
+		at = conf_line_offset(text, line + 1);
 		indent = conf_column(list) - 1;
 	} else {
 		buf_str(&entry, "slots:\n");

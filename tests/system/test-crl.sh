@@ -5,33 +5,8 @@ set -u
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel crl XXXXXX")
 trap 'stop_all; rm -rf "$W"' EXIT
-FAILED=0 CHECKED=0
+. "$TOP/tests/system/checks.sh"
 
-# says NAME PATTERN COMMAND... : the command fails and says so.
-says() {
-	local name=$1 pattern=$2 out
-	shift 2
-	CHECKED=$((CHECKED + 1))
-	if ! out=$("$@" 2>&1) && grep -qE "$pattern" <<<"$out"; then
-		echo "ok $name: $(grep -m 1 -E "$pattern" <<<"$out" | cut -c1-150)"
-	else
-		FAILED=$((FAILED + 1))
-		printf 'FAILED %s: no "%s" in: %s\n' "$name" "$pattern" "$out"
-	fi
-}
-# holds NAME COMMAND...
-holds() {
-	local name=$1
-	shift
-	CHECKED=$((CHECKED + 1))
-	if "$@" >"$W/holds.log" 2>&1; then
-		echo "ok $name"
-	else
-		FAILED=$((FAILED + 1))
-		echo "FAILED $name"
-		cat "$W/holds.log"
-	fi
-}
 logs() { until_true 10 grep -q "$1" "$W/node.log"; }
 here() { node --dir "$W/node" "$@"; }
 # A device that demands no voucher, since there is none without a manifest.

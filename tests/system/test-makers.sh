@@ -4,32 +4,8 @@ set -u
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel makers XXXXXX")
 trap 'stop_all; rm -rf "$W"' EXIT
-FAILED=0 CHECKED=0
+. "$TOP/tests/system/checks.sh"
 ACME=$W BOLT=$W/bolt
-
-says() {
-	local name=$1 pattern=$2 out
-	shift 2
-	CHECKED=$((CHECKED + 1))
-	if ! out=$("$@" 2>&1) && grep -qE "$pattern" <<<"$out"; then
-		echo "ok $name: $(grep -m 1 -E "$pattern" <<<"$out")"
-	else
-		FAILED=$((FAILED + 1))
-		printf 'FAILED %s: no "%s" in: %s\n' "$name" "$pattern" "$out"
-	fi
-}
-holds() {
-	local name=$1
-	shift
-	CHECKED=$((CHECKED + 1))
-	if "$@" >"$ACME/holds.log" 2>&1; then
-		echo "ok $name"
-	else
-		FAILED=$((FAILED + 1))
-		echo "FAILED $name"
-		cat "$ACME/holds.log"
-	fi
-}
 
 SERIAL=00020001
 # Both have a model of this name; the file of the second one's is called otherwise.

@@ -4,38 +4,13 @@ set -u
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel nodes XXXXXX")
 trap 'stop_all; rm -rf "$W"' EXIT
-FAILED=0 CHECKED=0
+. "$TOP/tests/system/checks.sh"
 declare -A PORTS PIDS
 
 # at 1|2 : the node that activate goes to.
 at() { NODE=node-$1 NODE_PORT=${PORTS[$1]:-0}; }
 node_at() { node --dir "$W/node-$1" "${@:2}"; }
 
-# says NAME PATTERN COMMAND... : the command fails and says so.
-says() {
-	local name=$1 pattern=$2 out
-	shift 2
-	CHECKED=$((CHECKED + 1))
-	if ! out=$("$@" 2>&1) && grep -qE "$pattern" <<<"$out"; then
-		echo "ok $name: $(grep -m 1 -E "$pattern" <<<"$out")"
-	else
-		FAILED=$((FAILED + 1))
-		printf 'FAILED %s: no "%s" in: %s\n' "$name" "$pattern" "$out"
-	fi
-}
-# holds NAME COMMAND...
-holds() {
-	local name=$1
-	shift
-	CHECKED=$((CHECKED + 1))
-	if "$@" >"$W/holds.log" 2>&1; then
-		echo "ok $name"
-	else
-		FAILED=$((FAILED + 1))
-		echo "FAILED $name"
-		cat "$W/holds.log"
-	fi
-}
 issued() { ca --dir "$W/customer" issued list --device "$1" --state "$2" --json | grep -c '"type":"issued"'; }
 count_is() { [ "$(issued "$1" "$2")" = "$3" ]; }
 shows() { node_at "$1" devices --json | grep "\"serial\":\"$2\"" | grep -q "$3"; }

@@ -4,31 +4,7 @@ set -u
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel restore XXXXXX")
 trap 'stop_all; rm -rf "$W"' EXIT
-FAILED=0 CHECKED=0
-
-says() {
-	local name=$1 pattern=$2 out
-	shift 2
-	CHECKED=$((CHECKED + 1))
-	if ! out=$("$@" 2>&1) && grep -qE "$pattern" <<<"$out"; then
-		echo "ok $name: $(grep -m 1 -E "$pattern" <<<"$out")"
-	else
-		FAILED=$((FAILED + 1))
-		printf 'FAILED %s: no "%s" in: %s\n' "$name" "$pattern" "$out"
-	fi
-}
-holds() {
-	local name=$1
-	shift
-	CHECKED=$((CHECKED + 1))
-	if "$@" >"$W/holds.log" 2>&1; then
-		echo "ok $name"
-	else
-		FAILED=$((FAILED + 1))
-		echo "FAILED $name"
-		cat "$W/holds.log"
-	fi
-}
+. "$TOP/tests/system/checks.sh"
 
 A=00020001 B=00020002 C=00020003 D=00020004 E=00020005 F=00020006 G=00020007
 ALL="$A $B $C $D $E $F $G"
