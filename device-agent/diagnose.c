@@ -7,7 +7,6 @@
 #include <net/if.h>
 #include <netdb.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,68 +20,46 @@
 #define STEP_MS 5000			/* patience with one step: an installer is waiting */
 #define STORAGE_NEEDED (64u << 10)	/* a slot with its temporaries takes a quarter of it */
 
-struct look {
-	diagnose_report *report;
-	void *arg;
-	enum reason first;	/* of the first bad step */
-};
-
-static void say(struct look *l, const char *step, enum finding f, enum reason code, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
-
-static void say(struct look *l, const char *step, enum finding f, enum reason code, const char *fmt, ...)
-{
-	char text[700];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (f == FINDING_BAD && l->first == REASON_OK)
-		l->first = code;
-	l->report(l->arg, step, f, code, text);
-}
-
 /* ---- the device itself ---- */
 
-static void look_storage(struct look *l, const char *dir)
+static void look_storage(struct findings *l, const char *dir)
 {
 	struct statvfs v;
 
 	if (statvfs(dir, &v) < 0)
-		say(l, "storage", FINDING_BAD, REASON_STORAGE, "%s cannot be looked at", dir);
+		finding_say(l, "storage", FINDING_BAD, REASON_STORAGE, "%s cannot be looked at", dir);
 	else if (access(dir, W_OK) < 0)
-		say(l, "storage", FINDING_BAD, REASON_STORAGE, "%s cannot be written to", dir);
+		finding_say(l, "storage", FINDING_BAD, REASON_STORAGE, "%s cannot be written to", dir);
 	else if ((uint64_t)v.f_bavail * v.f_frsize < STORAGE_NEEDED)
-		say(l, "storage", FINDING_BAD, REASON_STORAGE, "less than %u KiB are free in %s", STORAGE_NEEDED >> 10, dir);
+		finding_say(l, "storage", FINDING_BAD, REASON_STORAGE, "less than %u KiB are free in %s", STORAGE_NEEDED >> 10, dir);
 	else
-		say(l, "storage", FINDING_GOOD, REASON_OK, "%s is writable", dir);
+		finding_say(l, "storage", FINDING_GOOD, REASON_OK, "%s is writable", dir);
 }
 
-static int look_credential(struct look *l, const struct store *s, struct credential *c)
+static int look_credential(struct findings *l, const struct store *s, struct credential *c)
 {
 	struct err e;
 
 	if (store_current(s) == SLOT_NONE)
-		say(l, "credential", FINDING_BAD, REASON_KEY_STORE, "there is none: the device has not passed the factory");
+		finding_say(l, "credential", FINDING_BAD, REASON_KEY_STORE, "there is none: the device has not passed the factory");
 	else if (store_load(s, store_current(s), c, &e) < 0)
-		say(l, "credential", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(l, "credential", FINDING_BAD, e.code, "%s", e.text);
 	else {
-		say(l, "credential", FINDING_GOOD, REASON_OK, "%s, by %s", store_slot_name(c->slot), c->chain.cert[0].issuer);
+		finding_say(l, "credential", FINDING_GOOD, REASON_OK, "%s, by %s", store_slot_name(c->slot), c->chain.cert[0].issuer);
 		return 0;
 	}
 	return -1;
 }
 
-static void look_clock(struct look *l)
+static void look_clock(struct findings *l)
 {
 	char now[TEXT_TIME];
 
 	text_time(now, clock_utc());
 	if (clock_is_behind())
-		say(l, "clock", FINDING_DOUBT, REASON_CLOCK, "behind; going on with %s, the latest time known to be past", now);
+		finding_say(l, "clock", FINDING_DOUBT, REASON_CLOCK, "behind; going on with %s, the latest time known to be past", now);
 	else
-		say(l, "clock", FINDING_GOOD, REASON_OK, "%s", now);
+		finding_say(l, "clock", FINDING_GOOD, REASON_OK, "%s", now);
 }
 
 /* ---- the network ---- */
@@ -104,13 +81,13 @@ static bool is_usable(const struct sockaddr *a)
 	return false;
 }
 
-static void look_link(struct look *l)
+static void look_link(struct findings *l)
 {
 	char up[IF_NAMESIZE] = "", host[128] = "";
 	struct ifaddrs *all, *i;
 
 	if (getifaddrs(&all) < 0) {
-		say(l, "link", FINDING_DOUBT, REASON_NO_LINK, "the network interfaces cannot be listed");
+		finding_say(l, "link", FINDING_DOUBT, REASON_NO_LINK, "the network interfaces cannot be listed");
 		return;
 	}
 	for (i = all; i; i = i->ifa_next) {
@@ -123,13 +100,13 @@ static void look_link(struct look *l)
 	}
 	freeifaddrs(all);
 	if (up[0])
-		say(l, "link", FINDING_GOOD, REASON_OK, "%s", up);
+		finding_say(l, "link", FINDING_GOOD, REASON_OK, "%s", up);
 	else
-		say(l, "link", FINDING_BAD, REASON_NO_LINK, "no network interface is up");
+		finding_say(l, "link", FINDING_BAD, REASON_NO_LINK, "no network interface is up");
 	if (host[0])
-		say(l, "address", FINDING_GOOD, REASON_OK, "%s", host);
+		finding_say(l, "address", FINDING_GOOD, REASON_OK, "%s", host);
 	else
-		say(l, "address", up[0] ? FINDING_BAD : FINDING_NOT_TRIED, up[0] ? REASON_NO_LINK : REASON_OK,
+		finding_say(l, "address", up[0] ? FINDING_BAD : FINDING_NOT_TRIED, up[0] ? REASON_NO_LINK : REASON_OK,
 		    "%s", up[0] ? "none but link-local: nothing gave this device an address" : "there is no link");
 }
 
@@ -145,22 +122,22 @@ static bool is_numeric(const char *host)
 	return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-static int look_dns(struct look *l, const struct url *u)
+static int look_dns(struct findings *l, const struct url *u)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
 	int rc;
 
 	if (is_numeric(u->host)) {
-		say(l, "dns", FINDING_GOOD, REASON_OK, "not needed: %s is an address", u->host);
+		finding_say(l, "dns", FINDING_GOOD, REASON_OK, "not needed: %s is an address", u->host);
 		return 0;
 	}
 	rc = getaddrinfo(u->host, u->port, &hints, &found);
 	if (rc != 0) {
-		say(l, "dns", FINDING_BAD, REASON_UNREACHABLE, "no address for the name %s: %s", u->host, gai_strerror(rc));
+		finding_say(l, "dns", FINDING_BAD, REASON_UNREACHABLE, "no address for the name %s: %s", u->host, gai_strerror(rc));
 		return -1;
 	}
 	freeaddrinfo(found);
-	say(l, "dns", FINDING_GOOD, REASON_OK, "%s has an address", u->host);
+	finding_say(l, "dns", FINDING_GOOD, REASON_OK, "%s has an address", u->host);
 	return 0;
 }
 
@@ -191,7 +168,7 @@ static bool answers_in_clear(const struct url *u)
 	return clear;
 }
 
-static void look_node(struct look *l, const struct url *u, const struct credential *own)
+static void look_node(struct findings *l, const struct url *u, const struct credential *own)
 {
 	struct node n;
 	struct err e;
@@ -199,58 +176,57 @@ static void look_node(struct look *l, const struct url *u, const struct credenti
 	int fd = tcp_connect(u->host, u->port, clock_mono_ms() + STEP_MS, &e);
 
 	if (fd < 0) {
-		say(l, "tcp", FINDING_BAD, e.code, "%s", e.text);
-		say(l, "tls", FINDING_NOT_TRIED, REASON_OK, "no connection");
+		finding_say(l, "tcp", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(l, "tls", FINDING_NOT_TRIED, REASON_OK, "no connection");
 		return;
 	}
-	say(l, "tcp", FINDING_GOOD, REASON_OK, "%s port %s answers", u->host, u->port);
+	finding_say(l, "tcp", FINDING_GOOD, REASON_OK, "%s port %s answers", u->host, u->port);
 	if (node_init(&n, u, own, &e) < 0) {
 		close(fd);
-		say(l, "tls", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(l, "tls", FINDING_BAD, e.code, "%s", e.text);
 		return;
 	}
 	t = node_handshake(&n, fd, clock_mono_ms() + STEP_MS, &e);
 	if (t)
-		say(l, "tls", FINDING_GOOD, REASON_OK, "node %s%s%s", tls_peer(t)->name, n.customer[0] ? " of " : "", n.customer);
+		finding_say(l, "tls", FINDING_GOOD, REASON_OK, "node %s%s%s", tls_peer(t)->name, n.customer[0] ? " of " : "", n.customer);
 	else if (answers_in_clear(u))
-		say(l, "tls", FINDING_BAD, REASON_PROXY, "%s port %s answers in clear, as a proxy or a login page does", u->host,
+		finding_say(l, "tls", FINDING_BAD, REASON_PROXY, "%s port %s answers in clear, as a proxy or a login page does", u->host,
 		    u->port);
 	else
-		say(l, "tls", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(l, "tls", FINDING_BAD, e.code, "%s", e.text);
 	tls_close(t);
 	node_free(&n);
 }
 
-static void look_network(struct look *l, const char *address, const struct credential *own)
+static void look_network(struct findings *l, const char *address, const struct credential *own)
 {
 	struct url u;
 	struct err e;
 
 	if (!address) {
 		look_link(l);
-		say(l, "node", FINDING_BAD, REASON_NO_ADDRESS, "no address of a node was given");
+		finding_say(l, "node", FINDING_BAD, REASON_NO_ADDRESS, "no address of a node was given");
 		return;
 	}
 	if (node_url(&u, address, &e) < 0) {
-		say(l, "node", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(l, "node", FINDING_BAD, e.code, "%s", e.text);
 		return;
 	}
 	if (is_this_machine(u.host))
-		say(l, "link", FINDING_GOOD, REASON_OK, "not needed: the node is on this machine");
+		finding_say(l, "link", FINDING_GOOD, REASON_OK, "not needed: the node is on this machine");
 	else
 		look_link(l);
-	say(l, "node", FINDING_GOOD, REASON_OK, "%s port %s", u.host, u.port);
+	finding_say(l, "node", FINDING_GOOD, REASON_OK, "%s port %s", u.host, u.port);
 	if (look_dns(l, &u) < 0)
-		say(l, "tcp", FINDING_NOT_TRIED, REASON_OK, "no address");
+		finding_say(l, "tcp", FINDING_NOT_TRIED, REASON_OK, "no address");
 	else if (!own)
-		say(l, "tls", FINDING_NOT_TRIED, REASON_OK, "no credential to show");
+		finding_say(l, "tls", FINDING_NOT_TRIED, REASON_OK, "no credential to show");
 	else
 		look_node(l, &u, own);
 }
 
-enum reason diagnose(const char *dir, const char *address, diagnose_report *report, void *arg)
+void diagnose(const char *dir, const char *address, struct findings *all)
 {
-	struct look l = { .report = report, .arg = arg, .first = REASON_OK };
 	struct credential own = { .slot = SLOT_NONE };
 	struct err e;
 	struct store *s = store_open(dir, false, &e);
@@ -259,16 +235,15 @@ enum reason diagnose(const char *dir, const char *address, diagnose_report *repo
 
 	floor_apply(s);
 	if (!s) {
-		say(&l, "device", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(all, "device", FINDING_BAD, e.code, "%s", e.text);
 	} else {
 		d = &store_identity(s)->device;
-		say(&l, "device", FINDING_GOOD, REASON_OK, "%s %s %s", d->manufacturer, d->model, d->serial);
-		look_storage(&l, dir);
+		finding_say(all, "device", FINDING_GOOD, REASON_OK, "%s %s %s", d->manufacturer, d->model, d->serial);
+		look_storage(all, dir);
 	}
-	complete = s && look_credential(&l, s, &own) == 0;
-	look_clock(&l);
-	look_network(&l, address, complete ? &own : NULL);
+	complete = s && look_credential(all, s, &own) == 0;
+	look_clock(all);
+	look_network(all, address, complete ? &own : NULL);
 	credential_free(&own);
 	store_close(s);
-	return l.first;
 }

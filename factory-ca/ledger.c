@@ -143,6 +143,15 @@ int ledger_device_find(struct db *db, const struct device_id *id, struct ledger_
 	return rc;
 }
 
+/* 0 stands for none. */
+static void bind_int_or_null(struct stmt *s, int i, int64_t v)
+{
+	if (v)
+		bind_int(s, i, v);
+	else
+		bind_text(s, i, NULL);
+}
+
 int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 {
 	struct stmt *s = db_stmt(db,
@@ -150,10 +159,7 @@ int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 				 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(n) DO UPDATE SET"
 				 " generation = ?5, superseded = ?6, order_id = ?7, passed = ?8");
 
-	if (d->n)
-		bind_int(s, 1, d->n);
-	else
-		bind_text(s, 1, NULL);
+	bind_int_or_null(s, 1, d->n);
 	bind_text(s, 2, d->id.manufacturer);
 	bind_text(s, 3, d->id.model);
 	bind_text(s, 4, d->id.serial);
@@ -365,20 +371,14 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);
 	bind_int(s, 3, r->id.generation);
-	if (r->device)
-		bind_int(s, 4, r->device);
-	else
-		bind_text(s, 4, NULL);
+	bind_int_or_null(s, 4, r->device);
 	bind_text(s, 5, ca_state_name(r->state));
 	bind_optional(s, 6, &r->spki);
 	bind_text(s, 7, r->order);
 	bind_int(s, 8, r->took_unit);
 	bind_text(s, 9, r->slot);
 	bind_optional(s, 10, &r->ticket);
-	if (r->lapse_at)
-		bind_int(s, 11, r->lapse_at);
-	else
-		bind_text(s, 11, NULL);
+	bind_int_or_null(s, 11, r->lapse_at);
 	bind_int(s, 12, now);
 	bind_text(s, 13, ca);
 	bind_text(s, 14, r->made ? "ca" : "device");
@@ -645,10 +645,7 @@ int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r
 	bind_blob(s, 10, cert->sha256, SHA256_LEN);
 	bind_text(s, 11, cert->serial);
 	bind_blob(s, 12, issuer->sha256, SHA256_LEN);
-	if (r->lapse_at)
-		bind_int(s, 13, r->lapse_at);
-	else
-		bind_text(s, 13, NULL);
+	bind_int_or_null(s, 13, r->lapse_at);
 	bind_int(s, 14, now);
 	bind_text(s, 15, ca);
 	bind_text(s, 16, r->made ? "ca" : "device");

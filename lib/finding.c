@@ -2,9 +2,10 @@
 
 #include "finding.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
-void finding_print(bool json, const char *step, enum finding finding, enum reason code, const char *text)
+static void print(bool json, const char *step, enum finding finding, enum reason code, const char *text)
 {
 	static const char *const names[] = { "good", "doubt", "bad", "not-tried" };
 	static const char marks[] = "v!x-";
@@ -25,11 +26,25 @@ void finding_print(bool json, const char *step, enum finding finding, enum reaso
 	}
 }
 
-enum cli_exit finding_advice(bool json, enum reason code)
+void finding_say(struct findings *all, const char *step, enum finding f, enum reason code, const char *fmt, ...)
 {
+	char text[sizeof((struct err *)0)->text + 100];	/* an error's sentence and a few words */
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (f == FINDING_BAD && all->first == REASON_OK)
+		all->first = code;
+	print(all->json, step, f, code, text);
+}
+
+enum cli_exit finding_advice(const struct findings *all)
+{
+	enum reason code = all->first;
 	const struct reason_info *r = reason_info(code);
 
-	if (json) {
+	if (all->json) {
 		struct jsonl *j = jsonl_new("result");
 
 		jsonl_bool(j, "good", code == REASON_OK);

@@ -9,10 +9,16 @@
 
 enum finding { FINDING_GOOD, FINDING_DOUBT, FINDING_BAD, FINDING_NOT_TRIED };
 
-/* One line on stdout, or with json one object; code is REASON_OK unless the finding is bad or in doubt. */
-void finding_print(bool json, const char *step, enum finding finding, enum reason code, const char *text);
+struct findings {
+	bool json;
+	enum reason first;	/* of the first bad step, REASON_OK as long as there is none */
+};
 
-/* The advice: of the first bad step's code, REASON_OK if there was none. The program's exit code. */
-enum cli_exit finding_advice(bool json, enum reason code);
+/* One line on stdout, or with json one object; code is REASON_OK unless the finding is bad or in doubt. */
+void finding_say(struct findings *all, const char *step, enum finding f, enum reason code, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* The advice: what to do about the first bad step. The program's exit code. */
+enum cli_exit finding_advice(const struct findings *all);
 
 #endif

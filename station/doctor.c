@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -21,28 +20,10 @@
 #define DISK_DOUBT ((uint64_t)500 << 20)	/* some months */
 
 struct visit {
-	doctor_report *report;
-	void *arg;
-	enum reason first;	/* of the bad ones */
+	struct findings *all;
 	struct station station;
 	bool certified;
 };
-
-static void say(struct visit *v, const char *step, enum finding f, enum reason code, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
-
-static void say(struct visit *v, const char *step, enum finding f, enum reason code, const char *fmt, ...)
-{
-	char text[sizeof((struct err *)0)->text];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (f == FINDING_BAD && v->first == REASON_OK)
-		v->first = code;
-	v->report(v->arg, step, f, code, text);
-}
 
 /* ---- this machine ---- */
 static void look_station(struct visit *v, const char *dir)
@@ -50,14 +31,14 @@ static void look_station(struct visit *v, const char *dir)
 	struct err e;
 
 	if (station_settings(&v->station, dir, &e) < 0) {
-		say(v, "station", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(v->all, "station", FINDING_BAD, e.code, "%s", e.text);
 		return;
 	}
-	say(v, "station", FINDING_GOOD, REASON_OK, "%s, CA %s port %s", v->station.name, v->station.ca.host, v->station.ca.port);
+	finding_say(v->all, "station", FINDING_GOOD, REASON_OK, "%s, CA %s port %s", v->station.name, v->station.ca.host, v->station.ca.port);
 	station_free(&v->station);
 	v->certified = station_load(&v->station, dir, &e) == 0;
 	if (!v->certified)
-		say(v, "certificate", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(v->all, "certificate", FINDING_BAD, e.code, "%s", e.text);
 }
 
 static void look_certificate(struct visit *v)
@@ -67,9 +48,9 @@ static void look_certificate(struct visit *v)
 
 	text_time(t, until);
 	if (until - clock_utc() < CERT_DOUBT_S)
-		say(v, "certificate", FINDING_DOUBT, REASON_CONFIG, "ends at %s: have station.csr certified anew before", t);
+		finding_say(v->all, "certificate", FINDING_DOUBT, REASON_CONFIG, "ends at %s: have station.csr certified anew before", t);
 	else
-		say(v, "certificate", FINDING_GOOD, REASON_OK, "good until %s", t);
+		finding_say(v->all, "certificate", FINDING_GOOD, REASON_OK, "good until %s", t);
 }
 
 static void look_clock(struct visit *v)
@@ -78,9 +59,9 @@ static void look_clock(struct visit *v)
 
 	text_time(now, clock_utc());
 	if (v->station.root.n && clock_utc() < v->station.root.cert[0].not_before)
-		say(v, "clock", FINDING_BAD, REASON_CLOCK, "%s is before the factory's root was made; set the clock", now);
+		finding_say(v->all, "clock", FINDING_BAD, REASON_CLOCK, "%s is before the factory's root was made; set the clock", now);
 	else
-		say(v, "clock", FINDING_GOOD, REASON_OK, "%s", now);
+		finding_say(v->all, "clock", FINDING_GOOD, REASON_OK, "%s", now);
 }
 
 static void look_disk(struct visit *v, const char *dir)
@@ -89,17 +70,17 @@ static void look_disk(struct visit *v, const char *dir)
 	uint64_t free_bytes;
 
 	if (statvfs(dir, &fs) < 0 || access(dir, W_OK) < 0) {
-		say(v, "disk", FINDING_BAD, REASON_STORAGE, "%s cannot be written: %s", dir, strerror(errno));
+		finding_say(v->all, "disk", FINDING_BAD, REASON_STORAGE, "%s cannot be written: %s", dir, strerror(errno));
 		return;
 	}
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (free_bytes < DISK_BAD)
-		say(v, "disk", FINDING_BAD, REASON_STORAGE, "%" PRIu64 " MiB are free: move old records away", free_bytes >> 20);
+		finding_say(v->all, "disk", FINDING_BAD, REASON_STORAGE, "%" PRIu64 " MiB are free: move old records away", free_bytes >> 20);
 	else if (free_bytes < DISK_DOUBT)
-		say(v, "disk", FINDING_DOUBT, REASON_STORAGE, "%" PRIu64 " MiB are free: move old records away soon",
+		finding_say(v->all, "disk", FINDING_DOUBT, REASON_STORAGE, "%" PRIu64 " MiB are free: move old records away soon",
 		    free_bytes >> 20);
 	else
-		say(v, "disk", FINDING_GOOD, REASON_OK, "%" PRIu64 " MiB are free", free_bytes >> 20);
+		finding_say(v->all, "disk", FINDING_GOOD, REASON_OK, "%" PRIu64 " MiB are free", free_bytes >> 20);
 }
 
 /* ---- USB ---- */
@@ -110,7 +91,7 @@ static bool opens(struct visit *v, const struct usb_place *p)
 	struct usb *u = usb_open(p, &e);
 
 	if (!u)
-		say(v, "usb", FINDING_BAD, e.code, "%s (60-handsel-station.rules of the installation)", e.text);
+		finding_say(v->all, "usb", FINDING_BAD, e.code, "%s (60-handsel-station.rules of the installation)", e.text);
 	usb_close(u);
 	return u;
 }
@@ -123,7 +104,7 @@ static void look_usb(struct visit *v, const struct model *m)
 	int n = usb_scan(NULL, now, BUS_DEVICES_MAX, &e), wanted = 0, strange = 0;
 
 	if (n < 0) {
-		say(v, "usb", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(v->all, "usb", FINDING_BAD, e.code, "%s", e.text);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
@@ -135,11 +116,11 @@ static void look_usb(struct visit *v, const struct model *m)
 			return;
 		wanted++;
 	}
-	say(v, "usb", FINDING_GOOD, REASON_OK, "%d of %d devices are of the model, and can be opened", wanted, n);
+	finding_say(v->all, "usb", FINDING_GOOD, REASON_OK, "%d of %d devices are of the model, and can be opened", wanted, n);
 	if (strange)
-		say(v, "slots", FINDING_DOUBT, REASON_CONFIG, "%d of them on ports that are no slot: handsel-station slots list", strange);
+		finding_say(v->all, "slots", FINDING_DOUBT, REASON_CONFIG, "%d of them on ports that are no slot: handsel-station slots list", strange);
 	else
-		say(v, "slots", FINDING_GOOD, REASON_OK, v->station.n_slots ? "%zu slots are named" :
+		finding_say(v->all, "slots", FINDING_GOOD, REASON_OK, v->station.n_slots ? "%zu slots are named" :
 		    "%zu slots are named: every port is one", v->station.n_slots);
 }
 
@@ -149,12 +130,12 @@ static void look_model(struct visit *v, const char *path)
 	struct err e;
 
 	if (!path) {
-		say(v, "usb", FINDING_NOT_TRIED, REASON_OK, "give the device model with --model");
+		finding_say(v->all, "usb", FINDING_NOT_TRIED, REASON_OK, "give the device model with --model");
 	} else if (model_load(&m, path, &e) < 0) {
-		say(v, "model", FINDING_BAD, e.code, "%s", e.text);
-		say(v, "usb", FINDING_NOT_TRIED, REASON_OK, "no model");
+		finding_say(v->all, "model", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(v->all, "usb", FINDING_NOT_TRIED, REASON_OK, "no model");
 	} else {
-		say(v, "model", FINDING_GOOD, REASON_OK, "%s %s", m.manufacturer, m.model);
+		finding_say(v->all, "model", FINDING_GOOD, REASON_OK, "%s %s", m.manufacturer, m.model);
 		look_usb(v, &m);
 	}
 }
@@ -183,14 +164,14 @@ static void look_order(struct visit *v, const char *id)
 	struct err e;
 
 	if (order_fetch(&o, &v->station, id, &e) < 0) {
-		say(v, "order", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(v->all, "order", FINDING_BAD, e.code, "%s", e.text);
 		return;
 	}
 	text_time(until, o.order.not_after);
 	if (o.done >= o.ordered)
-		say(v, "order", FINDING_BAD, REASON_QUOTA, "%s: all %" PRIu32 " units are done", id, o.ordered);
+		finding_say(v->all, "order", FINDING_BAD, REASON_QUOTA, "%s: all %" PRIu32 " units are done", id, o.ordered);
 	else
-		say(v, "order", FINDING_GOOD, REASON_OK, "%s: %" PRIu32 " of %" PRIu32 " units are left, until %s", id,
+		finding_say(v->all, "order", FINDING_GOOD, REASON_OK, "%s: %" PRIu32 " of %" PRIu32 " units are left, until %s", id,
 		    o.ordered - o.done, o.ordered, until);
 }
 
@@ -201,22 +182,22 @@ static void look_ca(struct visit *v, const char *order)
 	struct err e;
 
 	if (!v->certified)
-		say(v, "ca", FINDING_NOT_TRIED, REASON_OK, "no certificate to show");
+		finding_say(v->all, "ca", FINDING_NOT_TRIED, REASON_OK, "no certificate to show");
 	else if (reach(&v->station, &e) < 0)
-		say(v, "ca", FINDING_BAD, e.code, "%s", e.text);
+		finding_say(v->all, "ca", FINDING_BAD, e.code, "%s", e.text);
 	else
 		good = true;
 	if (good)
-		say(v, "ca", FINDING_GOOD, REASON_OK, "answers, and is of the factory (%d ms)", (int)(clock_mono_ms() - start));
+		finding_say(v->all, "ca", FINDING_GOOD, REASON_OK, "answers, and is of the factory (%d ms)", (int)(clock_mono_ms() - start));
 	if (!good || !order)
-		say(v, "order", FINDING_NOT_TRIED, REASON_OK, order ? "the CA does not answer" : "give one with --order");
+		finding_say(v->all, "order", FINDING_NOT_TRIED, REASON_OK, order ? "the CA does not answer" : "give one with --order");
 	else
 		look_order(v, order);
 }
 
-enum reason doctor(const char *dir, const char *order, const char *model, doctor_report *report, void *arg)
+void doctor(const char *dir, const char *order, const char *model, struct findings *all)
 {
-	struct visit v = { .report = report, .arg = arg, .first = REASON_OK };
+	struct visit v = { .all = all };
 
 	look_station(&v, dir);
 	if (v.certified)
@@ -226,5 +207,4 @@ enum reason doctor(const char *dir, const char *order, const char *model, doctor
 	look_model(&v, model);
 	look_ca(&v, order);
 	station_free(&v.station);
-	return v.first;
 }

@@ -4,9 +4,7 @@
 
 #include "finding.h"
 
-typedef void doctor_report(void *arg, const char *step, enum finding finding, enum reason code, const char *text);
-
-/* order, model: NULL if those steps shall not be looked at. The code of the first bad step, or REASON_OK. */
-enum reason doctor(const char *dir, const char *order, const char *model, doctor_report *report, void *arg);
+/* order, model: NULL if those steps shall not be looked at. */
+void doctor(const char *dir, const char *order, const char *model, struct findings *all);
 
 #endif
