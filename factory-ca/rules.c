@@ -12,7 +12,7 @@
 #include "rules_private.h"
 
 /* ---- audit and answers ---- */
-static void subject_of(char out[3 * LIMIT_NAME + 3], const struct device_id *d)
+void audit_subject(char out[3 * LIMIT_NAME + 3], const struct device_id *d)
 {
 	snprintf(out, 3 * LIMIT_NAME + 3, "%s/%s/%s", d->manufacturer, d->model, d->serial);
 }
@@ -22,7 +22,7 @@ int audit_request(struct db *db, int64_t now, const char *actor, const char *act
 {
 	char subject[3 * LIMIT_NAME + 3], line[700];
 
-	subject_of(subject, d);
+	audit_subject(subject, d);
 	snprintf(line, sizeof line, "id=%s:%" PRIu32 "%s%s", id->id, id->generation, *detail ? " " : "", detail);
 	return audit_add(db, now, actor, action, subject, line, e);
 }
@@ -215,7 +215,7 @@ static int judge_renewed(struct decision *d)
 	return rc;
 }
 
-static const char *station_of(const char *unit)
+const char *unit_name(const char *unit)
 {
 	const char *name = strchr(unit, ':');
 
@@ -262,11 +262,11 @@ static int judge_unit(struct decision *d)
 	rc = ledger_takeover_get(d->db, d->open.n, to, d->e);
 	if (rc < 0)
 		return -1;
-	d->takeover = rc == 1 && strcmp(to, station_of(d->unit)) == 0;
+	d->takeover = rc == 1 && strcmp(to, unit_name(d->unit)) == 0;
 	if (d->takeover)
 		return 1;
 	snprintf(text, sizeof text, "station %s works on this serial; an operator gives it to this one: handsel-ca takeover --serial %s"
-		 " --to %s --reason TEXT", station_of(d->open.unit), d->is->device.serial, station_of(d->unit));
+		 " --to %s --reason TEXT", unit_name(d->open.unit), d->is->device.serial, unit_name(d->unit));
 	return refuse(d, REASON_SERIAL_ISSUED, text);
 }
 
@@ -516,8 +516,8 @@ out:
 }
 
 /* ---- revoke ---- */
-static int revoke_row(struct db *db, int64_t now, const char *actor, struct ledger_request *r,
-		      struct ledger_device *device, const char *reason, const char *action, struct err *e)
+int request_end(struct db *db, int64_t now, const char *actor, struct ledger_request *r, struct ledger_device *device,
+		const char *reason, const char *action, struct err *e)
 {
 	if (r->state == CA_PENDING && request_give_up(db, r, device, e) < 0)
 		return -1;
@@ -586,7 +586,7 @@ static int revoke_known(struct db *db, const struct rules *ru, const char *unit,
 	 * label would burn the scrap allowance a lapse at a time. A node's release and an operator begin anew. */
 	if (ru->site == SITE_CUSTOMER)
 		device.superseded = 0;
-	return revoke_row(db, ru->now, unit, r, &device, rq->reason, "revoke", e);
+	return request_end(db, ru->now, unit, r, &device, rq->reason, "revoke", e);
 }
 
 /* Both stations of a takeover hear of it when they ask. */
@@ -596,9 +596,9 @@ static int tell_takeover(struct db *db, const struct ledger_request *r, struct c
 
 	if (ledger_takeover_told(db, r->n, by, from, e) < 0)
 		return -1;
-	text_copy(a->taken_by, sizeof a->taken_by, station_of(by));
-	text_copy(a->taken_by, sizeof a->taken_by, station_of(by));	/* "" stays "" */
-	text_copy(a->taken_from, sizeof a->taken_from, station_of(from));
+	text_copy(a->taken_by, sizeof a->taken_by, unit_name(by));
+	text_copy(a->taken_by, sizeof a->taken_by, unit_name(by));	/* "" stays "" */
+	text_copy(a->taken_from, sizeof a->taken_from, unit_name(from));
 	return 0;
 }
 
@@ -620,90 +620,6 @@ int request_revoke(struct db *db, const struct rules *ru, const char *unit, cons
 	}
 	ledger_request_free(&r);
 	return rc;
-}
-
-int request_revoke_open(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
-			struct err *e)
-{
-	struct ledger_request r = {0};
-	int rc, done = 0;
-
-	d->superseded = 0;
-	while ((rc = ledger_request_open(db, d->n, &r, e)) == 1) {	/* and its renewal */
-		if (revoke_row(db, now, actor, &r, d, reason, "revoke", e) < 0) {
-			rc = -1;
-			break;
-		}
-		done = 1;
-	}
-	ledger_request_free(&r);
-	return rc < 0 ? -1 : done;
-}
-
-int request_takeover(struct db *db, int64_t now, const char *actor, const struct ledger_device *d, const char *station,
-		     const char *reason, char from[UNIT_MAX], struct err *e)
-{
-	struct ledger_request r = {0};
-	char detail[2 * LIMIT_NAME + LIMIT_OPERATOR_TEXT + 32];
-	int rc = ledger_request_open(db, d->n, &r, e);
-
-	snprintf(from, UNIT_MAX, "%s", station_of(r.unit));
-	snprintf(detail, sizeof detail, "from=%s to=%s %s", from, station, reason);
-	if (rc == 0) {
-		err_set(e, REASON_REQUEST, "no station has serial %s pending: nothing is to be taken over", d->id.serial);
-	} else if (rc == 1 && r.state == CA_ACTIVE) {
-		rc = 0;
-		err_set(e, REASON_SERIAL_ISSUED, "serial %s is active since station %s; only a rework has it issued again",
-			d->id.serial, from);
-	} else if (rc == 1 && strcmp(from, station) == 0) {
-		rc = 0;
-		err_set(e, REASON_REQUEST, "station %s has serial %s already", station, d->id.serial);
-	} else if (rc == 1 && (ledger_takeover_put(db, r.n, station, now, e) < 0 ||
-			       audit_request(db, now, actor, "takeover", &d->id, &r.id, detail, e) < 0)) {
-		rc = -1;
-	}
-	ledger_request_free(&r);
-	FAULT("takeover.given");
-	return rc;
-}
-
-int request_rework(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
-		   struct err *e)
-{
-	char subject[3 * LIMIT_NAME + 3];
-
-	if (!d->passed) {
-		err_set(e, REASON_REQUEST, "serial %s had no active credential since its last rework; its station just goes on with it",
-			d->id.serial);
-		return 0;
-	}
-	d->passed = false;
-	subject_of(subject, &d->id);
-	if (request_revoke_open(db, now, actor, d, "superseded", e) < 0 || ledger_device_put(db, d, e) < 0 ||
-	    audit_add(db, now, actor, "rework", subject, reason, e) < 0)
-		return -1;
-	FAULT("rework.done");
-	return 1;
-}
-
-int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e)
-{
-	struct ledger_request r = {0};
-	struct ledger_device d;
-	int rc = ledger_any_pending(db, e);
-
-	*count = 0;
-	if (rc == 1 && ledger_uptime_add(db, seconds, e) < 0)
-		rc = -1;
-	while (rc == 1 && (rc = ledger_lapsed(db, &r, e)) == 1) {
-		if (ledger_device_by_n(db, r.device, &d, e) < 0 ||
-		    revoke_row(db, now, "ca", &r, &d, "lapsed", "lapse", e) < 0)
-			rc = -1;
-		else
-			++*count;
-	}
-	ledger_request_free(&r);
-	return rc < 0 ? -1 : 0;
 }
 
 /* ---- reading ---- */

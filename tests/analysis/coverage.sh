@@ -4,7 +4,7 @@ TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 . "$TOP/tests/system/setup.sh"
 DIR=$TOP/build-coverage
 # What the two transactions pass through, and nothing else of the programs.
-TRANSACTIONS="factory-ca/(front|exchange|check|rules|ledger|policy|signer_serve|signer_build|signer_count|signer_make)\.c
+TRANSACTIONS="factory-ca/(front|exchange|check|rules|rules_operator|ledger|policy|signer_serve|signer_build|signer_count|signer_make)\.c
 customer-node/(est|enrol|authn|authz|confirm|rules|rules_admin|store|ca_queue|release|voucher)\.c
 device-agent/(activate|enrol|obtain|fallback|vouch|store|store_place|factory|node)\.c
 station/(slot|steps|steps_load|proof|tunnel|order_source|dfu|link_usb)\.c"
