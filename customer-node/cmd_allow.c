@@ -36,13 +36,6 @@ static int load(const struct cli *c, struct allowlist *al, struct err *e)
 	return file_join(path, e, cli_dir(c), NODE_ALLOWLIST) < 0 ? -1 : allowlist_load(al, path, &makers, clock_utc(), e);
 }
 
-static struct db *open_store(const struct cli *c, struct err *e)
-{
-	char path[FILE_PATH];
-
-	return file_join(path, e, cli_dir(c), NODE_DB) < 0 ? NULL : store_open(path, e);
-}
-
 static void print_finding(const struct cli *c, const struct allowlist *al, const struct finding *f)
 {
 	struct buf text = {0};
@@ -190,7 +183,7 @@ static int plan(const struct cli *c, const struct allowlist *al, struct err *e)
 
 	if (al->errors)
 		return allowlist_refuse(al, e);
-	db = open_store(c, e);
+	db = node_db_open(cli_dir(c), e);
 	if (!db)
 		return -1;
 	rc = allowlist_compare(db, al, print_change, &p, e);
@@ -249,7 +242,7 @@ enum cli_exit cmd_apply(const struct cli *c)
 		return cli_fail(c, &e);
 	if (al.errors)
 		allowlist_refuse(&al, &e);
-	else if ((db = open_store(c, &e)))
+	else if ((db = node_db_open(cli_dir(c), &e)))
 		rc = apply(db, &al, &changed, &ended, &e);
 	db_close(db);
 	if (rc < 0) {

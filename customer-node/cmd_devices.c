@@ -25,13 +25,6 @@ const struct cli_option release_options[] = {
 	{ 0 },
 };
 
-static struct db *open_store(const struct cli *c, struct err *e)
-{
-	char path[FILE_PATH];
-
-	return file_join(path, e, cli_dir(c), NODE_DB) < 0 ? NULL : store_open(path, e);
-}
-
 static const char *state_of(const struct store_view *v)
 {
 	if (v->device.blocked || v->allow_blocked)
@@ -120,7 +113,7 @@ enum cli_exit cmd_devices(const struct cli *c)
 {
 	struct list list = { .c = c };
 	struct err e;
-	struct db *db = open_store(c, &e);
+	struct db *db = node_db_open(cli_dir(c), &e);
 	int rc = db ? store_view(db, "", print_row, &list, &e) : -1;
 
 	db_close(db);
@@ -235,7 +228,7 @@ static enum cli_exit act(const struct cli *c,
 {
 	struct store_view v;
 	struct err e;
-	struct db *db = open_store(c, &e);
+	struct db *db = node_db_open(cli_dir(c), &e);
 	int rc = db ? db_begin(db, &e) : -1;
 
 	if (rc == 0) {
@@ -392,7 +385,7 @@ enum cli_exit cmd_explain(const struct cli *c)
 	struct crl_word word;
 	struct store_view v;
 	struct err e, why = {0};
-	struct db *db = open_store(c, &e);
+	struct db *db = node_db_open(cli_dir(c), &e);
 	int listed = 0, dead = 0, let_in = -1;
 	bool other;
 

@@ -86,11 +86,10 @@ out:
 
 static int record(const struct cli *c, const struct manifest *m, const uint8_t sha256[SHA256_LEN], struct err *e)
 {
-	char path[FILE_PATH];
-	struct db *db;
+	struct db *db = node_db_open(cli_dir(c), e);
 	int rc = -1;
 
-	if (file_join(path, e, cli_dir(c), NODE_DB) < 0 || !(db = store_open(path, e)))
+	if (!db)
 		return -1;
 	if (db_begin(db, e) == 0) {
 		rc = import_record(db, m, sha256, cmd_actor(), clock_utc(), e);

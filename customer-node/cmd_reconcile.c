@@ -87,8 +87,7 @@ static int learn_all(const struct cli *c, struct reconcile *r, struct db *db, st
 
 static int compare(const struct cli *c, struct reconcile *r, struct err *e)
 {
-	char path[FILE_PATH];
-	struct db *db = file_join(path, e, cli_dir(c), NODE_DB) < 0 ? NULL : store_open(path, e);
+	struct db *db = node_db_open(cli_dir(c), e);
 	int rc = db ? db_begin(db, e) : -1;
 
 	if (rc == 0) {

@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "mem.h"
 #include "node.h"
+#include "store.h"
 #include "text.h"
 
 #define PENDING_MAX_S (7 * 86400)	/* a device that has not confirmed for a week is dead or stolen */
@@ -87,6 +88,20 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 	return read_crls(c, f[FACTORY_CRL], e);
 }
 
+static int conf_path(char path[FILE_PATH], const char *dir, struct err *e)
+{
+	if (file_join(path, e, dir, NODE_CONF) < 0)
+		return -1;
+	return file_exists(path) ? 0 : err_set(e, REASON_CONFIG, "%s is missing; make it with handsel-node --dir %s init", path, dir);
+}
+
+struct db *node_db_open(const char *dir, struct err *e)
+{
+	char path[FILE_PATH];
+
+	return conf_path(path, dir, e) < 0 || file_join(path, e, dir, NODE_DB) < 0 ? NULL : store_open(path, e);
+}
+
 int node_conf_load(struct node_conf *c, const char *dir, struct err *e)
 {
 	char path[FILE_PATH];
@@ -94,10 +109,8 @@ int node_conf_load(struct node_conf *c, const char *dir, struct err *e)
 	int rc;
 
 	*c = (struct node_conf){ .pending_s = TIMEOUT_PENDING_S };
-	if (file_join(path, e, dir, NODE_CONF) < 0)
+	if (conf_path(path, dir, e) < 0)
 		return -1;
-	if (!file_exists(path))
-		return err_set(e, REASON_CONFIG, "%s is missing; make it with handsel-node --dir %s init", path, dir);
 	conf = conf_load(path, e);
 	if (!conf)
 		return -1;

@@ -168,8 +168,7 @@ static int save_name(const char *name, const char *dir, size_t i, struct err *e)
 /* While there was one manufacturer no entry had to name it. */
 static int name_entries(const char *dir, const char *maker, struct err *e)
 {
-	char path[FILE_PATH];
-	struct db *db = file_join(path, e, dir, NODE_DB) < 0 ? NULL : store_open(path, e);
+	struct db *db = node_db_open(dir, e);
 	int rc = -1;
 
 	if (db && db_begin(db, e) == 0) {

@@ -35,6 +35,9 @@ struct node_conf {
 };
 
 int node_conf_load(struct node_conf *c, const char *dir, struct err *e);
+
+/* The authorization database of a folder that is a node, for one command. NULL on failure. */
+struct db *node_db_open(const char *dir, struct err *e);
 int node_conf_save(const struct node_conf *c, const char *dir, struct err *e);	/* a commented file, for init */
 /* "ADDR:PORT", IPv6 in brackets. */
 int node_listen_parse(const char *text, char address[256], uint16_t *port, struct err *e);

@@ -71,7 +71,11 @@ static int read_yaml(struct station *s, struct err *e)
 	struct conf *c;
 	int rc;
 
-	if (file_join(path, e, s->dir, "station.yaml") < 0 || !(c = conf_load(path, e)))
+	if (file_join(path, e, s->dir, "station.yaml") < 0)
+		return -1;
+	if (!file_exists(path))
+		return err_set(e, REASON_CONFIG, "%s is not there: \"handsel-station --dir %s init\" makes a station", path, s->dir);
+	if (!(c = conf_load(path, e)))
 		return -1;
 	rc = read_fields(s, conf_root(c), e);
 	conf_free(c);
