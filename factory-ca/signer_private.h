@@ -1,0 +1,34 @@
+/* signer_private.h - what the files of handsel-signer's loop share: one CA that it holds the keys of, and the answers to the
+ * questions of doc/protocol-signer.md 2. signer_serve.c has the table that says who may ask which of them when. */
+#ifndef HANDSEL_SIGNER_PRIVATE_H
+#define HANDSEL_SIGNER_PRIVATE_H
+
+#include "pack.h"
+#include "signer_build.h"
+#include "signer_count.h"
+
+/* One CA: what it is asked, it answers with its own keys, counts and orders, and no other's (H4). */
+struct server {
+	const char *ca;			/* as the front names it */
+	struct db *db;
+	struct builder build;
+	struct work_order **orders;	/* verified by this process */
+	size_t n_orders;
+	struct pool *pool;		/* RSA keys made ahead, of all CAs; NULL: an operator's signer */
+	int64_t started_ms;
+};
+
+/* An answer to a question: 0, -1 refused with e, -2 malformed, which ends the signer. */
+typedef int signer_answer(struct server *s, struct unpack *u, struct buf *answer, struct err *e);
+
+/* signer_device.c: certificates of devices */
+signer_answer signer_on_sign;
+/* signer_journal.c: what was signed, and how ledger and journal agree again after a restore */
+signer_answer signer_on_position, signer_on_journal, signer_on_orders, signer_on_take_over, signer_on_agree;
+/* signer_operator.c: what only an operator may have done */
+signer_answer signer_on_unit, signer_on_order, signer_on_close;
+
+/* The order, if an operator of this CA has signed it. Code ORDER or of the signature. */
+int signer_verify_order(struct server *s, const struct buf *cms, struct work_order *o, struct err *e);
+
+#endif
