@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct tls {
 	gnutls_privkey_t key;		/* the caller's */
 	struct trust *trust;
 	struct trust_rule rule;
+	char host[256];			/* "": any */
 	struct cert peer;
 	struct err verdict;		/* why the peer was refused */
 	bool refused, closed;
@@ -53,6 +55,21 @@ gnutls_priority_t tls_priority(struct err *e)
 }
 
 /* ---- the peer ---- */
+static int judge_host(const struct tls *t, const gnutls_datum_t *leaf, struct err *e)
+{
+	gnutls_x509_crt_t crt;
+	int good = 0;
+
+	if (!t->host[0])
+		return 0;
+	if (gnutls_x509_crt_init(&crt) < 0)
+		return err_set(e, REASON_INTERNAL, "cannot read the peer's certificate");
+	if (gnutls_x509_crt_import(crt, leaf, GNUTLS_X509_FMT_DER) >= 0)
+		good = gnutls_x509_crt_check_hostname2(crt, t->host, GNUTLS_VERIFY_DO_NOT_ALLOW_WILDCARDS);
+	gnutls_x509_crt_deinit(crt);
+	return good ? 0 : err_set(e, REASON_AUTHORITY, "the peer's certificate is not for %s", t->host);
+}
+
 static int judge(struct tls *t, struct err *e)
 {
 	unsigned n = 0;
@@ -68,6 +85,8 @@ static int judge(struct tls *t, struct err *e)
 		e->code = REASON_AUTHORITY;
 	else
 		rc = trust_verify(t->trust, &ch, &t->rule, e);
+	if (rc == 0)
+		rc = judge_host(t, &raw[0], e);
 	if (rc == 0) {
 		t->peer = ch.cert[0];
 		ch.cert[0] = (struct cert){0};
@@ -261,6 +280,7 @@ struct tls *tls_connect(int fd, const struct tls_client *opt, struct err *e)
 	t->trust = opt->trust;
 	t->rule = opt->rule;
 	t->rule.purpose = PURPOSE_SERVER;
+	snprintf(t->host, sizeof t->host, "%s", opt->host ? opt->host : "");
 	if (set_up(t, opt, e) == 0 && handshake(t, e) == 0)
 		return t;
 	t->closed = true;	/* a close_notify after a failed handshake says nothing */

@@ -19,6 +19,8 @@ struct tls_client {
 	struct trust *trust;
 	struct trust_rule rule;		/* for the peer: SERVER is demanded in any case */
 	const char *sni;		/* NULL: none */
+	const char *host;		/* NULL, or the DNS name or address that the peer's certificate must have (RFC 9525): for
+					 * peers that have no role of ours */
 	int64_t deadline_ms;		/* clock_mono_ms() after which everything fails; tls_deadline() moves it */
 };
 

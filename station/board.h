@@ -30,7 +30,7 @@ struct board {
 	unsigned ordered, done;		/* of the order, when the run began */
 	struct {
 		char what[16], text[40];
-	} state[BOARD_STATES];		/* CA, queue, printer */
+	} state[BOARD_STATES];		/* CA, MES queue, printer */
 	struct board_row row[STATION_SLOTS_MAX];
 	size_t n_rows;
 	size_t latest;			/* the row whose result is the latest; n_rows: none */

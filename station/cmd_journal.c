@@ -90,7 +90,7 @@ static int give_up(const struct station *s, struct journal *j, const struct jour
 {
 	struct standing standing;
 	enum outcome o = OUTCOME_NONE;
-	struct records *rs = records_open(s, false, e);
+	struct records *rs = records_open(s, mes_is_set(&s->mes), e);
 	int rc = rs ? resume_recorded(s->dir, x->record, &o, e) : -1;
 
 	if (rc == 0 && o != OUTCOME_PASS && x->request.id[0]) {

@@ -315,19 +315,31 @@ static enum cli_exit serve(struct run *r, size_t wanted)
 	struct desk *desk = desk_start(r);
 	int64_t start = clock_mono_ms();
 	int signal_number = work(&f, watch);
+	size_t waiting;
 
 	if (signal_number)
 		bus_stop(r->bus);
 	reap(&f, true);
 	usb_watch_stop(watch);
 	desk_stop(desk);
+	waiting = sender_stop(r->sender);
 	console_totals(r->console, &r->totals, clock_mono_ms() - start);
+	if (waiting)
+		log_warn("%zu records wait for the MES; the next run sends them, or handsel-station queue retry", waiting);
 	if (signal_number)
 		return EXIT_INTERRUPTED;
 	return r->totals.fail ? EXIT_NO : EXIT_DONE;
 }
 
 /* ---- before it -------------------------------------------------------------------------- */
+
+static void show_queue(void *console, size_t waiting)
+{
+	char n[24];
+
+	snprintf(n, sizeof n, "%zu", waiting);
+	console_state(console, "MES queue", n);
+}
 
 static int load_agent(struct run *r, const char *path, struct err *e)
 {
@@ -390,7 +402,7 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 	    order_fits(&r->source.order, &r->model, sha256, e) < 0)
 		return -1;
 	r->journal = journal_open(r->station.dir, e);
-	r->records = r->journal ? records_open(&r->station, false, e) : NULL;
+	r->records = r->journal ? records_open(&r->station, mes_is_set(&r->station.mes), e) : NULL;
 	if (!r->records)
 		return -1;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -414,6 +426,8 @@ enum cli_exit cmd_run(const struct cli *c)
 	} else {
 		console_order(r->console, &r->source);
 		standing_init(&r->standing, &r->station);
+		if (mes_is_set(&r->station.mes))
+			r->sender = sender_start(&r->station, show_queue, r->console);
 		resume_start(r);
 		rc = serve(r, wanted);
 		standing_close(&r->standing);

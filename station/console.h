@@ -33,7 +33,7 @@ void console_cut(struct console *c, const struct journal_entry *x, const char *n
 void console_unit(struct console *c, const struct record *r, int64_t ms);	/* its end: is counted, too */
 void console_clear(struct console *c, const char *slot, const char *port);	/* its result needs nobody any more */
 
-/* The state of what the station depends on, a word or two: console_state(c, "CA", "ok"), "queue" "3", "printer" "paper out".
+/* The state of what the station depends on, a word or two: console_state(c, "CA", "ok"), "MES queue" "3", "printer" "paper out".
  * Saying the same again costs nothing. */
 void console_state(struct console *c, const char *what, const char *text);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "clock.h"
 #include "order_source.h"
 #include "run.h"
+#include "spool.h"
 #include "text.h"
 
 #define DAY_S 86400
@@ -81,6 +83,31 @@ static void look_disk(struct visit *v, const char *dir)
 		    free_bytes >> 20);
 	else
 		finding_say(v->all, "disk", FINDING_GOOD, REASON_OK, "%" PRIu64 " MiB are free", free_bytes >> 20);
+}
+
+/* ---- the MES ---- */
+static void look_mes(struct visit *v, const char *dir)
+{
+	struct spooled *waiting = NULL, *refused = NULL;
+	size_t n_waiting = 0, n_refused = 0;
+	char since[TEXT_TIME];
+	struct err e;
+
+	if (!mes_is_set(&v->station.mes))
+		return;
+	if (spool_list(dir, false, &waiting, &n_waiting, &e) < 0 || spool_list(dir, true, &refused, &n_refused, &e) < 0) {
+		finding_say(v->all, "mes", FINDING_BAD, e.code, "%s", e.text);
+	} else if (n_refused) {
+		finding_say(v->all, "mes", FINDING_DOUBT, REASON_REQUEST, "refused %zu records: handsel-station queue list", n_refused);
+	} else if (n_waiting) {
+		text_time(since, waiting[0].time_ns / 1000000000);
+		finding_say(v->all, "mes", FINDING_DOUBT, REASON_UNREACHABLE, "%zu records wait, the oldest since %s: handsel-station queue retry",
+			    n_waiting, since);
+	} else {
+		finding_say(v->all, "mes", FINDING_GOOD, REASON_OK, "no record waits");
+	}
+	free(waiting);
+	free(refused);
 }
 
 /* ---- USB ---- */
@@ -204,6 +231,7 @@ void doctor(const char *dir, const char *order, const char *model, struct findin
 		look_certificate(&v);
 	look_clock(&v);
 	look_disk(&v, dir);
+	look_mes(&v, dir);
 	look_model(&v, model);
 	look_ca(&v, order);
 	station_free(&v.station);

@@ -44,6 +44,15 @@ static const struct cli_option doctor_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct cli_option report_options[] = {
+	{ "order", "ID", "of this work order only", false },
+	{ "shift", "TIMES", "FROM..TO: that ended in this time: 06:00..14:00 of the clock here, the last that has begun; or UTC times as "
+	  "2026-11-22T06:00:00Z", false },
+	{ "csv", NULL, "a line a record (RFC 4180)", false },
+	{ "junit", NULL, "a test case a record (JUnit XML)", false },
+	{ NULL, NULL, NULL, false },
+};
+
 #define RECORD_ARGS_MAX 1000	/* what a shell finds in the folder of a day */
 
 static const struct cli_command commands[] = {
@@ -51,6 +60,11 @@ static const struct cli_command commands[] = {
 	  init_options, 0, 0, cmd_init },
 	{ "run", "--order ID --agent FILE --model FILE [--labels FILE]",
 	  "load and certify every unit that is plugged in", run_options, 0, 0, cmd_run },
+	{ "queue list", "", "records that wait for the MES, and those that it refused", NULL, 0, 0, cmd_queue_list },
+	{ "queue retry", "[ID...]", "send now what waits, and again what was refused, all or these", NULL, 0, RECORD_ARGS_MAX,
+	  cmd_queue_retry },
+	{ "report", "[--order ID] [--shift TIMES] [--csv|--junit]", "what came of the units", report_options, 0, 0,
+	  cmd_report },
 	{ "record show", "ID|SERIAL", "one record; of a serial the last", NULL, 1, 1, cmd_record_show },
 	{ "record verify", "[ID...]", "signatures and index, all or these; 0 all are good, 1 not", NULL, 0, RECORD_ARGS_MAX,
 	  cmd_record_verify },

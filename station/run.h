@@ -12,6 +12,7 @@
 #include "profile.h"
 #include "records.h"
 #include "scan.h"
+#include "spool.h"
 #include "standing.h"
 #include "station.h"
 
@@ -28,6 +29,7 @@ struct run {
 	struct standing standing;
 	struct records *records;
 	struct journal *journal;
+	struct sender *sender;		/* NULL: no MES */
 	struct bus *bus;
 	struct console *console;
 	int64_t timeout_ms;		/* of one unit, without the time in which the CA was away */

@@ -180,8 +180,10 @@ static int write_record(struct unit *u)
 {
 	struct err why;
 
-	if (records_add(u->run->records, &u->record, &why) == 0)
+	if (records_add(u->run->records, &u->record, &why) == 0) {
+		sender_wake(u->run->sender);
 		return 0;
+	}
 	log_err(&why, "slot %s: the record is not written", u->record.slot);
 	return -1;
 }

@@ -7,6 +7,7 @@
 #include "http.h"
 #include "key.h"
 #include "limits.h"
+#include "mes.h"
 #include "scan.h"
 #include "usb.h"
 #include "x509.h"
@@ -27,6 +28,7 @@ struct station {
 	size_t n_slots;
 	struct scan_settings scanner;
 	struct console_settings console;
+	struct mes mes;
 	struct key *key;
 	struct chain chain;		/* unit certificate, unit CA */
 	struct chain root;
@@ -46,6 +48,9 @@ struct cli;
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
 enum cli_exit cmd_doctor(const struct cli *c);
+enum cli_exit cmd_queue_list(const struct cli *c);
+enum cli_exit cmd_queue_retry(const struct cli *c);
+enum cli_exit cmd_report(const struct cli *c);
 enum cli_exit cmd_record_show(const struct cli *c);
 enum cli_exit cmd_record_verify(const struct cli *c);
 enum cli_exit cmd_journal_list(const struct cli *c);

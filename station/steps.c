@@ -316,6 +316,7 @@ static int step_record(struct unit *u, struct err *e)
 	r->phase[r->n_phases - 1].outcome = PHASE_DONE;
 	if (!u->has_passed && records_add(u->run->records, r, e) < 0)
 		return -1;
+	sender_wake(u->run->sender);
 	/* A device that misses this answers challenges until it is switched off: no reason to fail a good unit. */
 	if (send_frame(u, LINK_DONE, NULL, &ignored) < 0)
 		log_warn("slot %s: the agent was not told that it has passed: %s", r->slot, ignored.text);

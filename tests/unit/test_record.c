@@ -8,6 +8,8 @@
 
 #include "crypto_world.h"
 #include "file.h"
+#include "report.h"
+#include "spool.h"
 #include "unit.h"
 
 static json_t *parsed(const struct record *r)
@@ -404,6 +406,183 @@ static void test_refused_records(void)
 	place_close(&p);
 }
 
+/* ---- the MES ---------------------------------------------------------------------------- */
+
+#define SHIFT 300	/* units of a shift without the MES */
+
+static int same_at_mes(void *arg, const struct index_entry *en, bool follows, struct err *e)
+{
+	const struct place *p = arg;
+	struct buf ours = {0}, theirs = {0};
+	char path[2 * FILE_PATH];
+
+	snprintf(path, sizeof path, "%s/mes-%s", p->s.dir, en->id);
+	CU_ASSERT_EQUAL(records_load(p->s.dir, en->id, "json", &ours, e), 0);
+	CU_ASSERT_EQUAL(file_read(&theirs, path, 0, e), 0);
+	CU_ASSERT(ours.len > 0 && buf_same(&ours, &theirs));
+	buf_free(&ours);
+	buf_free(&theirs);
+	return 0;
+}
+
+static void test_shift_without_mes(void)
+{
+	char id[RECORD_ID_LEN + 1];
+	struct spool_count count;
+	struct spooled *list;
+	struct records *rs;
+	struct place p;
+	struct err e;
+	size_t n;
+
+	place_open(&p);
+	strcpy(p.s.mes.program[0], "/bin/false");
+	p.s.mes.n_program = 1;
+	rs = records_open(&p.s, true, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(rs);
+	for (int i = 0; i < SHIFT; i++)
+		add(rs, i % 9 ? OUTCOME_SKIPPED : OUTCOME_FAIL, id);
+	records_close(rs);
+	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), -1);
+	CU_ASSERT(count.taken == 0 && count.waiting == SHIFT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "/bin/false ended with 1"));
+
+	strcpy(p.s.mes.program[0], "sh");
+	strcpy(p.s.mes.program[1], "-c");
+	strcpy(p.s.mes.program[2], "cat >\"$0/mes-$HANDSEL_RECORD_ID\"");
+	CU_ASSERT_EQUAL(text_copy(p.s.mes.program[3], MES_ARG_MAX, p.s.dir), 0);
+	p.s.mes.n_program = 4;
+	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), 0);
+	CU_ASSERT(count.taken == SHIFT && count.waiting == 0 && count.refused == 0);
+	CU_ASSERT_EQUAL(records_each(p.s.dir, same_at_mes, &p, &e), 0);
+	CU_ASSERT_EQUAL(spool_list(p.s.dir, false, &list, &n, &e), 0);
+	CU_ASSERT_EQUAL(n, 0);
+	free(list);
+	place_close(&p);
+}
+
+static int settings(struct mes *m, const char *yaml)
+{
+	struct buf text = {0};
+	struct err e = {0};
+	struct conf *c;
+	int rc;
+
+	memset(m, 0, sizeof *m);
+	buf_str(&text, yaml);
+	c = conf_parse("mes", &text, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	rc = mes_settings(m, conf_root(c), &e);
+	CU_ASSERT(rc == 0 || (e.code == REASON_CONFIG && strncmp(e.text, "mes:", 4) == 0));
+	conf_free(c);
+	buf_free(&text);
+	return rc;
+}
+
+static void test_mes_settings(void)
+{
+	struct mes m;
+
+	CU_ASSERT_EQUAL(settings(&m, "program: [a, \"b c\"]"), 0);
+	CU_ASSERT(mes_is_set(&m) && m.n_program == 2 && strcmp(m.program[1], "b c") == 0);
+	CU_ASSERT_EQUAL(settings(&m, "url: \"https://mes.example/x\"\nca: root.pem"), 0);
+	CU_ASSERT(mes_is_set(&m) && strcmp(m.url.path, "/x") == 0);
+	CU_ASSERT_EQUAL(settings(&m, "url: \"https://mes.example/x\""), -1);
+	CU_ASSERT_EQUAL(settings(&m, "url: \"http://mes.example/x\"\nca: root.pem"), -1);
+	CU_ASSERT_EQUAL(settings(&m, "program: [a]\nurl: \"https://mes.example/x\"\nca: root.pem"), -1);
+	CU_ASSERT_EQUAL(settings(&m, "program: [a]\nca: root.pem"), -1);
+	CU_ASSERT_EQUAL(settings(&m, "program: []"), -1);
+	CU_ASSERT_EQUAL(settings(&m, "ca: root.pem"), -1);
+}
+
+/* ---- reports ------------------------------------------------------------------------------ */
+
+static void test_reports(void)
+{
+	struct buf out = {0};
+	struct record r;
+
+	record_start(&r, "line-2", "3", "1-4.2", "LINE-7");
+	r.end = r.start + 61;
+	r.outcome = OUTCOME_TIMEOUT;
+	strcpy(r.scanned, "=1+1");
+	err_set(&r.error, REASON_USB, "a \"quoted\", <b> & c");
+	report_csv(&out, &r);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&out), ",TIMEOUT,E61,usb-transfer,\"a \"\"quoted\"\", <b> & c\",line-2,3,"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&out), ",61,,,\"'=1+1\",\r\n"));
+	buf_clear(&out);
+	report_junit(&out, &r);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&out), "<error type=\"E61\" message=\"a &quot;quoted&quot;, &lt;b&gt; &amp; c\"/>"));
+	buf_clear(&out);
+	r.outcome = OUTCOME_SKIPPED;
+	report_junit(&out, &r);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&out), "<skipped message=\"SKIPPED\"/>"));
+	buf_free(&out);
+	record_free(&r);
+}
+
+/* Tries of a unit, in their order: time, serial, outcome. */
+static void test_yield(void)
+{
+	static const struct {
+		int64_t end;
+		const char *serial;
+		enum outcome outcome;
+	} tries[] = {
+		{ 10, "A", OUTCOME_FAIL },	/* passes later */
+		{ 11, "B", OUTCOME_PASS },
+		{ 12, "-", OUTCOME_FAIL },
+		{ 13, "-", OUTCOME_FAIL },
+		{ 14, "C", OUTCOME_ERROR },	/* says nothing of it */
+		{ 20, "C", OUTCOME_PASS },
+		{ 21, "A", OUTCOME_PASS },
+		{ 22, "B", OUTCOME_SKIPPED },
+		{ 23, "D", OUTCOME_FAIL },
+		{ 24, "E", OUTCOME_TIMEOUT },
+	};
+	static const struct {
+		int64_t from;
+		unsigned pass, fail;
+	} from[] = { { 0, 2, 4 }, { 20, 1, 2 }, { 24, 0, 0 } };
+	struct yield y = {0};
+
+	for (size_t k = 0; k < sizeof from / sizeof from[0]; k++) {
+		struct count c;
+
+		for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+			struct index_entry en = { .end = tries[i].end, .outcome = tries[i].outcome };
+
+			strcpy(en.serial, tries[i].serial);
+			yield_add(&y, &en, en.end >= from[k].from);
+		}
+		c = yield_count(&y);
+		CU_ASSERT(c.pass == from[k].pass && c.fail == from[k].fail);
+	}
+}
+
+static void test_shift(void)
+{
+	const int64_t noon = 1800014400;	/* 2027-01-15T12:00:00Z */
+	static const char *const wrong[] = { "", "..", "06:00", "06:00..", "6:00..14:00", "06:60..14:00", "24:01..06:00",
+					     "2027-01-15T06:00:00Z..14:00", "2027-01-15T06:00:00Z..2027-01-15T06:00:00Z" };
+	int64_t from, to;
+	struct err e;
+
+	setenv("TZ", "UTC", 1);
+	CU_ASSERT_EQUAL(report_shift("06:00..14:00", noon, &from, &to, &e), 0);
+	CU_ASSERT(from == noon - 6 * 3600 && to == noon + 2 * 3600);
+	CU_ASSERT_EQUAL(report_shift("22:00..06:00", noon, &from, &to, &e), 0);
+	CU_ASSERT(from == noon - 14 * 3600 && to == noon - 6 * 3600);
+	CU_ASSERT_EQUAL(report_shift("00:00..24:00", noon, &from, &to, &e), 0);
+	CU_ASSERT(from == noon - 12 * 3600 && to == noon + 12 * 3600);
+	CU_ASSERT_EQUAL(report_shift("2027-01-15T06:00:00Z..2027-01-15T14:00:00Z", noon, &from, &to, &e), 0);
+	CU_ASSERT(from == noon - 6 * 3600 && to == noon + 2 * 3600);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		CU_ASSERT_EQUAL(report_shift(wrong[i], noon, &from, &to, &e), -1);
+}
+
 UNIT_MAIN("record", { "fail", test_fail }, { "pass", test_pass }, { "round trip", test_round_trip },
 	  { "mutations", test_mutations }, { "outcomes", test_outcomes }, { "index line", test_index_line },
-	  { "cuts", test_cuts }, { "refused records", test_refused_records })
+	  { "cuts", test_cuts }, { "refused records", test_refused_records },
+	  { "a shift without the MES", test_shift_without_mes }, { "MES settings", test_mes_settings },
+	  { "reports", test_reports }, { "first-pass yield", test_yield }, { "shift", test_shift })
