@@ -13,81 +13,7 @@
 #include "ledger.h"
 #include "mem.h"
 #include "models.h"
-
-#define VALID_DEFAULT_S (30 * 86400)
-#define VALID_MAX_S (10ull * 366 * 86400)
-#define QUOTA_MAX 10000000u
-
-/* ---- order create ---- */
-/* FROM-TO of equal width: the middle is where they part, since a serial may contain "-" itself. */
-static int parse_range(struct order_range *r, const char *text, struct err *e)
-{
-	size_t n = strlen(text), half = n / 2;
-
-	if (n % 2 == 0 || text[half] != '-' || half > LIMIT_SERIAL)
-		return err_set(e, REASON_CONFIG, "--serials %s: write FROM-TO, both of the same number of characters",
-			       text);
-	snprintf(r->from, sizeof r->from, "%.*s", (int)half, text);
-	snprintf(r->to, sizeof r->to, "%s", text + half + 1);
-	if (!text_is_token(r->from, LIMIT_SERIAL) || !text_is_token(r->to, LIMIT_SERIAL) || strcmp(r->from, r->to) > 0)
-		return err_set(e, REASON_CONFIG, "--serials %s: the first must not come after the last", text);
-	return 0;
-}
-
-/* "30d", "8h", "90m" */
-static int parse_valid(int64_t *seconds, const char *text, struct err *e)
-{
-	static const struct {
-		char letter;
-		int64_t seconds;
-	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
-	char digits[16];
-	size_t n = strlen(text);
-	uint64_t v;
-
-	*seconds = VALID_DEFAULT_S;
-	if (n == 0)
-		return 0;
-	snprintf(digits, sizeof digits, "%.*s", (int)(n - 1), text);
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (text[n - 1] == units[i].letter && n < sizeof digits &&
-		    text_uint(&v, digits, VALID_MAX_S / (uint64_t)units[i].seconds) == 0 && v) {
-			*seconds = (int64_t)v * units[i].seconds;
-			return 0;
-		}
-	return err_set(e, REASON_CONFIG, "--valid %s: write a number with d, h, m or s, for example 30d", text);
-}
-
-static int parse_number(uint32_t *out, const struct cli *c, const char *name, uint32_t least, uint32_t otherwise,
-			struct err *e)
-{
-	const char *text = cli_get(c, name);
-	uint64_t v = otherwise;
-
-	if (text && (text_uint(&v, text, QUOTA_MAX) < 0 || v < least))
-		return err_set(e, REASON_CONFIG, "--%s %s: a number from %u to %u", name, text, least, QUOTA_MAX);
-	*out = (uint32_t)v;
-	return 0;
-}
-
-static int parse_lists(struct work_order *o, const struct cli *c, struct err *e)
-{
-	if (cli_count(c, "serials") == 0 || cli_count(c, "serials") > ORDER_RANGES_MAX)
-		return err_set(e, REASON_CONFIG, "1 to %d --serials FROM-TO are needed", ORDER_RANGES_MAX);
-	if (cli_count(c, "station") == 0 || cli_count(c, "station") > ORDER_STATIONS_MAX)
-		return err_set(e, REASON_CONFIG, "1 to %d --station NAME are needed", ORDER_STATIONS_MAX);
-	for (; o->n_ranges < cli_count(c, "serials"); o->n_ranges++)
-		if (parse_range(&o->range[o->n_ranges], cli_get_n(c, "serials", o->n_ranges), e) < 0)
-			return -1;
-	for (; o->n_stations < cli_count(c, "station"); o->n_stations++) {
-		const char *name = cli_get_n(c, "station", o->n_stations);
-
-		if (!text_is_token(name, LIMIT_NAME))
-			return err_set(e, REASON_CONFIG, "--station %s: letters, digits, \".\", \"_\" and \"-\"", name);
-		snprintf(o->station[o->n_stations], sizeof o->station[0], "%s", name);
-	}
-	return 0;
-}
+#include "order_options.h"
 
 /* Keys that the signer may sign beyond the quota: a try that was cut costs a key, not a unit. */
 static uint32_t scrap_default(uint32_t quota)
@@ -101,15 +27,17 @@ static int order_from_options(struct work_order *o, const char *manufacturer, co
 	struct model model;
 	int64_t seconds;
 
+	if (cli_count(c, "serials") == 0 || cli_count(c, "station") == 0)
+		return err_set(e, REASON_CONFIG, "one or more --serials FROM-TO and --station NAME are needed");
 	if (option_needed(c, "id", &id, e) < 0 || option_needed(c, "model", &model_name, e) < 0 ||
 	    option_needed(c, "agent", &agent, e) < 0 || option_needed(c, "quota", &quota, e) < 0)
 		return -1;
 	if (!text_is_token(id, CA_ID_MAX))
 		return err_set(e, REASON_CONFIG, "--id %s: letters, digits, \".\", \"_\" and \"-\", at most %d", id,
 			       CA_ID_MAX);
-	if (model_by_name(&model, manufacturer, model_name, e) < 0 || parse_number(&o->quota, c, "quota", 1, 0, e) < 0 ||
-	    parse_number(&o->scrap, c, "scrap", 0, scrap_default(o->quota), e) < 0 || parse_lists(o, c, e) < 0 ||
-	    parse_valid(&seconds, valid ? valid : "", e) < 0 || digest_sha256_file(o->agent_sha256, agent, e) < 0)
+	if (model_by_name(&model, manufacturer, model_name, e) < 0 || option_number(&o->quota, c, "quota", 1, 0, e) < 0 ||
+	    option_number(&o->scrap, c, "scrap", 0, scrap_default(o->quota), e) < 0 || option_lists(o, c, e) < 0 ||
+	    option_valid(&seconds, valid ? valid : "", e) < 0 || digest_sha256_file(o->agent_sha256, agent, e) < 0)
 		return -1;
 	snprintf(o->id, sizeof o->id, "%s", id);
 	snprintf(o->manufacturer, sizeof o->manufacturer, "%s", model.manufacturer);
@@ -220,7 +148,8 @@ static int print_order(void *arg, const struct ledger_order *row, const struct b
 		jsonl_str(j, "id", row->id);
 		jsonl_str(j, "manufacturer", o->manufacturer);
 		jsonl_str(j, "model", o->model);
-		jsonl_str(j, "state", order_state_name(row->state));
+		jsonl_int(j, "version", row->version);
+	jsonl_str(j, "state", order_state_name(row->state));
 		jsonl_int(j, "quota", row->quota);
 		jsonl_int(j, "used", row->used);
 		jsonl_int(j, "scrap", o->scrap);

@@ -67,7 +67,7 @@ static void show_order(struct reconcile *r, const char *id)
 
 	r->orders++;
 	if (!cli_json(r->c)) {
-		printf("%s lacks  work order %s, or that it is closed\n", side(r), id);
+		printf("%s lacks  work order %s, an extension of it, or that it is closed\n", side(r), id);
 		return;
 	}
 	j = jsonl_new("lacking");
@@ -84,16 +84,17 @@ static int learn_order(void *arg, const char *id, bool closed, const struct buf 
 	int64_t now = clock_utc();
 	struct ledger_order known = {0};
 	int rc = ledger_order_get(r->o.ledger, id, &known, NULL, e);
-	bool unknown = rc == 0, open = rc == 1 && known.state == ORDER_OPEN;
+	bool unknown = rc == 0, open = rc == 1 && known.state == ORDER_OPEN, older = false;
 
-	if (unknown) {
+	if (rc >= 0)
 		rc = work_order_read(o, cms->data, cms->len, r->o.ca.trust, e);
-		if (rc == 0)
-			rc = ledger_order_add(r->o.ledger, o, cms, now, e);
-	}
+	if (rc == 0 && unknown)
+		rc = ledger_order_add(r->o.ledger, o, cms, now, e);
+	else if (rc == 0 && (older = known.version < o->version))
+		rc = ledger_order_replace(r->o.ledger, o, cms, now, e);
 	if (rc >= 0 && closed && (unknown || open))
 		rc = ledger_order_close(r->o.ledger, id, ORDER_CLOSED, now, e);
-	if (rc >= 0 && (unknown || (closed && open)))
+	if (rc >= 0 && (unknown || older || (closed && open)))
 		show_order(r, id);
 	free(o);
 	return rc < 0 ? -1 : 0;
@@ -155,18 +156,25 @@ static int teach_row(void *arg, const struct ledger_row *row)
 struct known_orders {
 	char (*id)[CA_ID_MAX + 1];
 	bool *closed;
+	uint32_t *version;
 	size_t n;
+	struct trust *trust;
 };
 
 static int remember_order(void *arg, const char *id, bool closed, const struct buf *cms, struct err *e)
 {
 	struct known_orders *k = arg;
+	struct work_order *o = mem_new(1, sizeof *o);
+	int rc = work_order_read(o, cms->data, cms->len, k->trust, e);
 
+	k->version = mem_grow(k->version, k->n + 1, sizeof *k->version);
+	k->version[k->n] = o->version;
+	free(o);
 	k->id = mem_grow(k->id, k->n + 1, sizeof *k->id);
 	k->closed = mem_grow(k->closed, k->n + 1, sizeof *k->closed);
 	snprintf(k->id[k->n], sizeof k->id[k->n], "%s", id);
 	k->closed[k->n++] = closed;
-	return 0;
+	return rc;
 }
 
 struct teaching {
@@ -180,12 +188,16 @@ static int teach_order(void *arg, const struct ledger_order *o, const struct buf
 	struct reconcile *r = t->r;
 	size_t i;
 
+	bool older;
+
 	for (i = 0; i < t->known.n && strcmp(t->known.id[i], o->id) != 0; i++)
 		;
-	if (i < t->known.n && (t->known.closed[i] || o->state == ORDER_OPEN))
+	older = i < t->known.n && t->known.version[i] < o->version && !t->known.closed[i];
+
+	if (i < t->known.n && !older && (t->known.closed[i] || o->state == ORDER_OPEN))
 		return 0;
 	show_order(r, o->id);
-	if (r->apply && i == t->known.n)
+	if (r->apply && (older || i == t->known.n))
 		r->rc = signer_order(r->s, cms, r->e);
 	if (r->apply && r->rc == 0 && o->state != ORDER_OPEN)
 		r->rc = signer_close(r->s, o->id, r->e);
@@ -195,7 +207,7 @@ static int teach_order(void *arg, const struct ledger_order *o, const struct buf
 static int signer_learns(struct reconcile *r, struct err *e)
 {
 	static const struct ledger_filter all = { "", "", "", "" };
-	struct teaching t = { .r = r };
+	struct teaching t = { .r = r, .known.trust = r->o.ca.trust };
 	int rc = signer_orders(r->s, remember_order, &t.known, e);
 
 	r->e = e;
@@ -203,6 +215,7 @@ static int signer_learns(struct reconcile *r, struct err *e)
 		rc = ledger_order_list(r->o.ledger, teach_order, &t, e);
 	free(t.known.id);
 	free(t.known.closed);
+	free(t.known.version);
 	if (rc == 0 && r->rc == 0)
 		rc = ledger_list(r->o.ledger, &all, teach_row, r, e);
 	return rc < 0 || teach(r) < 0 ? -1 : 0;

@@ -71,6 +71,7 @@ static const char *const migrations[] = {
 	"CREATE TRIGGER request_noted AFTER UPDATE OF state ON request WHEN new.certificate_sha256 IS NOT NULL"
 	" AND new.state != old.state AND new.state IN ('active', 'superseded', 'revoked')"
 	" BEGIN INSERT INTO note(certificate_sha256, active) VALUES(new.certificate_sha256, new.state = 'active'); END;",
+	"ALTER TABLE work_order ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
 };
 
 struct db *ledger_open(const char *path, struct err *e)
@@ -485,19 +486,22 @@ static void order_columns(struct stmt *s, struct ledger_order *o, struct buf *cm
 {
 	*o = (struct ledger_order){ .state = ORDER_COMPROMISED,
 				     .quota = (uint32_t)col_int(s, 2),
-				     .used = (uint32_t)col_int(s, 3) };
+				     .used = (uint32_t)col_int(s, 3),
+				     .version = (uint32_t)col_int(s, 4) };
 	col_copy(s, 0, o->id, sizeof o->id);
 	for (size_t i = 0; i < ARRAY_LEN(order_states); i++)
 		if (strcmp(col_text(s, 1), order_states[i]) == 0)
 			o->state = (enum order_state)i;
 	if (cms)
-		col_blob(s, 4, cms);
+		col_blob(s, 5, cms);
 }
+
+#define ORDER_COLUMNS "SELECT id, state, quota, used, version"
 
 int ledger_order_get(struct db *db, const char *id, struct ledger_order *o, struct buf *cms, struct err *e)
 {
-	struct stmt *s = cms ? db_stmt(db, "SELECT id, state, quota, used, cms FROM work_order WHERE id = ?1")
-			     : db_stmt(db, "SELECT id, state, quota, used FROM work_order WHERE id = ?1");
+	struct stmt *s = cms ? db_stmt(db, ORDER_COLUMNS ", cms FROM work_order WHERE id = ?1")
+			     : db_stmt(db, ORDER_COLUMNS " FROM work_order WHERE id = ?1");
 	int rc;
 
 	bind_text(s, 1, id);
@@ -511,8 +515,8 @@ int ledger_order_get(struct db *db, const char *id, struct ledger_order *o, stru
 int ledger_order_add(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(db,
-				 "INSERT INTO work_order(id, cms, manufacturer, model, state, quota, created, changed)"
-				 " VALUES(?1, ?2, ?3, ?4, 'open', ?5, ?6, ?6)");
+				 "INSERT INTO work_order(id, cms, manufacturer, model, state, quota, created, changed, version)"
+				 " VALUES(?1, ?2, ?3, ?4, 'open', ?5, ?6, ?6, ?7)");
 
 	bind_text(s, 1, o->id);
 	bind_blob(s, 2, cms->data, cms->len);
@@ -520,6 +524,19 @@ int ledger_order_add(struct db *db, const struct work_order *o, const struct buf
 	bind_text(s, 4, o->model);
 	bind_int(s, 5, o->quota);
 	bind_int(s, 6, now);
+	bind_int(s, 7, o->version ? o->version : 1);
+	return db_run(s, e);
+}
+
+int ledger_order_replace(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE work_order SET cms = ?2, quota = ?3, version = ?4, changed = ?5 WHERE id = ?1");
+
+	bind_text(s, 1, o->id);
+	bind_blob(s, 2, cms->data, cms->len);
+	bind_int(s, 3, o->quota);
+	bind_int(s, 4, o->version);
+	bind_int(s, 5, now);
 	return db_run(s, e);
 }
 
@@ -565,7 +582,7 @@ int ledger_order_pending(struct db *db, const char *id, const char *unit, struct
 int ledger_order_list(struct db *db, int (*each)(void *arg, const struct ledger_order *o, const struct buf *cms),
 		      void *arg, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT id, state, quota, used, cms FROM work_order ORDER BY created, id");
+	struct stmt *s = db_stmt(db, ORDER_COLUMNS ", cms FROM work_order ORDER BY created, id");
 	struct buf cms = {0};
 	struct ledger_order o;
 	int rc;

@@ -91,10 +91,13 @@ struct ledger_order {
 	char id[CA_ID_MAX + 1];
 	enum order_state state;
 	uint32_t quota, used;
+	uint32_t version;
 };
 /* cms may be NULL. */
 int ledger_order_get(struct db *db, const char *id, struct ledger_order *o, struct buf *cms, struct err *e);
 int ledger_order_add(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e);
+/* By its extension; the database refuses a quota below what is used. */
+int ledger_order_replace(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e);
 int ledger_order_take(struct db *db, const char *id, struct err *e);	/* the database refuses one too many */
 int ledger_order_give_back(struct db *db, const char *id, struct err *e);
 int ledger_order_close(struct db *db, const char *id, enum order_state state, int64_t now, struct err *e);

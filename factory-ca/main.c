@@ -67,6 +67,15 @@ static const struct cli_option create_options[] = {
 	OUT("the signed order"),
 	{ NULL },
 };
+static const struct cli_option extend_options[] = {
+	{ "valid", "TIME", "from now on, like 30d or 8h", false },
+	{ "quota", "Q", "units in all, never below what is used", false },
+	{ "scrap", "S", "keys beyond the quota", false },
+	{ "serials", "FROM-TO", "further ones, of equal width; may be repeated", true },
+	{ "station", "NAME", "a further one that may work on it; may be repeated", true },
+	OUT("the signed order"),
+	{ NULL },
+};
 static const struct cli_option close_options[] = {
 	{ "compromised", NULL, "refuse even repeats and confirms of what was handed out", false },
 	{ NULL },
@@ -144,6 +153,8 @@ static const struct cli_command commands[] = {
 	  cmd_unit_issue },
 	{ "order create", "--id ID --model MODEL --serials FROM-TO --quota Q --station NAME --agent FILE",
 	  "sign a work order", create_options, 0, 0, cmd_order_create },
+	{ "order extend", "ID [--valid TIME] [--quota Q] [--scrap S] [--serials FROM-TO]... [--station NAME]...",
+	  "sign a later version of a work order", extend_options, 1, 1, cmd_order_extend },
 	{ "order list", "", "work orders and what is used of them", NULL, 0, 0, cmd_order_list },
 	{ "order close", "ID [--compromised]", "end a work order", close_options, 1, 1, cmd_order_close },
 	{ "issued list", "[--order ID] [--state S] [--device SERIAL]", "what was issued", issued_options, 0, 0,

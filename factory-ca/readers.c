@@ -79,26 +79,27 @@ void readers_put(struct readers *r, struct db *db)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static const struct work_order *find(struct readers *r, const char *id)
+static const struct work_order *find(struct readers *r, const char *id, uint32_t version)
 {
 	const struct work_order *found = NULL;
 
 	pthread_mutex_lock(&r->lock);
 	for (struct known *k = r->known; k && !found; k = k->next)
-		if (strcmp(k->order.id, id) == 0)
+		if (k->order.version == version && strcmp(k->order.id, id) == 0)
 			found = &k->order;
 	pthread_mutex_unlock(&r->lock);
 	return found;
 }
 
 /* Two threads may both come here for one order: then it is kept twice, which harms nobody. */
-static const struct work_order *keep(struct readers *r, const struct buf *cms, const char *id, struct err *e)
+static const struct work_order *keep(struct readers *r, const struct buf *cms, const struct ledger_order *row, struct err *e)
 {
 	struct known *k = mem_new(1, sizeof *k);
 
-	if (work_order_read(&k->order, cms->data, cms->len, r->trust, e) < 0 || strcmp(k->order.id, id) != 0) {
+	if (work_order_read(&k->order, cms->data, cms->len, r->trust, e) < 0 || strcmp(k->order.id, row->id) != 0 ||
+	    k->order.version != row->version) {
 		err_set(e, REASON_ORDER,
-			"work order %s in the ledger is not what an operator signed; restore the ledger", id);
+			"work order %s in the ledger is not what an operator signed; restore the ledger", row->id);
 		free(k);
 		return NULL;
 	}
@@ -113,13 +114,13 @@ int readers_order(struct readers *r, struct db *db, const char *id, const struct
 {
 	struct ledger_order row;
 	struct buf cms = {0};
-	int rc;
+	int rc = ledger_order_get(db, id, &row, NULL, e);
 
-	*o = find(r, id);
-	if (*o)
-		return 1;
+	*o = rc == 1 ? find(r, id, row.version) : NULL;
+	if (rc != 1 || *o)
+		return rc;
 	rc = ledger_order_get(db, id, &row, &cms, e);
-	if (rc == 1 && !(*o = keep(r, &cms, id, e)))
+	if (rc == 1 && !(*o = keep(r, &cms, &row, e)))
 		rc = -1;
 	buf_free(&cms);
 	return rc;

@@ -38,6 +38,7 @@ static const char *const migrations[] = {
 	" encrypted_key, active, ended) SELECT 0, order_id, '', '', serial, '', '', 0, '', 1, spki, certificate, encrypted_key, 0, 0"
 	" FROM made;"
 	"DROP TABLE made;",
+	"ALTER TABLE work_order ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -102,29 +103,31 @@ int count_generation_get(struct db *db, unsigned n, uint8_t root[SHA256_LEN], st
 	return rc;
 }
 
-int count_order_get(struct db *db, const char *id, struct buf *cms, bool *closed, struct err *e)
+int count_order_get(struct db *db, const char *id, struct buf *cms, struct count_order *o, struct err *e)
 {
-	struct stmt *s = cms ? db_stmt(db, "SELECT closed, cms FROM work_order WHERE id = ?1")
-			     : db_stmt(db, "SELECT closed FROM work_order WHERE id = ?1");
+	struct stmt *s = cms ? db_stmt(db, "SELECT closed, version, used, cms FROM work_order WHERE id = ?1")
+			     : db_stmt(db, "SELECT closed, version, used FROM work_order WHERE id = ?1");
 	int rc;
 
 	bind_text(s, 1, id);
 	rc = db_step(s, e);
 	if (rc == 1) {
-		*closed = col_int(s, 0);
+		*o = (struct count_order){ col_int(s, 0), (uint32_t)col_int(s, 1), col_int(s, 2) };
 		if (cms)
-			col_blob(s, 1, cms);
+			col_blob(s, 3, cms);
 	}
 	db_reset(s);
 	return rc;
 }
 
-int count_order_add(struct db *db, const char *id, const struct buf *cms, struct err *e)
+int count_order_put(struct db *db, const struct work_order *o, const struct buf *cms, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "INSERT INTO work_order(id, cms, used, closed) VALUES(?1, ?2, 0, 0)");
+	struct stmt *s = db_stmt(db, "INSERT INTO work_order(id, cms, used, closed, version) VALUES(?1, ?2, 0, 0, ?3)"
+				     " ON CONFLICT(id) DO UPDATE SET cms = excluded.cms, version = excluded.version");
 
-	bind_text(s, 1, id);
+	bind_text(s, 1, o->id);
 	bind_blob(s, 2, cms->data, cms->len);
+	bind_int(s, 3, o->version);
 	return db_run(s, e);
 }
 

@@ -18,9 +18,15 @@ int count_site_get(struct db *db, enum site *site, uint8_t root[SHA256_LEN], str
 int count_generation_set(struct db *db, unsigned n, const uint8_t root[SHA256_LEN], struct err *e);
 int count_generation_get(struct db *db, unsigned n, uint8_t root[SHA256_LEN], struct err *e);
 
+struct count_order {
+	bool closed;
+	uint32_t version;
+	int64_t used;			/* keys that were counted */
+};
 /* 1: there, 0: not, -1 error. cms may be NULL. */
-int count_order_get(struct db *db, const char *id, struct buf *cms, bool *closed, struct err *e);
-int count_order_add(struct db *db, const char *id, const struct buf *cms, struct err *e);
+int count_order_get(struct db *db, const char *id, struct buf *cms, struct count_order *o, struct err *e);
+/* A new one, or an extension, which takes the place of the one before. */
+int count_order_put(struct db *db, const struct work_order *o, const struct buf *cms, struct err *e);
 int count_order_close(struct db *db, const char *id, struct err *e);
 
 /* Counts (order, serial, key) unless it was counted before. Code QUOTA if `most` are there already. */

@@ -12,36 +12,6 @@
 #include "signer_make.h"
 
 /* ---- work orders ---- */
-/* The verified order, remembered; NULL with an error if there is none or it is closed. */
-static const struct work_order *order_get(struct server *s, const char *id, struct err *e)
-{
-	struct work_order *o;
-	struct buf cms = {0};
-	bool closed = false;
-	size_t i;
-	int rc;
-
-	for (i = 0; i < s->n_orders && strcmp(s->orders[i]->id, id) != 0; i++)
-		;
-	rc = count_order_get(s->db, id, i < s->n_orders ? NULL : &cms, &closed, e);
-	if (rc == 0)
-		err_set(e, REASON_ORDER, "order %s was never shown to the signer", id);
-	else if (rc == 1 && closed)
-		rc = err_set(e, REASON_ORDER, "order %s is closed", id);
-	if (rc == 1 && i == s->n_orders) {
-		o = mem_new(1, sizeof *o);
-		if (signer_verify_order(s, &cms, o, e) == 0 && strcmp(o->id, id) == 0) {
-			s->orders = mem_grow(s->orders, s->n_orders + 1, sizeof *s->orders);
-			s->orders[s->n_orders++] = o;
-		} else {
-			rc = err_set(e, REASON_ORDER, "order %s in signer.db is not what an operator signed", id);
-			free(o);
-		}
-	}
-	buf_free(&cms);
-	return rc == 1 ? s->orders[i] : NULL;
-}
-
 /* What an order allows, judged and counted here whatever the front believes. */
 static int order_allows(struct server *s, const struct work_order *o, const struct sign_question *q, int64_t now,
 			struct err *e)
@@ -91,7 +61,7 @@ static int sign_new(struct server *s, struct task *t, int64_t now)
 	int rc;
 
 	if (*t->q.order) {
-		t->order = order_get(s, t->q.order, &t->refusal);
+		t->order = signer_order_get(s, t->q.order, &t->refusal);
 		if (!t->order || order_allows(s, t->order, &t->q, now, &t->refusal) < 0)
 			return -1;
 	}

@@ -85,13 +85,13 @@ static int take_row(struct server *s, struct trust *roots, const struct signed_r
 	const struct buf *issuing = &ca->issuing.cert->der, *older = ca->older_issuing.n ? &ca->older_issuing.cert->der : NULL;
 	struct chain chain = {0};
 	int rc = -1, known = 1;
-	bool closed;
+	struct count_order order;
 
 	if (chain_add(&chain, row->der.data, row->der.len, e) == 0 && chain_add(&chain, issuing->data, issuing->len, e) == 0 &&
 	    (!older || chain_add(&chain, older->data, older->len, e) == 0))
 		rc = row_is_ours(s, roots, row, &chain, e);
 	if (rc == 0 && *row->order)
-		known = count_order_get(s->db, row->order, NULL, &closed, e);
+		known = count_order_get(s->db, row->order, NULL, &order, e);
 	if (rc == 0 && known == 0)	/* a plan: it is shown the order before the row */
 		rc = apply ? err_set(e, REASON_ORDER, "serial %s: order %s was never shown to the signer", row->device.serial, row->order) : 1;
 	else if (rc == 0)

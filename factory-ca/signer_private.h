@@ -26,7 +26,13 @@ signer_answer signer_on_sign;
 /* signer_journal.c: what was signed, and how ledger and journal agree again after a restore */
 signer_answer signer_on_position, signer_on_journal, signer_on_orders, signer_on_take_over, signer_on_agree;
 /* signer_operator.c: what only an operator may have done */
-signer_answer signer_on_unit, signer_on_order, signer_on_close;
+signer_answer signer_on_unit;
+/* signer_orders.c: work orders */
+signer_answer signer_on_order, signer_on_close;
+
+/* The order as signer.db has it, in the version of now, verified; it stays until the next one is asked for in another transaction.
+ * NULL with an error if there is none or it is closed. */
+const struct work_order *signer_order_get(struct server *s, const char *id, struct err *e);
 
 /* The order, if an operator of this CA has signed it. Code ORDER or of the signature. */
 int signer_verify_order(struct server *s, const struct buf *cms, struct work_order *o, struct err *e);

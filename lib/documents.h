@@ -20,6 +20,7 @@ bool order_range_has(const struct order_range *r, const char *serial);
 
 struct work_order {
 	char id[CA_ID_MAX + 1];
+	uint32_t version;			/* 1, and one more with each extension; 0 is written as 1 */
 	char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1];
 	char hw_type[CERT_OID_MAX];
 	struct order_range range[ORDER_RANGES_MAX];
@@ -34,6 +35,8 @@ struct work_order {
 
 int work_order_write(const struct work_order *o, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
 int work_order_read(struct work_order *o, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
+/* May `next` take the place of `before`? Of a higher version, and no more is changed than an extension may. Code ORDER. */
+int work_order_follows(const struct work_order *next, const struct work_order *before, struct err *e);
 bool work_order_has_serial(const struct work_order *o, const char *serial);
 bool work_order_has_station(const struct work_order *o, const char *station);
 

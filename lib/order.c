@@ -74,17 +74,49 @@ bool work_order_has_station(const struct work_order *o, const char *station)
 	return false;
 }
 
+/* What the order had before must stay: units may be under way. */
+static bool keeps_lists(const struct work_order *next, const struct work_order *before)
+{
+	size_t i, k;
+
+	for (i = 0; i < before->n_stations; i++)
+		if (!work_order_has_station(next, before->station[i]))
+			return false;
+	for (i = 0; i < before->n_ranges; i++) {
+		for (k = 0; k < next->n_ranges; k++)
+			if (strcmp(next->range[k].from, before->range[i].from) == 0 && strcmp(next->range[k].to, before->range[i].to) == 0)
+				break;
+		if (k == next->n_ranges)
+			return false;
+	}
+	return true;
+}
+
+int work_order_follows(const struct work_order *next, const struct work_order *before, struct err *e)
+{
+	if (strcmp(next->id, before->id) != 0 || next->version <= before->version)
+		return err_set(e, REASON_ORDER, "another order with the id %s exists, of version %u; give a new one another id; an extension"
+			       " has a higher version", before->id, before->version);
+	if (strcmp(next->manufacturer, before->manufacturer) != 0 || strcmp(next->model, before->model) != 0 ||
+	    strcmp(next->hw_type, before->hw_type) != 0 || memcmp(next->agent_sha256, before->agent_sha256, SHA256_LEN) != 0)
+		return err_set(e, REASON_ORDER, "order %s: an extension is for the same model and agent", before->id);
+	if (!keeps_lists(next, before))
+		return err_set(e, REASON_ORDER, "order %s: an extension adds serials and stations, and takes none away", before->id);
+	return 0;
+}
+
 /* ---- writing ---- */
 static void order_xml(const struct work_order *o, struct buf *xml)
 {
 	char quota[FIELD_NUMBER], scrap[FIELD_NUMBER], agent[SHA256_HEX], from[TEXT_TIME], until[TEXT_TIME];
+	char version[FIELD_NUMBER];
 	struct xml_out w;
 
 	text_hex(agent, o->agent_sha256, SHA256_LEN);
 	text_time(from, o->not_before);
 	text_time(until, o->not_after);
 	xml_begin(&w, xml);
-	xml_open(&w, "work-order", "id", o->id, "manufacturer", o->manufacturer, "model", o->model, "hw-type", o->hw_type,
+	xml_open(&w, "work-order", "id", o->id, "version", o->version > 1 ? field_number(version, o->version) : "", "manufacturer", o->manufacturer, "model", o->model, "hw-type", o->hw_type,
 		 "quota", field_number(quota, o->quota), "scrap", field_number(scrap, o->scrap), "agent-sha256", agent,
 		 "not-before", from, "not-after", until, NULL);
 	for (size_t i = 0; i < o->n_ranges; i++)
@@ -114,8 +146,10 @@ int work_order_write(const struct work_order *o, const struct key *key, const st
 static int root_read(struct work_order *o, const struct xml_node *n, struct err *e)
 {
 	char quota[FIELD_NUMBER], scrap[FIELD_NUMBER], agent[SHA256_HEX], from[TEXT_TIME], until[TEXT_TIME];
+	char version[FIELD_NUMBER];
 	const struct xml_attr attrs[] = {
 		{ "id", o->id, sizeof o->id, true },
+		{ "version", version, sizeof version, false },
 		{ "manufacturer", o->manufacturer, sizeof o->manufacturer, true },
 		{ "model", o->model, sizeof o->model, true },
 		{ "hw-type", o->hw_type, sizeof o->hw_type, true },
@@ -127,6 +161,7 @@ static int root_read(struct work_order *o, const struct xml_node *n, struct err 
 	};
 
 	if (xml_attrs(n, attrs, ARRAY_LEN(attrs), e) || xml_only_elements(n, e) || field_token(n, "id", o->id, e) ||
+	    field_uint32(n, "version", *version ? version : "1", 1, &o->version, e) ||
 	    field_name(n, "manufacturer", o->manufacturer, e) || field_name(n, "model", o->model, e) ||
 	    field_oid(n, "hw-type", o->hw_type, e) ||
 	    field_uint32(n, "quota", quota, 1, &o->quota, e) || field_uint32(n, "scrap", scrap, 0, &o->scrap, e) ||

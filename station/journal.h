@@ -10,7 +10,7 @@
 
 struct journal_entry {
 	char record[RECORD_ID_LEN + 1];		/* the id that its record has, or will have */
-	char order[CA_ID_MAX + 1], slot[LIMIT_NAME + 1], port[USB_PORT_MAX];
+	char order[CA_ID_MAX + 1], slot[LIMIT_NAME + 1], port[RECORD_PORT_MAX];
 	struct device_id device;		/* serial "" as long as the device has not said it */
 	struct request_id request;		/* id "": nothing was prepared yet */
 	enum phase phase;			/* under way, or about to be */

@@ -21,7 +21,7 @@
 #include "file.h"
 #include "log.h"
 #include "mem.h"
-#include "records_private.h"
+#include "record_index.h"
 
 #define PAUSE_MS 1000		/* the first pause while the MES is away; it doubles */
 #define PAUSE_MAX_MS 60000	/* a MES that is back gets all within a minute */

@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "record.h"
 
-#define USB_PORT_MAX 32		/* "bus-port.port...": a bus and at most seven hubs */
-#define USB_TEXT_MAX 128	/* a string descriptor holds at most 126 characters */
+#define USB_PORT_MAX RECORD_PORT_MAX
+#define USB_TEXT_MAX RECORD_TEXT_MAX
 #define USB_ALTERNATES_MAX 16	/* entries of U-Boot's dfu_alt_info that we look at */
 #define USB_EXTRA_MAX 64	/* class descriptors behind an alternate setting: the DFU one has 9 bytes */
 #define USB_CONTROL_MAX 4096	/* usbfs takes no longer control transfer (one page) */

@@ -36,6 +36,39 @@ static void test_order(void)
 	buf_free(&cms);
 }
 
+/* What an extension may change, and what not. */
+static void test_order_extension(void)
+{
+	static struct work_order before, o;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_order(&before);
+	o = before;
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), -1);	/* the same version */
+	o.version = 2;
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), 0);
+	CU_ASSERT_EQUAL(work_order_follows(&before, &o, &e), -1);
+	o.quota++, o.scrap++, o.not_after++, o.not_before--;
+	strcpy(o.station[o.n_stations++], "line-4");
+	o.range[o.n_ranges++] = (struct order_range){ "GB-000600", "GB-000700" };
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), 0);
+	CU_ASSERT_EQUAL(work_order_write(&o, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	before = o;
+	CU_ASSERT_EQUAL_FATAL(work_order_read(&o, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_EQUAL(o.version, 2);
+	o.version = 3;
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), 0);
+	o.n_stations--;
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), -1);
+	o.n_stations++, o.n_ranges--;
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), -1);
+	o.n_ranges++, strcpy(o.hw_type, "2.25.1");
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ORDER);
+	buf_free(&cms);
+}
+
 static void test_order_serials(void)
 {
 	static struct work_order o;
@@ -448,7 +481,7 @@ static void test_mutated_length(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
-		{ "order", test_order }, { "order's serials", test_order_serials }, { "order, nonsense", test_order_nonsense },
+		{ "order", test_order }, { "order extension", test_order_extension }, { "order's serials", test_order_serials }, { "order, nonsense", test_order_nonsense },
 		{ "ticket", test_ticket }, { "roles", test_roles }, { "foreign root", test_foreign_root },
 		{ "foreign key", test_foreign_key }, { "other document", test_other_document },
 		{ "handoff", test_handoff }, { "handoff, forged", test_handoff_forged },

@@ -311,7 +311,7 @@ static int see(void *arg, const struct index_entry *en, bool follows, struct err
 
 	s->n++;
 	s->follow += follows;
-	if (records_verify(s->s, en, &r, &why) == 0)
+	if (records_verify(s->s->dir, s->s->trust, en, &r, &why) == 0)
 		s->good++;
 	strcpy(s->last, en->id);
 	record_free(&r);

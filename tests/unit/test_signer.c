@@ -239,6 +239,88 @@ static void test_count(void)
 	buf_free(&der);
 }
 
+static uint32_t close_order(struct side *s, const char *id)
+{
+	struct buf q = {0}, a = {0};
+	uint32_t got;
+
+	pack_str(&q, id);
+	got = ask(s, SIGNER_CLOSE, &q, &a);
+	buf_free(&q);
+	buf_free(&a);
+	return got;
+}
+
+static void write_order(struct work_order *o, struct buf *cms)
+{
+	struct chain chain = {0};
+	struct key *key;
+	struct err e;
+
+	make_operator(factory, &key, &chain);
+	CU_ASSERT_EQUAL_FATAL(work_order_write(o, key, &chain, cms, &e), 0);
+	chain_free(&chain);
+	key_free(key);
+}
+
+/* An extension counts in a signer that serves already; nothing but it changes an order, and it takes nothing away. */
+static void test_extend(void)
+{
+	struct buf k[3] = {0}, cms[2] = {0}, der = {0};
+	struct side serves, operator;
+	struct work_order o, v2;
+
+	for (int i = 0; i < 3; i++)
+		new_spki(&k[i]);
+	order_fill(&o, "WO-X", 1, 0);
+	write_order(&o, &cms[0]);
+	begin(&operator, factory, SIGNER_FOR_OPERATOR);
+	begin(&serves, factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[0]), SIGNER_DONE);
+	CU_ASSERT_EQUAL(sign(&serves, "WO-X", "gateway-b", "0001", &k[0], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&serves, "WO-X", "gateway-b", "0002", &k[1], NULL, &der), REASON_QUOTA);
+	v2 = o;
+	v2.version = 2;
+	v2.quota = 2;
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_DONE);
+	CU_ASSERT_EQUAL(sign(&serves, "WO-X", "gateway-b", "0002", &k[1], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(sign(&serves, "WO-X", "gateway-b", "0003", &k[2], NULL, &der), REASON_QUOTA);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[0]), SIGNER_REFUSED);	/* the one before, again */
+	v2.version = 3;
+	v2.quota = 1;			/* two are used */
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_REFUSED);
+	v2.quota = 9;
+	strcpy(v2.station[0], "line-9");	/* in the place of line-1 */
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_REFUSED);
+	strcpy(v2.station[0], "line-1");
+	v2.agent_sha256[0] ^= 1;
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_REFUSED);
+	v2.agent_sha256[0] ^= 1;
+	strcpy(v2.range[0].from, "0000");
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(sign(&serves, "WO-X", "gateway-b", "0003", &k[2], NULL, &der), REASON_QUOTA);
+	strcpy(v2.range[0].from, "0001");
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_DONE);
+	CU_ASSERT_EQUAL(sign(&serves, "WO-X", "gateway-b", "0003", &k[2], NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL(close_order(&operator, "WO-X"), SIGNER_DONE);
+	v2.version = 4;
+	write_order(&v2, &cms[1]);
+	CU_ASSERT_EQUAL(show_order(&operator, &cms[1]), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(end(&serves), 0);
+	CU_ASSERT_EQUAL(end(&operator), 0);
+	for (int i = 0; i < 3; i++)
+		buf_free(&k[i]);
+	buf_free(&cms[0]);
+	buf_free(&cms[1]);
+	buf_free(&der);
+}
+
 /* Two CAs in one system: an order, a count and a key of one are nothing to the other. */
 static void test_several(void)
 {
@@ -818,19 +900,16 @@ static void test_certificate(void)
 
 static void test_closed(void)
 {
-	struct buf q = {0}, a = {0}, k = {0};
+	struct buf k = {0};
 	struct side s;
 
 	new_spki(&k);
 	begin(&s, factory, SIGNER_FOR_OPERATOR);
-	pack_str(&q, "WO-1");
-	CU_ASSERT_EQUAL(ask(&s, SIGNER_CLOSE, &q, &a), SIGNER_DONE);
+	CU_ASSERT_EQUAL(close_order(&s, "WO-1"), SIGNER_DONE);
 	CU_ASSERT_EQUAL(end(&s), 0);
 	begin(&s, factory, SIGNER_FOR_SERVE);
 	CU_ASSERT_EQUAL(sign(&s, "WO-1", "gateway-b", "0001", &k, NULL, NULL), REASON_ORDER);
 	CU_ASSERT_EQUAL(end(&s), 0);
-	buf_free(&q);
-	buf_free(&a);
 	buf_free(&k);
 }
 
@@ -852,6 +931,7 @@ static void test_tampered(void)
 {
 	static const char *const files[] = { "root.pem", "issuing.pem", "unit.pem", "keys/issuing.pem", "keys/unit.pem" };
 	struct buf k = {0}, junk = {0};
+	struct work_order o;
 	char path[FILE_PATH];
 	struct side s;
 	struct db *db;
@@ -867,7 +947,8 @@ static void test_tampered(void)
 	CU_ASSERT_EQUAL(file_join(path, &e, factory, "signer.db"), 0);
 	db = count_open(path, &e);
 	CU_ASSERT_EQUAL(db_begin(db, &e), 0);
-	CU_ASSERT_EQUAL(count_order_add(db, "WO-7", &junk, &e), 0);
+	order_fill(&o, "WO-7", 1, 0);
+	CU_ASSERT_EQUAL(count_order_put(db, &o, &junk, &e), 0);
 	CU_ASSERT_EQUAL(db_commit(db, &e), 0);
 	db_close(db);
 	begin(&s, factory, SIGNER_FOR_SERVE);
@@ -897,6 +978,7 @@ static void test_rollover(void)
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE generation"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE position"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE signed"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "ALTER TABLE work_order DROP COLUMN version"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "CREATE TABLE made(order_id TEXT, serial TEXT, spki BLOB, certificate BLOB, encrypted_key BLOB)"),
 			       &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "INSERT INTO made VALUES('WO-1', '0001', x'01', x'02', x'03')"), &e), 0);
@@ -943,7 +1025,7 @@ static void test_ceremony_once(void)
 	unit_remove(folder);
 }
 
-UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
+UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "extend", test_extend }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
 	  { "certificate", test_certificate }, { "journal", test_journal }, { "closed", test_closed }, { "tampered", test_tampered },

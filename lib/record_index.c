@@ -1,5 +1,7 @@
 #include <config.h>
 
+#include "record_index.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +9,8 @@
 
 #include "cms.h"
 #include "digest.h"
-#include "file.h"
 #include "mem.h"
 #include "proof.h"
-#include "records.h"
-#include "records_private.h"
 
 int records_path(char path[FILE_PATH], const char *folder, const char *id, const char *suffix, struct err *e)
 {
@@ -47,12 +46,12 @@ void index_hash(uint8_t hash[SHA256_LEN], const char *line)
 	free(whole);
 }
 
-int records_open_signed(const struct station *s, const struct buf *p7, struct buf *json, struct cert *signer, struct err *e)
+int records_open_signed(struct trust *t, const struct buf *p7, struct buf *json, struct cert *signer, struct err *e)
 {
 	/* A record is judged by its own time: certificates expire, records stay. */
 	const struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .role = "station", .ignore_expiry = true };
 
-	return cms_open(p7->data, p7->len, s->trust, &rule, json, signer, e);
+	return cms_open(p7->data, p7->len, t, &rule, json, signer, e);
 }
 
 /* ---- readers -------------------------------------------------------------------------------- */
@@ -107,7 +106,7 @@ int records_load(const char *dir, const char *id, const char *suffix, struct buf
 
 /* ---- verification ------------------------------------------------------------------------------ */
 
-static int verify_proof(const struct station *s, const struct record *r, const uint8_t nonce[SHA256_LEN], struct err *e)
+static int verify_proof(struct trust *t, const struct record *r, const uint8_t nonce[SHA256_LEN], struct err *e)
 {
 	struct link_result result = { .code = REASON_OK };
 
@@ -118,7 +117,7 @@ static int verify_proof(const struct station *s, const struct record *r, const u
 	if (strcmp(r->challenge.station, r->station) != 0)
 		return err_set(e, REASON_AGENT, "the device was challenged by station %s", r->challenge.station);
 	memcpy(result.certificate, r->certificate, SHA256_LEN);
-	return proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &result, s->trust, r->end, e);
+	return proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &result, t, r->end, e);
 }
 
 static int verify_signer(const struct record *r, const struct cert *signer, struct err *e)
@@ -142,7 +141,7 @@ static int verify_entry(const struct index_entry *en, const struct record *r, st
 	return 0;
 }
 
-int records_verify(const struct station *s, const struct index_entry *en, struct record *r, struct err *e)
+int records_verify(const char *dir, struct trust *t, const struct index_entry *en, struct record *r, struct err *e)
 {
 	uint8_t sha256[SHA256_LEN], nonce[SHA256_LEN];
 	struct buf json = {0}, p7 = {0}, signed_json = {0};
@@ -150,14 +149,14 @@ int records_verify(const struct station *s, const struct index_entry *en, struct
 	int rc = -1;
 
 	memset(r, 0, sizeof *r);
-	if (records_load(s->dir, en->id, "json", &json, e) < 0 || records_load(s->dir, en->id, "p7", &p7, e) < 0)
+	if (records_load(dir, en->id, "json", &json, e) < 0 || records_load(dir, en->id, "p7", &p7, e) < 0)
 		goto out;
 	digest_sha256(sha256, json.data, json.len);
 	if (memcmp(sha256, en->sha256, SHA256_LEN) != 0) {
 		err_set(e, REASON_REQUEST, "%s.json is not the record of the index: it was changed", en->id);
 		goto out;
 	}
-	if (records_open_signed(s, &p7, &signed_json, &signer, e) < 0) {
+	if (records_open_signed(t, &p7, &signed_json, &signer, e) < 0) {
 		err_prefix(e, "%s.p7", en->id);
 		goto out;
 	}
@@ -168,7 +167,7 @@ int records_verify(const struct station *s, const struct index_entry *en, struct
 	if (record_read(r, nonce, json.data, json.len, e) < 0 || verify_signer(r, &signer, e) < 0 ||
 	    verify_entry(en, r, e) < 0)
 		goto out;
-	rc = r->outcome == OUTCOME_PASS ? verify_proof(s, r, nonce, e) : 0;
+	rc = r->outcome == OUTCOME_PASS ? verify_proof(t, r, nonce, e) : 0;
 out:
 	cert_free(&signer);
 	buf_free(&json);

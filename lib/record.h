@@ -12,10 +12,11 @@
 #include "err.h"
 #include "phase.h"
 #include "text.h"
-#include "usb.h"
 
 #define RECORD_SCHEMA 1
 #define RECORD_ID_LEN 32
+#define RECORD_PORT_MAX 32		/* "bus-port.port...": a bus and at most seven hubs */
+#define RECORD_TEXT_MAX 128		/* a string descriptor holds at most 126 characters */
 
 enum outcome {
 	OUTCOME_NONE,
@@ -44,10 +45,10 @@ struct record_phase {
 
 struct record {
 	char id[RECORD_ID_LEN + 1];
-	char station[LIMIT_NAME + 1], slot[LIMIT_NAME + 1], port[USB_PORT_MAX], order[CA_ID_MAX + 1];
+	char station[LIMIT_NAME + 1], slot[LIMIT_NAME + 1], port[RECORD_PORT_MAX], order[CA_ID_MAX + 1];
 	char operator[LIMIT_NAME + 1];		/* who was logged in when it began; "" for nobody */
 	int64_t start, end;			/* UTC */
-	char boot_serial[USB_TEXT_MAX];		/* what the boot loader calls itself; "" if it has no name */
+	char boot_serial[RECORD_TEXT_MAX];		/* what the boot loader calls itself; "" if it has no name */
 	char scanned[LIMIT_SERIAL + 1];		/* the label; "" without labels */
 	struct link_hello hello;		/* device serial "" as long as it has not said it */
 	struct link_ready ready;
@@ -63,7 +64,7 @@ struct record {
 	size_t n_phases;
 	enum outcome outcome;
 	struct err error;			/* FAIL, ERROR, TIMEOUT: why */
-	uint8_t previous[SHA256_LEN];		/* SHA-256 of the index line before: see records.h */
+	uint8_t previous[SHA256_LEN];		/* SHA-256 of the index line before: see record_index.h */
 };
 
 void record_start(struct record *r, const char *station, const char *slot, const char *port, const char *order);
