@@ -15,6 +15,7 @@ enum cli_exit cmd_serve(const struct cli *c);
 enum cli_exit cmd_unit_issue(const struct cli *c);
 enum cli_exit cmd_order_create(const struct cli *c);
 enum cli_exit cmd_order_extend(const struct cli *c);
+enum cli_exit cmd_order_reconcile(const struct cli *c);
 enum cli_exit cmd_order_list(const struct cli *c);
 enum cli_exit cmd_order_close(const struct cli *c);
 enum cli_exit cmd_issued_list(const struct cli *c);

@@ -634,6 +634,17 @@ int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, i
 	return rc < 0 ? -1 : 0;
 }
 
+int ledger_note_waits(struct db *db, const uint8_t certificate[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM note WHERE certificate_sha256 = ?1 LIMIT 1");
+	int rc;
+
+	bind_blob(s, 1, certificate, SHA256_LEN);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
 int ledger_notes_told(struct db *db, int64_t last, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "DELETE FROM note WHERE n <= ?1");

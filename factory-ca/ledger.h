@@ -111,6 +111,7 @@ int ledger_signer(struct db *db, uint64_t *position, struct err *e);	/* up to wh
 int ledger_signer_set(struct db *db, uint64_t position, struct err *e);
 /* The oldest notes that it was not told; *last names them for ledger_notes_told(). */
 int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, int64_t *last, struct err *e);
+int ledger_note_waits(struct db *db, const uint8_t certificate[SHA256_LEN], struct err *e);	/* 1: one that it was not told */
 int ledger_notes_told(struct db *db, int64_t last, struct err *e);
 
 /* ---- an operator's takeover of a pending request by another station ---- */

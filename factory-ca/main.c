@@ -80,6 +80,11 @@ static const struct cli_option close_options[] = {
 	{ "compromised", NULL, "refuse even repeats and confirms of what was handed out", false },
 	{ NULL },
 };
+static const struct cli_option account_options[] = {
+	{ "records", "DIR", "the folder of a station, or a copy with its records; may be repeated", true },
+	OUT("the report; and FILE.p7, the same signed"),
+	{ NULL },
+};
 static const struct cli_option issued_options[] = {
 	{ "order", "ID", "only of this work order", false },
 	{ "state", "STATE", "pending, active, superseded or revoked", false },
@@ -157,6 +162,8 @@ static const struct cli_command commands[] = {
 	  "sign a later version of a work order", extend_options, 1, 1, cmd_order_extend },
 	{ "order list", "", "work orders and what is used of them", NULL, 0, 0, cmd_order_list },
 	{ "order close", "ID [--compromised]", "end a work order", close_options, 1, 1, cmd_order_close },
+	{ "order reconcile", "ID [--records DIR]... [--out FILE]", "compare ledger, signer and the stations' records", account_options, 1, 1,
+	  cmd_order_reconcile },
 	{ "issued list", "[--order ID] [--state S] [--device SERIAL]", "what was issued", issued_options, 0, 0,
 	  cmd_issued_list },
 	{ "issued show", "REQUEST-ID-OR-SERIAL", "one of them whole", NULL, 1, 1, cmd_issued_show },

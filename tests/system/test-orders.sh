@@ -1,4 +1,4 @@
-# The life of a work order: extended while a station works on it, closed, closed as compromised.
+# The life of a work order: extended while a station works on it, closed, and reconciled with the stations' records.
 set -u
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel orders XXXXXX")
@@ -42,6 +42,29 @@ holds "is closed" operator order close WO-1
 says "and not extended" 'E41.*not extended' operator order extend WO-1 --quota 9
 says "nor worked on" 'E41' at 00020005
 holds "the chains of the audits hold" "$BUILD/tests/fault/audit" "$W/factory/ca.db" "$W/factory/signer.db"
+
+echo "-- reconciled"
+account() { operator order reconcile WO-1 --records "$W/station-line-1" --records "$W/station-line-2" "$@"; }
+holds "all agree" account --out "$W/report"
+grep -q '"ordered":4,"good":4,"scrap":0,"open":0,"pending":0,"keys":4,.*"records":[4-9].*"passed":4,"differences":0' "$W/report"
+holds "4 = 4 + 0 + 0, four keys" [ $? = 0 ]
+holds "the report is signed" openssl cms -verify -binary -inform DER -in "$W/report.p7" -CAfile "$W/factory/root.pem" -purpose any -out "$W/signed"
+holds "as it stands" cmp "$W/report" "$W/signed"
+says "without line-2's records its PASS is missing" '^00020004 .*no station has a record' operator order reconcile WO-1 --records "$W/station-line-1"
+operator rework --serial 00020001 --reason "new board" >/dev/null
+holds "a reworked unit is no difference" account
+grep -q '= 3 good + 1 scrap + 0 open' "$W/holds.log"
+holds "it is scrap until it is made again" [ $? = 0 ]
+cp -a "$W/station-line-2" "$W/forged"
+sed -i 's/00020004/00020005/g' "$W"/forged/records/*.json
+says "a changed record" '^00020004 .*is bad' operator order reconcile WO-1 --records "$W/station-line-1" --records "$W/forged"
+sed -i 1d "$W/station-line-1/records/index"
+says "a record that was removed" 'record was removed' account
+cp "$W/factory/ca.db" "$W/ca.db"
+sqlite3 "$W/factory/ca.db" "UPDATE work_order SET used = 2; UPDATE request SET state = 'pending' WHERE device = 3"
+says "an edited ledger: units" '^- .*2 units are booked, but 4' account
+says "an edited ledger: state" '^00020003 .*is pending to the ledger and active to the signer' account
+says "and the device did not confirm" '^00020003 .*has not confirmed' account
 
 echo "$CHECKED checks, $FAILED failed"
 [ "$FAILED" = 0 ]
