@@ -66,6 +66,42 @@ int credential_open_key(struct credential *c, const struct buf *encrypted_key, s
 	return c->key ? 0 : -1;
 }
 
+/* The chain as we keep it: without the root, which is pinned. */
+static int take_chain(struct credential *c, const struct chain *answer, struct err *e)
+{
+	for (size_t i = 0; i < answer->n; i++) {
+		const struct buf *der = &answer->cert[i].der;
+
+		if (c->root.n == 1 && buf_same(der, &c->root.cert[0].der))
+			continue;
+		if (chain_add(&c->chain, der->data, der->len, e) < 0)
+			return -1;
+	}
+	if (c->chain.n < 2)
+		return err_set(e, REASON_REQUEST, "the CA's answer has no issuing certificate");
+	return 0;
+}
+
+/* Mode ca: the key comes along. Whether it fits the certificate is for credential_verify(). */
+static int take_key(struct credential *c, const struct buf *encrypted_key, struct err *e)
+{
+	if (!c->transport)
+		return encrypted_key->len ? err_set(e, REASON_REQUEST, "it has a private key that nobody asked for") : 0;
+	if (!encrypted_key->len)
+		return err_set(e, REASON_REQUEST, "it has no private key");
+	return credential_open_key(c, encrypted_key, e);
+}
+
+int credential_take(struct credential *c, const struct chain *answer, const struct buf *encrypted_key,
+		    const struct device_id *device, int64_t now, struct err *e)
+{
+	if (take_key(c, encrypted_key, e) == 0 && take_chain(c, answer, e) == 0 &&
+	    credential_verify(c, device, OID_POLICY_FACTORY, now, e) == 0)
+		return 0;
+	chain_free(&c->chain);
+	return err_prefix(e, "the CA's answer is not usable");
+}
+
 struct ca_message *credential_confirm(const struct credential *c, struct tls *t, struct err *e)
 {
 	struct ca_message *m = mem_new(1, sizeof *m);

@@ -26,6 +26,10 @@ void credential_free(struct credential *c);	/* leaves it zeroed */
 int credential_verify(const struct credential *c, const struct device_id *device, const char *policy, int64_t now,
 		      struct err *e);
 
+/* From the CA's answer: its chain, in mode ca its key, both verified for the factory. c is left without a certificate on failure. */
+int credential_take(struct credential *c, const struct chain *answer, const struct buf *encrypted_key,
+		    const struct device_id *device, int64_t now, struct err *e);
+
 /* The message with the one confirm of c, signed by its key for the session t. Free with ca_message_free(). */
 struct ca_message *credential_confirm(const struct credential *c, struct tls *t, struct err *e);
 

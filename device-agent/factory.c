@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mem.h"
 #include "obtain.h"
+#include "outside.h"
 #include "tunnel.h"
 
 struct factory {
@@ -193,6 +194,29 @@ static int on_done(struct factory *f, struct err *e)
 	return 0;
 }
 
+/* The station's CA-client asks in the device's place (outside.h). */
+static int on_outside(struct factory *f, const struct link_frame *frame, struct err *e)
+{
+	if (store_level(f->store) == STORE_FACTORY) {
+		put_result(f, NULL);	/* the result of an earlier verdict was lost */
+		return 0;
+	}
+	switch (frame->type) {
+	case LINK_REQUEST:
+		return outside_request(f->store, &frame->payload, &f->out, e);
+	case LINK_CERTIFICATE:
+		return outside_certificate(f->store, &frame->payload, &f->out, e);
+	case LINK_CONFIRM:
+		return outside_confirm(f->store, &frame->payload, &f->out, e);
+	default:
+		if (outside_verdict(f->store, &frame->payload, e) < 0)
+			return -1;
+		put_result(f, NULL);
+		FAULT("link.result");
+		return 0;
+	}
+}
+
 /* -1: the link is broken. What merely fails is told to the station as a result. */
 static int on_frame(struct factory *f, const struct link_frame *frame, struct err *e)
 {
@@ -220,6 +244,12 @@ static int on_frame(struct factory *f, const struct link_frame *frame, struct er
 		break;
 	case LINK_DONE:
 		rc = on_done(f, &failed);
+		break;
+	case LINK_REQUEST:
+	case LINK_CERTIFICATE:
+	case LINK_CONFIRM:
+	case LINK_VERDICT:
+		rc = on_outside(f, frame, &failed);
 		break;
 	default:
 		return err_set(e, REASON_USB, "the station sends %s, which only a device may", link_type_name(frame->type));

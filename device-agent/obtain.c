@@ -55,42 +55,11 @@ static struct ca_message *issue_message(const struct attempt *a, struct err *e)
 	return NULL;
 }
 
-/* The chain as we keep it: without the root, which is pinned. */
-static int take_chain(struct attempt *a, const struct chain *answer, struct err *e)
-{
-	for (size_t i = 0; i < answer->n; i++) {
-		const struct cert *c = &answer->cert[i];
-
-		if (buf_same(&c->der, &a->c.root.cert[0].der))
-			continue;
-		if (chain_add(&a->c.chain, c->der.data, c->der.len, e) < 0)
-			return -1;
-	}
-	if (a->c.chain.n < 2)
-		return err_set(e, REASON_REQUEST, "the CA's answer has no issuing certificate");
-	return 0;
-}
-
-/* Mode ca: the key comes along. Whether it fits the certificate is for credential_verify(). */
-static int take_key(struct attempt *a, const struct ca_answer *answer, struct err *e)
-{
-	if (!a->c.transport)
-		return answer->encrypted_key.len ? err_set(e, REASON_REQUEST, "it has a private key that nobody asked for") : 0;
-	if (!answer->encrypted_key.len)
-		return err_set(e, REASON_REQUEST, "it has no private key");
-	return credential_open_key(&a->c, &answer->encrypted_key, e);
-}
-
 static int issued(struct attempt *a, const struct ca_answer *answer, struct err *e)
 {
-	const struct identity *id = store_identity(a->o->store);
-
 	FAULT("agent.received");
-	if (take_key(a, answer, e) < 0 || take_chain(a, &answer->chain, e) < 0 ||
-	    credential_verify(&a->c, &id->device, OID_POLICY_FACTORY, clock_utc(), e) < 0) {
-		chain_free(&a->c.chain);
-		return err_prefix(e, "the CA's answer is not usable");
-	}
+	if (credential_take(&a->c, &answer->chain, &answer->encrypted_key, &store_identity(a->o->store)->device, clock_utc(), e) < 0)
+		return -1;
 	FAULT("agent.verified");
 	if (store_put(a->o->store, &a->c, e) == 0)
 		return 0;

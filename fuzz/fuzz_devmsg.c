@@ -46,6 +46,51 @@ static void proof(const struct buf *payload)
 	buf_free(&again);
 }
 
+static void certificate(const struct buf *payload)
+{
+	struct link_certificate m;
+	struct buf again = {0};
+	struct err e;
+
+	if (link_certificate_read(&m, payload, &e) == 0) {
+		FUZZ_MUST(m.n >= 1 && m.n <= LIMIT_CHAIN);
+		link_certificate_write(&m, &again);
+		FUZZ_MUST(buf_same(payload, &again));
+		link_certificate_free(&m);
+	}
+	buf_free(&again);
+}
+
+/* What else the station's own CA-client and the device say to each other. */
+static void client(const struct buf *payload)
+{
+	struct link_request request;
+	struct link_csr csr;
+	struct link_stored stored;
+	struct link_confirm confirm;
+	struct link_signed sig;
+	struct link_verdict verdict;
+	struct buf again = {0};
+	struct err e;
+
+	if (link_request_read(&request, payload, &e) == 0) {
+		FUZZ_MUST(request.root.len);
+		link_request_free(&request);
+	}
+	if (link_csr_read(&csr, payload, &e) == 0) {
+		link_csr_write(&csr, &again);
+		FUZZ_MUST(buf_same(payload, &again));
+		link_csr_free(&csr);
+	}
+	if (link_signed_read(&sig, payload, &e) == 0)
+		link_signed_free(&sig);
+	if (link_verdict_read(&verdict, payload, &e) == 0)
+		FUZZ_MUST(verdict.standing == STANDING_DEAD || !verdict.generation);
+	link_stored_read(&stored, payload, &e);
+	link_confirm_read(&confirm, payload, &e);
+	buf_free(&again);
+}
+
 static void rest(const struct buf *payload)
 {
 	struct link_prepare prepare;
@@ -76,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hello(&f.payload);
 		go(&f.payload);
 		proof(&f.payload);
+		certificate(&f.payload);
+		client(&f.payload);
 		rest(&f.payload);
 	}
 	/* what was taken is what was given */

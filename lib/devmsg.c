@@ -11,12 +11,13 @@ static const char *const type_names[] = {
 	[LINK_HELLO] = "hello", [LINK_PREPARE] = "prepare", [LINK_READY] = "ready", [LINK_GO] = "go",
 	[LINK_OPEN] = "open", [LINK_OPENED] = "opened", [LINK_DATA] = "data", [LINK_CLOSE] = "close",
 	[LINK_RESULT] = "result", [LINK_CHALLENGE] = "challenge", [LINK_PROOF] = "proof", [LINK_DONE] = "done",
-	[LINK_LOG] = "log",
+	[LINK_LOG] = "log", [LINK_REQUEST] = "request", [LINK_CSR] = "csr", [LINK_CERTIFICATE] = "certificate",
+	[LINK_STORED] = "stored", [LINK_CONFIRM] = "confirm", [LINK_SIGNED] = "signed", [LINK_VERDICT] = "verdict",
 };
 
 const char *link_type_name(enum link_type type)
 {
-	return type >= LINK_HELLO && type <= LINK_LOG ? type_names[type] : "unknown";
+	return type >= LINK_HELLO && type <= LINK_LAST ? type_names[type] : "unknown";
 }
 
 static int bad_frame(struct err *e, const char *clause, const char *what)
@@ -36,7 +37,7 @@ int link_take(struct buf *in, struct link_frame *f, struct err *e)
 
 	if (in->len < LINK_HEADER)
 		return 0;
-	if (p[0] < LINK_HELLO || p[0] > LINK_LOG)
+	if (p[0] < LINK_HELLO || p[0] > LINK_LAST)
 		return bad_frame(e, "L2.2", "a frame of an unknown type");
 	if (p[1] != 0)
 		return bad_frame(e, "L2.3", "the reserved byte of a frame is not 0");

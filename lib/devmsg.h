@@ -7,6 +7,7 @@
 #include "buf.h"
 #include "device.h"
 #include "err.h"
+#include "limits.h"
 #include "reason.h"
 #include "text.h"
 
@@ -24,7 +25,16 @@ enum link_type {
 	LINK_PROOF,		/* device -> station: link_proof */
 	LINK_DONE,		/* station -> device: PASS is written; no challenge is served any more */
 	LINK_LOG,		/* device -> station: a line for the technician's log */
+	/* Where the CA-client is in the station (H6): in place of go and the tunnel. */
+	LINK_REQUEST,		/* station -> device: link_request. Show the request that is prepared */
+	LINK_CSR,		/* device -> station: link_csr */
+	LINK_CERTIFICATE,	/* station -> device: link_certificate, from the CA */
+	LINK_STORED,		/* device -> station: link_stored. It is on stable storage, and may be confirmed */
+	LINK_CONFIRM,		/* station -> device: link_confirm. Sign for the station's session with the CA */
+	LINK_SIGNED,		/* device -> station: link_signed */
+	LINK_VERDICT,		/* station -> device: link_verdict, the CA's on the request */
 };
+#define LINK_LAST LINK_VERDICT
 #define LINK_VERSION 1
 #define LINK_HEADER 8
 
@@ -83,6 +93,32 @@ struct link_proof {
 	struct buf signature;			/* by the factory key over link_challenge_text() */
 };
 
+struct link_request {
+	struct buf root;			/* as in link_go */
+};
+struct link_csr {
+	struct buf der;				/* PKCS#10; in mode ca the SPKI of the transport key */
+};
+struct link_certificate {
+	struct buf certificate[LIMIT_CHAIN];	/* DER, leaf first, as the CA sent them */
+	size_t n;				/* 1 or more */
+	struct buf encrypted_key;		/* mode ca; else empty */
+};
+struct link_stored {
+	uint8_t certificate[SHA256_LEN];
+};
+struct link_confirm {
+	uint8_t exporter[SHA256_LEN];		/* of the TLS session that the confirm will be sent in */
+};
+struct link_signed {
+	struct buf signature;			/* confirm.h */
+};
+enum link_standing { STANDING_ACTIVE, STANDING_DEAD };
+struct link_verdict {
+	enum link_standing standing;
+	uint32_t generation;			/* dead: the highest one that the CA knows; active: 0 */
+};
+
 void link_hello_write(const struct link_hello *m, struct buf *payload);
 int link_hello_read(struct link_hello *m, const struct buf *payload, struct err *e);
 void link_prepare_write(const struct link_prepare *m, struct buf *payload);
@@ -99,6 +135,26 @@ int link_challenge_read(struct link_challenge *m, const struct buf *payload, str
 void link_proof_write(const struct link_proof *m, struct buf *payload);
 int link_proof_read(struct link_proof *m, const struct buf *payload, struct err *e);
 void link_proof_free(struct link_proof *m);
+
+/* ---- devmsg_client.c ---- */
+void link_request_write(const struct link_request *m, struct buf *payload);
+int link_request_read(struct link_request *m, const struct buf *payload, struct err *e);
+void link_request_free(struct link_request *m);
+void link_csr_write(const struct link_csr *m, struct buf *payload);
+int link_csr_read(struct link_csr *m, const struct buf *payload, struct err *e);
+void link_csr_free(struct link_csr *m);
+void link_certificate_write(const struct link_certificate *m, struct buf *payload);
+int link_certificate_read(struct link_certificate *m, const struct buf *payload, struct err *e);
+void link_certificate_free(struct link_certificate *m);
+void link_stored_write(const struct link_stored *m, struct buf *payload);
+int link_stored_read(struct link_stored *m, const struct buf *payload, struct err *e);
+void link_confirm_write(const struct link_confirm *m, struct buf *payload);
+int link_confirm_read(struct link_confirm *m, const struct buf *payload, struct err *e);
+void link_signed_write(const struct link_signed *m, struct buf *payload);
+int link_signed_read(struct link_signed *m, const struct buf *payload, struct err *e);
+void link_signed_free(struct link_signed *m);
+void link_verdict_write(const struct link_verdict *m, struct buf *payload);
+int link_verdict_read(struct link_verdict *m, const struct buf *payload, struct err *e);
 
 /* What a challenge signs: "handsel-challenge-v1" NUL, station, NUL, station's nonce, device's nonce. Replaces *out. */
 void link_challenge_text(struct buf *out, const char *station, const uint8_t station_nonce[SHA256_LEN],

@@ -353,8 +353,11 @@ static int load_agent(struct run *r, const char *path, struct err *e)
 
 static int read_key_options(const struct cli *c, struct run *r, struct err *e)
 {
-	const char *who = cli_get(c, "key"), *type = cli_get(c, "key-type");
+	const char *who = cli_get(c, "key"), *type = cli_get(c, "key-type"), *client = cli_get(c, "client");
 
+	if (client && strcmp(client, "device") != 0 && strcmp(client, "station") != 0)
+		return err_set(e, REASON_CONFIG, "--client %s: device or station is possible", client);
+	r->client_here = client && strcmp(client, "station") == 0;
 	if (who && strcmp(who, "device") != 0 && strcmp(who, "ca") != 0)
 		return err_set(e, REASON_CONFIG, "--key %s: device or ca is possible", who);
 	r->mode = who && strcmp(who, "ca") == 0 ? MODE_CA : MODE_DEVICE;

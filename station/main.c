@@ -20,6 +20,7 @@ static const struct cli_option run_options[] = {
 	{ "count", "N", "end after N units (default: go on until interrupted)", false },
 	{ "key", "device|ca", "who makes the keys: each device (default), or the CA system, encrypted to the device", false },
 	{ "key-type", "TYPE", "with --key ca: p256, p384, rsa2048 or rsa3072 (default: the CA's)", false },
+	{ "client", "device|station", "who speaks to the CA: each device (default), or the station for devices that have no TLS", false },
 	{ "timeout", "SECONDS", "for one unit, without the time in which the CA is away (default 120s)", false },
 	{ "ca-wait", "SECONDS", "how long a unit is held while the CA is away (default: until it is back)", false },
 	{ "max-attempts", "N", "how often a failed USB transfer is begun again, the first time included (default 3)", false },

@@ -37,6 +37,7 @@ struct run {
 	unsigned attempts_max;		/* of a transfer that fails */
 	enum link_mode mode;		/* who makes the keys */
 	char key_type[16];		/* mode ca; "": the CA's default */
+	bool client_here;		/* the CA-client is the station's, for devices that have none (H6) */
 	int wake;			/* eventfd: something for the main thread to look at */
 
 	pthread_mutex_t lock;		/* of what follows */

@@ -14,6 +14,7 @@
 #include "mem.h"
 #include "resume.h"
 #include "steps.h"
+#include "talk.h"
 
 #define RETURNS_MAX 3		/* a unit that leaves the bus more often has a bad cable, or an agent that dies */
 #define RETURN_WAIT_MS 5000	/* a contact that bounces, a board that restarts; longer is a unit taken away */
@@ -133,7 +134,7 @@ static int begin_again(struct unit *u, const struct err *e)
 		return -1;
 	snprintf(note, sizeof note, "%s; attempt %u of %u", e->text, u->attempts + 1, u->run->attempts_max);
 	console_note(u->run->console, &u->record, note);
-	unit_unlink(u);
+	talk_end(u);
 	return 0;
 }
 
@@ -145,7 +146,7 @@ static int transaction(struct unit *u, struct err *e)
 		if (bus_stopped(u->run->bus))
 			return -1;
 		if (e->code == REASON_DEVICE_LEFT) {
-			unit_unlink(u);
+			talk_end(u);
 			if (wait_return(u) < 0)
 				return -1;
 			from = PHASE_SEEN;
@@ -237,7 +238,7 @@ static void *unit_thread(void *arg)
 	uint64_t one = 1;
 	int rc = transaction(u, &e);
 
-	unit_unlink(u);
+	talk_end(u);
 	if (u->ignore) {
 		u->record.outcome = OUTCOME_SKIPPED;
 		console_note(u->run->console, &u->record, "this unit has passed already; take it out");

@@ -2,85 +2,19 @@
 
 #include "steps.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "client.h"
 #include "clock.h"
 #include "fault.h"
 #include "limits.h"
 #include "log.h"
 #include "mem.h"
 #include "proof.h"
+#include "talk.h"
 
-#define STOP_SLICE_MS 250	/* how late an interrupt is noticed */
 #define HELLO_MS 10000		/* an agent that has just started, hashing itself on a slow processor */
-
-void unit_unlink(struct unit *u)
-{
-	if (u->link)
-		tunnel_close(&u->tunnel);
-	link_usb_close(u->link);
-	u->link = NULL;
-}
-
-/* ---- frames ------------------------------------------------------------------------ */
-
-static int send_frame(struct unit *u, enum link_type type, const struct buf *payload, struct err *e)
-{
-	return link_usb_send(u->link, type, 0, payload ? payload->data : NULL, payload ? payload->len : 0, u->deadline,
-			     e);
-}
-
-static int wait_bytes(struct unit *u, int64_t deadline, struct err *e)
-{
-	struct pollfd p[2] = { { .fd = link_usb_fd(u->link), .events = POLLIN },
-			       { .fd = u->tunnel.fd, .events = POLLIN } };
-	int64_t left = deadline - clock_mono_ms();
-
-	poll(p, 2, left < STOP_SLICE_MS ? (int)left : STOP_SLICE_MS);
-	return p[1].revents ? tunnel_readable(&u->tunnel, u->deadline, e) : 0;
-}
-
-/* The next frame that is not of the tunnel or a log line; these are served meanwhile. */
-static int next_frame(struct unit *u, struct link_frame *f, int64_t deadline, struct err *e)
-{
-	for (;;) {
-		int rc = link_usb_next(u->link, f, e);
-
-		if (rc < 0)
-			return -1;
-		if (bus_stopped(u->run->bus))
-			return err_set(e, REASON_INTERNAL, "interrupted");
-		if (clock_mono_ms() >= deadline)
-			return err_set(e, REASON_AGENT, "the agent does not answer in time");
-		if (rc == 0)
-			rc = wait_bytes(u, deadline, e);
-		else if (f->type == LINK_LOG)
-			log_info("slot %s: %.200s", u->record.slot, buf_text(&f->payload));
-		else if (f->type == LINK_OPEN || f->type == LINK_DATA || f->type == LINK_CLOSE)
-			rc = tunnel_frame(&u->tunnel, f, u->deadline, e);
-		else
-			return 0;
-		if (rc < 0)
-			return -1;
-	}
-}
-
-/* Waits for a frame of that type. A result that says no comes in place of any answer. */
-static int expect(struct unit *u, enum link_type type, struct link_frame *f, int64_t deadline, struct err *e)
-{
-	struct link_result r;
-
-	if (next_frame(u, f, deadline, e) < 0)
-		return err_prefix(e, "waiting for %s", link_type_name(type));
-	if (f->type == type)
-		return 0;
-	if (f->type == LINK_RESULT && link_result_read(&r, &f->payload, e) == 0 && r.code != REASON_OK)
-		return err_set(e, r.code, "%s", r.text);
-	return err_set(e, REASON_AGENT, "the agent answers %s where %s is expected", link_type_name(f->type),
-		       link_type_name(type));
-}
 
 /* ---- who is it ----------------------------------------------------------------------- */
 
@@ -92,11 +26,11 @@ static int step_hello(struct unit *u, struct err *e)
 
 	if (deadline > u->deadline)
 		deadline = u->deadline;
-	if (send_frame(u, LINK_HELLO, NULL, e) < 0)
+	if (talk_send(u, LINK_HELLO, NULL, e) < 0)
 		return -1;
 	/* Frames of an earlier session may still be under way. */
 	do {
-		if (next_frame(u, &f, deadline, e) < 0)
+		if (talk_hear(u, &f, deadline, e) < 0)
 			goto out;
 	} while (f.type != LINK_HELLO);
 	rc = link_hello_read(&u->record.hello, &f.payload, e);
@@ -173,7 +107,7 @@ static int step_prepare(struct unit *u, struct err *e)
 	int rc = -1;
 
 	link_prepare_write(&ask, &payload);
-	if (send_frame(u, LINK_PREPARE, &payload, e) == 0 && expect(u, LINK_READY, &f, u->deadline, e) == 0)
+	if (talk_send(u, LINK_PREPARE, &payload, e) == 0 && talk_expect(u, LINK_READY, &f, u->deadline, e) == 0)
 		rc = link_ready_read(&u->record.ready, &f.payload, e);
 	if (rc == 0)
 		u->requested = u->record.ready.request;
@@ -212,7 +146,7 @@ static int send_go(struct unit *u, struct err *e)
 	text_copy(go.ca, sizeof go.ca, s->ca_id);
 	snprintf(go.key_type, sizeof go.key_type, "%s", u->run->key_type);
 	link_go_write(&go, &payload);
-	rc = send_frame(u, LINK_GO, &payload, e);
+	rc = talk_send(u, LINK_GO, &payload, e);
 	buf_free(&payload);
 	link_go_free(&go);
 	return rc;
@@ -252,19 +186,27 @@ static int check_standing(struct unit *u, struct err *e)
 		       ca_state_name(s.state));
 }
 
-static int step_issue(struct unit *u, struct err *e)
+/* The device's own CA-client, through the tunnel. */
+static int device_issue(struct unit *u, struct err *e)
 {
-	struct standing_of s;
-	struct err ignored;
 	struct link_frame f = {0};
 	int rc = -1;
 
 	if (send_go(u, e) < 0)
 		return -1;
 	FAULT("station.go");
-	if (expect(u, LINK_RESULT, &f, u->deadline, e) == 0)
+	if (talk_expect(u, LINK_RESULT, &f, u->deadline, e) == 0)
 		rc = link_result_read(&u->result, &f.payload, e);
 	buf_free(&f.payload);
+	return rc;
+}
+
+static int step_issue(struct unit *u, struct err *e)
+{
+	struct standing_of s;
+	struct err ignored;
+	int rc = u->run->client_here ? client_issue(u, e) : device_issue(u, e);
+
 	if (rc == 0 && u->result.code != REASON_OK)
 		rc = err_set(e, u->result.code, "%s", u->result.text);
 	/* The device knows only that the tunnel closed; the station knows why. */
@@ -295,7 +237,7 @@ static int step_proof(struct unit *u, struct err *e)
 	record_nonce(r, r->challenge.nonce);	/* so that the device's signature covers the record, too */
 	link_challenge_write(&r->challenge, &payload);
 	link_proof_free(&r->proof);
-	if (send_frame(u, LINK_CHALLENGE, &payload, e) == 0 && expect(u, LINK_PROOF, &f, u->deadline, e) == 0 &&
+	if (talk_send(u, LINK_CHALLENGE, &payload, e) == 0 && talk_expect(u, LINK_PROOF, &f, u->deadline, e) == 0 &&
 	    link_proof_read(&r->proof, &f.payload, e) == 0)
 		rc = proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &u->result, u->run->station.trust,
 				  clock_utc(), e);
@@ -318,7 +260,7 @@ static int step_record(struct unit *u, struct err *e)
 		return -1;
 	sender_wake(u->run->sender);
 	/* A device that misses this answers challenges until it is switched off: no reason to fail a good unit. */
-	if (send_frame(u, LINK_DONE, NULL, &ignored) < 0)
+	if (talk_send(u, LINK_DONE, NULL, &ignored) < 0)
 		log_warn("slot %s: the agent was not told that it has passed: %s", r->slot, ignored.text);
 	FAULT("station.done");
 	return 0;

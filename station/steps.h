@@ -7,9 +7,6 @@
 /* -1: the unit cannot go on from here; e->code says whether waiting helps. Sets u->skip if there was nothing to do. */
 int unit_step(struct unit *u, enum phase p, struct err *e);
 
-/* Ends tunnel and link, if they are open. */
-void unit_unlink(struct unit *u);
-
 /* Phases of steps_load.c: a device becomes an agent with an open link. */
 int step_seen(struct unit *u, struct err *e);
 int step_dfu(struct unit *u, struct err *e);

@@ -332,10 +332,28 @@ static void malformed(void)
 	}
 }
 
+/* The station's own CA-client has a confirm signed with an exporter of its choice, of a certificate that is under way; not of one in force. */
+static void no_confirm(void)
+{
+	static const enum link_type types[] = { LINK_REQUEST, LINK_CERTIFICATE, LINK_CONFIRM, LINK_VERDICT };
+	const struct link_confirm m = { .exporter = "31 octets that somebody has made" };
+	struct buf b = {0};
+
+	link_confirm_write(&m, &b);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct link_frame f = {0};
+
+		put_buf(types[i], &b);
+		report(take_code(&f) == REASON_OK, "%s: it has its credential, and says no more", link_type_name(types[i]));
+		buf_free(&f.payload);
+	}
+	buf_free(&b);
+}
+
 /* Frames that carry something of ours, and only a device may send. */
 static void wrong_way(const char *agent, const char *store)
 {
-	static const enum link_type types[] = { LINK_READY, LINK_RESULT, LINK_PROOF, LINK_LOG };
+	static const enum link_type types[] = { LINK_READY, LINK_RESULT, LINK_PROOF, LINK_LOG, LINK_CSR, LINK_STORED, LINK_SIGNED };
 	static const uint8_t zeros[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
@@ -353,6 +371,7 @@ static int run_oracle(const char *agent, const char *store, const char *out)
 {
 	only_in_its_text(out);
 	malformed();
+	no_confirm();
 	end();
 	wrong_way(agent, store);
 	printf("%d attacks, %d got through\n", it.tried, it.through);

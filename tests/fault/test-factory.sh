@@ -16,5 +16,7 @@ walk_mode() {
 }
 lane device walk_mode $PAIRS --key device
 lane ca walk_mode $PAIRS --key ca
+# the CA-client in the station: the device's store is the same, so that few pairs are enough
+lane client walk_mode 20 --key device --client station
 [ -z "$LONG" ] || lane rsa walk_mode 100 --key ca --key-type rsa2048
 end_lanes

@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 
 #include "agent_world.h"
+#include "confirm.h"
 #include "digest.h"
 #include "factory.h"
 #include "mem.h"
+#include "oid.h"
 #include "unit.h"
 
 #define PATIENCE_MS 10000	/* for one frame: only a broken agent takes so long */
@@ -351,6 +353,185 @@ static void test_dribble(void)
 	buf_free(&out);
 }
 
+/* ---- the CA-client in the station ---- */
+
+static void say_request(struct station *st, const struct agent_ca *ca)
+{
+	struct link_request m = {0};
+	struct buf payload = {0};
+
+	buf_set(&m.root, ca->root.cert->der.data, ca->root.cert->der.len);
+	link_request_write(&m, &payload);
+	say(st, LINK_REQUEST, 0, &payload);
+	link_request_free(&m);
+	buf_free(&payload);
+}
+
+static void say_confirm(struct station *st)
+{
+	const struct link_confirm m = { .exporter = "an exporter of some TLS session" };
+	struct buf payload = {0};
+
+	link_confirm_write(&m, &payload);
+	say(st, LINK_CONFIRM, 0, &payload);
+	buf_free(&payload);
+}
+
+static void say_verdict(struct station *st, enum link_standing standing, uint32_t generation)
+{
+	const struct link_verdict m = { .standing = standing, .generation = generation };
+	struct buf payload = {0};
+
+	link_verdict_write(&m, &payload);
+	say(st, LINK_VERDICT, 0, &payload);
+	buf_free(&payload);
+}
+
+/* What that CA makes of the pending key, for that device; key: what comes with it. Returns the leaf's hash. */
+static void say_certificate(struct station *st, const struct agent_ca *ca, const struct device_id *device, const char *key,
+			    uint8_t hash[SHA256_LEN])
+{
+	struct link_certificate m = { .n = 2 };
+	struct credential c = {0};
+	struct store *s = store_open(st->dir, false, &e);
+	struct buf payload = {0};
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_EQUAL_FATAL(store_load(s, SLOT_FACTORY, &c, &e), 0);
+	store_close(s);
+	world_leaf(ca, &c, device, OID_POLICY_FACTORY, &m.certificate[0]);
+	buf_set(&m.certificate[1], ca->issuing.cert->der.data, ca->issuing.cert->der.len);
+	buf_str(&m.encrypted_key, key);
+	digest_sha256(hash, m.certificate[0].data, m.certificate[0].len);
+	link_certificate_write(&m, &payload);
+	say(st, LINK_CERTIFICATE, 0, &payload);
+	link_certificate_free(&m);
+	credential_free(&c);
+	buf_free(&payload);
+}
+
+static bool hear_stored(struct station *st, const uint8_t hash[SHA256_LEN])
+{
+	struct link_frame f = {0};
+	struct link_stored m;
+	bool good = hear(st, LINK_STORED, &f) && link_stored_read(&m, &f.payload, &e) == 0 &&
+		    memcmp(m.certificate, hash, SHA256_LEN) == 0;
+
+	buf_free(&f.payload);
+	return good;
+}
+
+/* The device's signature under the text of a confirm, with the request and the certificate of its own store. */
+static void hear_signed(struct station *st, const struct buf *spki, const struct request_id *id, const uint8_t hash[SHA256_LEN])
+{
+	struct link_frame f = {0};
+	struct link_signed m;
+
+	say_confirm(st);
+	CU_ASSERT_TRUE_FATAL(hear(st, LINK_SIGNED, &f));
+	CU_ASSERT_EQUAL_FATAL(link_signed_read(&m, &f.payload, &e), 0);
+	CU_ASSERT_EQUAL(confirm_verify(spki, (const uint8_t *)"an exporter of some TLS session", id, hash, &m.signature, &e), 0);
+	CU_ASSERT_EQUAL(confirm_verify(spki, (const uint8_t *)"another one of some TLS session", id, hash, &m.signature, &e), -1);
+	link_signed_free(&m);
+	buf_free(&f.payload);
+}
+
+static void test_outside(void)
+{
+	const char *dir = world_store();
+	uint8_t hash[SHA256_LEN], other[SHA256_LEN];
+	struct link_frame f = {0};
+	struct link_ready ready;
+	struct link_result r;
+	struct link_csr m;
+	struct csr csr = {0};
+	struct station st;
+
+	plug_in(&st, dir);
+	hear_ready(&st, &ready);
+	say_request(&st, &world_factory);
+	CU_ASSERT_TRUE_FATAL(hear(&st, LINK_CSR, &f));
+	CU_ASSERT_EQUAL_FATAL(link_csr_read(&m, &f.payload, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(csr_parse(&csr, m.der.data, m.der.len, &e), 0);	/* signed by the new key */
+	say_certificate(&st, &world_factory, &world_device, "", hash);
+	CU_ASSERT_TRUE_FATAL(hear_stored(&st, hash));
+	hear_signed(&st, &csr.spki, &ready.request, hash);
+	unplug(&st);
+
+	plug_in(&st, dir);	/* a cut before the verdict: it goes on with what is stored, whatever it is given now */
+	hear_ready(&st, &ready);
+	say_request(&st, &world_factory);
+	CU_ASSERT_TRUE_FATAL(hear_stored(&st, hash));
+	say_certificate(&st, &world_factory, &world_device, "", other);
+	CU_ASSERT_NOT_EQUAL(memcmp(hash, other, SHA256_LEN), 0);
+	CU_ASSERT_TRUE_FATAL(hear_stored(&st, hash));
+	hear_signed(&st, &csr.spki, &ready.request, hash);
+	say_verdict(&st, STANDING_ACTIVE, 0);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_OK);
+	CU_ASSERT_EQUAL(memcmp(r.certificate, hash, SHA256_LEN), 0);
+	/* what is in force is not asked, replaced, signed for or dropped */
+	say_request(&st, &world_factory);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_OK);
+	say_confirm(&st);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_OK);
+	say_verdict(&st, STANDING_DEAD, 5);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_OK);
+	say_challenge(&st, "line-2");
+	CU_ASSERT_TRUE_FATAL(hear(&st, LINK_PROOF, &f));
+	unplug(&st);
+	link_csr_free(&m);
+	csr_free(&csr);
+	buf_free(&f.payload);
+}
+
+/* A station that lies: what the device can see for itself is refused, and nothing is changed by it. */
+static void test_outside_lies(void)
+{
+	static const struct device_id stranger = { "Acme Devices", "gateway-b", "00099999" };
+	const char *dir = world_store();
+	uint8_t hash[SHA256_LEN];
+	struct link_frame f = {0};
+	struct link_ready before, after;
+	struct link_result r;
+	struct station st;
+
+	plug_in(&st, dir);
+	say_request(&st, &world_factory);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_TICKET);	/* nothing is prepared */
+	say_confirm(&st);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_TICKET);
+	say_verdict(&st, STANDING_ACTIVE, 0);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_TICKET);
+	hear_ready(&st, &before);
+	say_certificate(&st, &world_factory, &world_device, "", hash);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_AUTHORITY);	/* no root is pinned yet */
+	say_request(&st, &world_factory);
+	CU_ASSERT_TRUE_FATAL(hear(&st, LINK_CSR, &f));
+	say_request(&st, &world_customer);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_AUTHORITY);
+	say_confirm(&st);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_REQUEST);	/* nothing is stored */
+	say_verdict(&st, STANDING_ACTIVE, 0);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_REQUEST);
+	say_certificate(&st, &world_customer, &world_device, "", hash);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_AUTHORITY);
+	say_certificate(&st, &world_factory, &stranger, "", hash);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_REQUEST);
+	say_certificate(&st, &world_factory, &world_device, "a key", hash);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_REQUEST);	/* that nobody asked for */
+	say_verdict(&st, STANDING_DEAD, before.request.generation + LIMIT_GENERATION_RISE + 1);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_REQUEST);
+	hear_ready(&st, &after);
+	CU_ASSERT_STRING_EQUAL(before.request.id, after.request.id);
+	say_verdict(&st, STANDING_DEAD, 5);
+	CU_ASSERT_EQUAL(hear_result(&st, &r), REASON_TICKET);
+	hear_ready(&st, &after);
+	CU_ASSERT_STRING_NOT_EQUAL(before.request.id, after.request.id);
+	CU_ASSERT_EQUAL(after.request.generation, 6);
+	unplug(&st);
+	buf_free(&f.payload);
+}
+
 UNIT_MAIN("agent link",
 	{ "the world is made", agent_world_init },
 	{ "hello", test_hello },
@@ -358,6 +539,8 @@ UNIT_MAIN("agent link",
 	{ "tunnel", test_tunnel },
 	{ "another factory's root", test_other_factory },
 	{ "challenge, until it has passed and was switched off", test_challenge },
+	{ "the CA-client in the station", test_outside },
+	{ "that lies", test_outside_lies },
 	{ "out of order", test_out_of_order },
 	{ "malformed frames", test_malformed },
 	{ "one byte at a time", test_dribble },

@@ -46,6 +46,15 @@ static void make_proof(struct link_proof *m)
 	buf_str(&m->signature, "signature");
 }
 
+static void make_certificate(struct link_certificate *m)
+{
+	memset(m, 0, sizeof *m);
+	m->n = 2;
+	buf_str(&m->certificate[0], "leaf");
+	buf_str(&m->certificate[1], "issuer");
+	buf_str(&m->encrypted_key, "ciphertext");
+}
+
 static int read_any(enum link_type type, const struct buf *payload, struct err *e)
 {
 	union {
@@ -55,10 +64,43 @@ static int read_any(enum link_type type, const struct buf *payload, struct err *
 		struct link_result result;
 		struct link_challenge challenge;
 		struct link_proof proof;
+		struct link_request request;
+		struct link_csr csr;
+		struct link_certificate certificate;
+		struct link_stored stored;
+		struct link_confirm confirm;
+		struct link_signed sig;
+		struct link_verdict verdict;
 	} m;
 	int rc;
 
 	switch (type) {
+	case LINK_REQUEST:
+		rc = link_request_read(&m.request, payload, e);
+		if (rc == 0)
+			link_request_free(&m.request);
+		return rc;
+	case LINK_CSR:
+		rc = link_csr_read(&m.csr, payload, e);
+		if (rc == 0)
+			link_csr_free(&m.csr);
+		return rc;
+	case LINK_CERTIFICATE:
+		rc = link_certificate_read(&m.certificate, payload, e);
+		if (rc == 0)
+			link_certificate_free(&m.certificate);
+		return rc;
+	case LINK_STORED:
+		return link_stored_read(&m.stored, payload, e);
+	case LINK_CONFIRM:
+		return link_confirm_read(&m.confirm, payload, e);
+	case LINK_SIGNED:
+		rc = link_signed_read(&m.sig, payload, e);
+		if (rc == 0)
+			link_signed_free(&m.sig);
+		return rc;
+	case LINK_VERDICT:
+		return link_verdict_read(&m.verdict, payload, e);
 	case LINK_HELLO:
 		return link_hello_read(&m.hello, payload, e);
 	case LINK_READY:
@@ -80,14 +122,51 @@ static int read_any(enum link_type type, const struct buf *payload, struct err *
 	}
 }
 
-static const enum link_type messages[] = { LINK_HELLO, LINK_READY, LINK_GO, LINK_RESULT, LINK_CHALLENGE, LINK_PROOF };
+static const enum link_type messages[] = { LINK_HELLO, LINK_READY, LINK_GO, LINK_RESULT, LINK_CHALLENGE, LINK_PROOF,
+	LINK_REQUEST, LINK_CSR, LINK_CERTIFICATE, LINK_STORED, LINK_CONFIRM, LINK_SIGNED, LINK_VERDICT };
 
 static void write_any(enum link_type type, struct buf *payload)
 {
+	static const struct link_stored stored = { .certificate = { 4, 5, 6 } };
+	static const struct link_confirm confirm = { .exporter = { 7, 8 } };
+	static const struct link_verdict verdict = { .standing = STANDING_DEAD, .generation = 9 };
+	struct link_request request = {0};
+	struct link_csr csr = {0};
+	struct link_certificate certificate;
+	struct link_signed sig = {0};
 	struct link_go go;
 	struct link_proof proof;
 
 	switch (type) {
+	case LINK_REQUEST:
+		buf_str(&request.root, "root bytes");
+		link_request_write(&request, payload);
+		link_request_free(&request);
+		break;
+	case LINK_CSR:
+		buf_str(&csr.der, "request bytes");
+		link_csr_write(&csr, payload);
+		link_csr_free(&csr);
+		break;
+	case LINK_CERTIFICATE:
+		make_certificate(&certificate);
+		link_certificate_write(&certificate, payload);
+		link_certificate_free(&certificate);
+		break;
+	case LINK_STORED:
+		link_stored_write(&stored, payload);
+		break;
+	case LINK_CONFIRM:
+		link_confirm_write(&confirm, payload);
+		break;
+	case LINK_SIGNED:
+		buf_str(&sig.signature, "signature");
+		link_signed_write(&sig, payload);
+		link_signed_free(&sig);
+		break;
+	case LINK_VERDICT:
+		link_verdict_write(&verdict, payload);
+		break;
 	case LINK_HELLO:
 		link_hello_write(&hello, payload);
 		break;
@@ -171,6 +250,89 @@ static void test_round_trip(void)
 	CU_ASSERT(f.nonce[0] == 0x55 && strcmp(buf_text(&f.signature), "signature") == 0);
 	CU_ASSERT(strcmp(buf_text(&f.certificate), "leaf") == 0 && strcmp(buf_text(&f.issuer), "issuer") == 0);
 	link_proof_free(&f);
+	buf_free(&p);
+}
+
+/* The messages of the station's own CA-client. */
+static void test_client_round_trip(void)
+{
+	struct link_request request;
+	struct link_csr csr;
+	struct link_certificate certificate;
+	struct link_stored stored;
+	struct link_confirm confirm;
+	struct link_signed sig;
+	struct link_verdict verdict;
+	struct buf p = {0};
+	struct err e;
+
+	write_any(LINK_REQUEST, &p);
+	CU_ASSERT_EQUAL_FATAL(link_request_read(&request, &p, &e), 0);
+	CU_ASSERT_STRING_EQUAL(buf_text(&request.root), "root bytes");
+	link_request_free(&request);
+	write_any(LINK_CSR, &p);
+	CU_ASSERT_EQUAL_FATAL(link_csr_read(&csr, &p, &e), 0);
+	CU_ASSERT_STRING_EQUAL(buf_text(&csr.der), "request bytes");
+	link_csr_free(&csr);
+	write_any(LINK_CERTIFICATE, &p);
+	CU_ASSERT_EQUAL_FATAL(link_certificate_read(&certificate, &p, &e), 0);
+	CU_ASSERT_EQUAL(certificate.n, 2);
+	CU_ASSERT_STRING_EQUAL(buf_text(&certificate.certificate[0]), "leaf");
+	CU_ASSERT_STRING_EQUAL(buf_text(&certificate.certificate[1]), "issuer");
+	CU_ASSERT_STRING_EQUAL(buf_text(&certificate.encrypted_key), "ciphertext");
+	link_certificate_free(&certificate);
+	write_any(LINK_STORED, &p);
+	CU_ASSERT_EQUAL_FATAL(link_stored_read(&stored, &p, &e), 0);
+	CU_ASSERT(stored.certificate[0] == 4 && stored.certificate[2] == 6);
+	write_any(LINK_CONFIRM, &p);
+	CU_ASSERT_EQUAL_FATAL(link_confirm_read(&confirm, &p, &e), 0);
+	CU_ASSERT(confirm.exporter[0] == 7 && confirm.exporter[1] == 8);
+	write_any(LINK_SIGNED, &p);
+	CU_ASSERT_EQUAL_FATAL(link_signed_read(&sig, &p, &e), 0);
+	CU_ASSERT_STRING_EQUAL(buf_text(&sig.signature), "signature");
+	link_signed_free(&sig);
+	write_any(LINK_VERDICT, &p);
+	CU_ASSERT_EQUAL_FATAL(link_verdict_read(&verdict, &p, &e), 0);
+	CU_ASSERT(verdict.standing == STANDING_DEAD && verdict.generation == 9);
+	buf_free(&p);
+}
+
+static bool refused_for(enum link_type type, const void *payload, size_t len, const char *clause)
+{
+	struct buf p = {0};
+	struct err e;
+	int rc;
+
+	buf_set(&p, payload, len);
+	rc = read_any(type, &p, &e);
+	buf_free(&p);
+	return rc < 0 && e.code == REASON_REQUEST && strstr(e.text, clause);
+}
+
+static void test_client_meaning(void)
+{
+	struct link_verdict active = { .standing = STANDING_ACTIVE };
+	struct link_certificate m;
+	struct buf p = {0};
+	struct err e;
+
+	CU_ASSERT(refused_for(LINK_REQUEST, "\0\0\0\0", 4, "L3.10"));	/* what must not be empty */
+	CU_ASSERT(refused_for(LINK_CSR, "\0\0\0\0", 4, "L3.11"));
+	CU_ASSERT(refused_for(LINK_SIGNED, "\0\0\0\0", 4, "L3.15"));
+	CU_ASSERT(refused_for(LINK_STORED, "\0\0\0\1x", 5, "L3.13"));
+	CU_ASSERT(refused_for(LINK_CONFIRM, "\0\0\0\1x", 5, "L3.14"));
+	CU_ASSERT(refused_for(LINK_CERTIFICATE, "\0\0\0\0\0", 5, "L3.12"));		/* none */
+	CU_ASSERT(refused_for(LINK_CERTIFICATE, "\1\0\0\0\0\0\0\0\0", 9, "L3.12"));	/* an empty one */
+	CU_ASSERT(refused_for(LINK_CERTIFICATE, "\5\0\0\0\1a\0\0\0\1a\0\0\0\1a\0\0\0\1a\0\0\0\1a\0\0\0\0", 30, "L3.12"));
+	CU_ASSERT(refused_for(LINK_VERDICT, "\2\0\0\0\1", 5, "L3.16"));
+	CU_ASSERT(refused_for(LINK_VERDICT, "\0\0\0\0\1", 5, "L3.16"));	/* active names no generation */
+	link_verdict_write(&active, &p);
+	CU_ASSERT_EQUAL(read_any(LINK_VERDICT, &p, &e), 0);
+	make_certificate(&m);
+	buf_clear(&m.encrypted_key);	/* mode device */
+	link_certificate_write(&m, &p);
+	CU_ASSERT_EQUAL(read_any(LINK_CERTIFICATE, &p, &e), 0);
+	link_certificate_free(&m);
 	buf_free(&p);
 }
 
@@ -336,7 +498,7 @@ static int take_raw(const uint8_t *header, struct err *e)
 
 static void test_bad_frames(void)
 {
-	static const uint8_t type0[] = { 0, 0, 0, 0, 0, 0, 0, 0 }, type14[] = { 14, 0, 0, 0, 0, 0, 0, 0 },
+	static const uint8_t type0[] = { 0, 0, 0, 0, 0, 0, 0, 0 }, type21[] = { 21, 0, 0, 0, 0, 0, 0, 0 },
 		reserved[] = { LINK_HELLO, 1, 0, 0, 0, 0, 0, 0 }, channel[] = { LINK_HELLO, 0, 0, 1, 0, 0, 0, 0 },
 		longer[] = { LINK_DATA, 0, 0, 1, 0, 0, 0x40, 1 }, huge[] = { LINK_DATA, 0, 0, 1, 0xff, 0xff, 0xff, 0xff },
 		longest[] = { LINK_DATA, 0, 0, 1, 0, 0, 0x40, 0 }, good[] = { LINK_PREPARE, 0, 0, 0, 0, 0, 0, 0 };
@@ -344,7 +506,7 @@ static void test_bad_frames(void)
 	struct err e;
 
 	CU_ASSERT_EQUAL(take_raw(type0, &e), -1);
-	CU_ASSERT_EQUAL(take_raw(type14, &e), -1);
+	CU_ASSERT_EQUAL(take_raw(type21, &e), -1);
 	CU_ASSERT_EQUAL(take_raw(reserved, &e), -1);
 	CU_ASSERT_EQUAL(take_raw(channel, &e), -1);
 	CU_ASSERT_EQUAL(take_raw(longer, &e), -1);
@@ -355,6 +517,7 @@ static void test_bad_frames(void)
 	link_put(&out, LINK_DATA, 1, NULL, LIMIT_LINK_FRAME + 1);
 	CU_ASSERT(out.failed);
 	CU_ASSERT_STRING_EQUAL(link_type_name(LINK_PROOF), "proof");
+	CU_ASSERT_STRING_EQUAL(link_type_name(LINK_VERDICT), "verdict");
 	CU_ASSERT_STRING_EQUAL(link_type_name((enum link_type)77), "unknown");
 	buf_free(&out);
 }
@@ -383,6 +546,7 @@ static void test_bytes(void)
 	buf_free(&text);
 }
 
-UNIT_MAIN("devmsg", { "round trip", test_round_trip }, { "truncation", test_truncation }, { "mutation", test_mutation },
+UNIT_MAIN("devmsg", { "round trip", test_round_trip }, { "client's round trip", test_client_round_trip },
+	  { "client's meaning", test_client_meaning }, { "truncation", test_truncation }, { "mutation", test_mutation },
 	  { "meaning", test_meaning }, { "split delivery", test_split }, { "bad frames", test_bad_frames },
 	  { "fixed bytes", test_bytes })
