@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "digest.h"
+#include "ledger_list.h"
 #include "mem.h"
 #include "record_index.h"
 

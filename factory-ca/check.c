@@ -215,6 +215,27 @@ static int read_recovered(struct db *db, struct job *job, struct err *e)
 	return request_recover(db, job->unit, job->rq, job->a, e);
 }
 
+/* Whoever goes on to the writer is asked there. */
+static int check_reading(struct desk *d, struct db *db, const struct peer *peer, struct job *job, struct err *e)
+{
+	int rc = *peer->certificate ? ledger_unit_revoked(db, peer->certificate, e) : 0;
+
+	if (rc != 0)
+		return rc < 0 ? -1 : CHECK_REVOKED;
+	switch (job->rq->kind) {
+	case CA_STATUS:
+		return request_status(db, &job->rules, job->unit, job->rq, job->a, e);
+	case CA_CERTIFICATES:
+		return read_certificates(d, job, e);
+	case CA_WORK_ORDER:
+		return read_order(d, db, job, e);
+	case CA_RECOVER:
+		return read_recovered(db, job, e);
+	default:
+		return err_set(e, REASON_REQUEST, "no such request");
+	}
+}
+
 static int check_kind(struct desk *d, struct db *db, const struct peer *peer, struct http_req *r, struct job *job,
 		      bool *audit, struct err *e)
 {
@@ -225,16 +246,9 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 		return check_confirm(d, db, peer, r, job, e);
 	case CA_REVOKE:
 		return 1;
-	case CA_STATUS:
-		return request_status(db, &job->rules, job->unit, job->rq, job->a, e);
-	case CA_CERTIFICATES:
-		return read_certificates(d, job, e);
-	case CA_WORK_ORDER:
-		return read_order(d, db, job, e);
-	case CA_RECOVER:
-		return read_recovered(db, job, e);
+	default:
+		return check_reading(d, db, peer, job, e);
 	}
-	return err_set(e, REASON_REQUEST, "no such request");
 }
 
 static bool allows(struct desk *d, enum role role, enum ca_kind kind)

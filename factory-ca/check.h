@@ -5,7 +5,8 @@
 #include "exchange.h"
 
 /* Fills in what the transaction needs. 1: submit it, 0: *answered, -1: refuse with e; *audit: the refusal is worth
- * a row. */
+ * a row; CHECK_REVOKED: the unit's certificate was revoked. That is asked here only of what is not submitted. */
+#define CHECK_REVOKED 2
 int check_request(struct desk *d, const struct peer *peer, struct http_req *r, struct job *job, bool *audit,
 		  struct err *e);
 

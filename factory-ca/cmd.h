@@ -20,6 +20,7 @@ enum cli_exit cmd_order_list(const struct cli *c);
 enum cli_exit cmd_order_close(const struct cli *c);
 enum cli_exit cmd_issued_list(const struct cli *c);
 enum cli_exit cmd_issued_show(const struct cli *c);
+enum cli_exit cmd_issued_export(const struct cli *c);
 enum cli_exit cmd_revoke(const struct cli *c);
 enum cli_exit cmd_takeover(const struct cli *c);
 enum cli_exit cmd_rework(const struct cli *c);

@@ -10,7 +10,7 @@
 #include "digest.h"
 #include "fault.h"
 #include "learn.h"
-#include "ledger.h"
+#include "ledger_list.h"
 #include "mem.h"
 
 struct reconcile {
@@ -206,7 +206,7 @@ static int teach_order(void *arg, const struct ledger_order *o, const struct buf
 
 static int signer_learns(struct reconcile *r, struct err *e)
 {
-	static const struct ledger_filter all = { "", "", "", "" };
+	static const struct ledger_filter all = {0};
 	struct teaching t = { .r = r, .known.trust = r->o.ca.trust };
 	int rc = signer_orders(r->s, remember_order, &t.known, e);
 

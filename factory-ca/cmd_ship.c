@@ -9,7 +9,7 @@
 #include "cmd.h"
 #include "documents.h"
 #include "file.h"
-#include "ledger.h"
+#include "ledger_list.h"
 #include "mem.h"
 
 struct shipment {

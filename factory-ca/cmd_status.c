@@ -8,7 +8,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "crl.h"
-#include "ledger.h"
+#include "ledger_list.h"
 #include "mem.h"
 #include "publish.h"
 #include "state.h"

@@ -44,6 +44,7 @@ static void on_start(void *arg)
 	struct desk *d = arg;
 
 	d->n_signing = 0;
+	d->welcome[0] = 0;
 	d->again = false;
 }
 

@@ -49,6 +49,7 @@ struct desk {
 	/* the writer's thread alone: */
 	struct job **signing;		/* reserved in this batch */
 	size_t n_signing, room;
+	char welcome[2 * CERT_SERIAL_MAX + 1];	/* of this batch: the certificate of a unit that is not revoked; "" = none was asked for */
 	bool again;			/* the batch was cut because of one: the others are taken once more */
 };
 

@@ -23,7 +23,9 @@ struct exchange {
 	struct job *jobs;
 	struct err *bad[LIMIT_BATCH];
 	atomic_size_t left;		/* jobs without answer, and one for the checks */
-	atomic_bool recovering;		/* a job met it: the message is answered as a whole */
+	atomic_bool recovering;		/* a job met it: the message is answered as a whole; likewise the next */
+	atomic_bool revoked;
+	char unit[UNIT_MAX], certificate[2 * CERT_SERIAL_MAX + 1];	/* who asks; "" = a device */
 	unsigned record;
 };
 
@@ -75,7 +77,16 @@ static void exchange_free(struct exchange *x)
 	free(x);
 }
 
-static void exchange_finish(struct exchange *x)
+static void answer_revoked(struct exchange *x)
+{
+	struct err e;
+
+	err_set(&e, REASON_ROLE, "the certificate of %s was revoked; \"handsel-ca unit issue\" gives a new one", x->unit);
+	log_info("%s: refused: %s %s", http_remote(x->r), reason_id(e.code), e.text);
+	exchange_refuse(x->r, 403, &e);
+}
+
+static void answer(struct exchange *x)
 {
 	struct buf xml = {0};
 	struct err lost;
@@ -97,6 +108,14 @@ static void exchange_finish(struct exchange *x)
 	}
 	FAULT("front.answered");
 	buf_free(&xml);
+}
+
+static void exchange_finish(struct exchange *x)
+{
+	if (atomic_load(&x->revoked))
+		answer_revoked(x);
+	else
+		answer(x);
 	exchange_free(x);
 }
 
@@ -117,6 +136,20 @@ static int sign_later(struct desk *d, struct job *job)
 	return 0;
 }
 
+/* 1: the certificate of the unit that asks is revoked. Asked where the answer holds until the commit; once a batch for each unit. */
+static int unit_revoked(struct job *job, struct db *db, struct err *e)
+{
+	struct desk *d = job->x->d;
+	int rc;
+
+	if (!*job->x->certificate || strcmp(d->welcome, job->x->certificate) == 0)
+		return 0;
+	rc = ledger_unit_revoked(db, job->x->certificate, e);
+	if (rc == 0)
+		memcpy(d->welcome, job->x->certificate, sizeof d->welcome);
+	return rc;
+}
+
 static int job_run(struct writer_job *w, struct db *db, struct err *e)
 {
 	struct job *job = (struct job *)w;
@@ -125,6 +158,11 @@ static int job_run(struct writer_job *w, struct db *db, struct err *e)
 
 	if (job->probe)
 		return 0;
+	rc = unit_revoked(job, db, e);
+	if (rc != 0) {
+		atomic_store(&job->x->revoked, rc == 1);
+		return rc < 0 ? -1 : 0;
+	}
 	if (job->decided)
 		return request_refused(db, job->rules.now, unit ? unit : "device", job->rq, job->a, e);
 	if (job->x->m->mark[0] && unit && ledger_mark_put(db, unit, job->x->m->mark, e) < 0)
@@ -219,6 +257,10 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 	} else {
 		rc = check_request(x->d, peer, x->r, job, &audit, &e);
 	}
+	if (rc == CHECK_REVOKED) {
+		atomic_store(&x->revoked, true);
+		return;
+	}
 	if (rc < 0) {
 		ca_answer_free(job->a);
 		*job->a = (struct ca_answer){0};
@@ -308,6 +350,8 @@ void exchange_run(struct desks *all, struct http_req *r, const struct peer *peer
 	}
 	x->all = all;
 	x->r = r;
+	snprintf(x->unit, sizeof x->unit, "%s", who.unit);
+	snprintf(x->certificate, sizeof x->certificate, "%s", who.certificate);
 	x->record = atomic_fetch_add(&all->records, 1) + 1;
 	record(all, x->record, "request", http_body(r)->data, http_body(r)->len);
 	n = x->m->n;

@@ -67,12 +67,10 @@ static void *on_peer(void *arg, const struct chain *chain, size_t *max_body)
 	return p;
 }
 
-/* At every message, since a connection may be kept for days: is the certificate still good? */
+/* At every message, since a connection may be kept for days: is the certificate still good? Whether it was revoked is asked where the
+ * message is answered (exchange.c). */
 static int still_welcome(const struct peer *p, struct err *e)
 {
-	struct db *db;
-	int rc;
-
 	if (p->refused.code != REASON_OK) {
 		*e = p->refused;
 		return -1;
@@ -82,15 +80,7 @@ static int still_welcome(const struct peer *p, struct err *e)
 	if (p->not_after < clock_utc())
 		return err_set(e, REASON_CLOCK,
 			       "the certificate of %s has expired; \"handsel-ca unit issue\" gives a new one", p->unit);
-	db = readers_take(p->desk->readers, e);
-	if (!db)
-		return -1;
-	rc = ledger_unit_revoked(db, p->certificate, e);
-	readers_put(p->desk->readers, db);
-	if (rc == 1)
-		return err_set(e, REASON_ROLE,
-			       "the certificate of %s was revoked; \"handsel-ca unit issue\" gives a new one", p->unit);
-	return rc;
+	return 0;
 }
 
 static void on_peer_free(void *arg, void *peer)
@@ -164,7 +154,7 @@ static void on_request(void *arg, struct http_req *r)
 		return;
 	}
 	if (still_welcome(p, &e) < 0) {
-		status = e.code == REASON_STORAGE ? 503 : 403;
+		status = 403;
 	} else if (strcmp(http_path(r), CA_PATH) != 0) {
 		err_set(&e, REASON_REQUEST, "nothing is served here but %s", CA_PATH);
 		status = 404;

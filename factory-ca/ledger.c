@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "audit.h"
+#include "fault.h"
+#include "ledger_list.h"
+#include "ledger_private.h"
 #include "mem.h"
 
 /* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4). endorsement: the hash of the node's
@@ -72,11 +75,101 @@ static const char *const migrations[] = {
 	" AND new.state != old.state AND new.state IN ('active', 'superseded', 'revoked')"
 	" BEGIN INSERT INTO note(certificate_sha256, active) VALUES(new.certificate_sha256, new.state = 'active'); END;",
 	"ALTER TABLE work_order ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
+	/* To search and count a million by: the key's number and the end of the validity are the certificate's, and read_certificates() reads
+	 * them of what there is. A list after IN would cost a temporary table at each write. */
+	"ALTER TABLE request ADD COLUMN key INTEGER;"
+	"ALTER TABLE request ADD COLUMN expires INTEGER;"
+	"CREATE TABLE unread(request INTEGER PRIMARY KEY);"
+	"INSERT INTO unread SELECT n FROM request WHERE certificate IS NOT NULL;"
+	"CREATE INDEX request_key ON request(key) WHERE key IS NOT NULL;"
+	"CREATE INDEX request_state ON request(state, order_id) WHERE state != 'reserved';"
+	"CREATE INDEX request_created ON request(created);"
+	"DROP INDEX request_open;"
+	"CREATE UNIQUE INDEX request_open ON request(device)"
+	" WHERE (state = 'pending' OR state = 'active' OR state = 'reserved') AND renews = '';"
+	"DROP INDEX request_renewal;"
+	"CREATE UNIQUE INDEX request_renewal ON request(device)"
+	" WHERE (state = 'pending' OR state = 'active' OR state = 'reserved') AND renews != '';",
 };
+
+int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | spki_sha256[i];
+	return (int64_t)n;
+}
+
+/* Of one row from before these columns; one that cannot be read stays without. */
+static int read_certificate_of(struct db *db, int64_t n, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT certificate FROM request WHERE n = ?1");
+	struct buf der = {0};
+	struct cert c;
+	struct err bad;
+	int rc;
+
+	bind_int(s, 1, n);
+	rc = db_step(s, e);
+	if (rc == 1)
+		col_blob(s, 0, &der);
+	db_reset(s);
+	if (rc == 1 && cert_parse(&c, der.data, der.len, &bad) == 0) {
+		s = db_stmt(db, "UPDATE request SET key = ?2, expires = ?3 WHERE n = ?1");
+		bind_int(s, 1, n);
+		bind_int(s, 2, key_number(c.spki_sha256));
+		bind_int(s, 3, c.not_after);
+		rc = db_run(s, e);
+		cert_free(&c);
+	}
+	buf_free(&der);
+	return rc < 0 ? -1 : 0;
+}
+
+static int next_unread(struct db *db, int64_t after, int64_t *n, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT request FROM unread WHERE request > ?1 ORDER BY request LIMIT 1");
+	int rc;
+
+	bind_int(s, 1, after);
+	rc = db_step(s, e);
+	if (rc == 1)
+		*n = col_int(s, 0);
+	db_reset(s);
+	return rc;
+}
+
+/* Once in the life of a ledger that an older version has made; some 20 s for a million. */
+static int read_certificates(struct db *db, struct err *e)
+{
+	int64_t n = 0;
+	int rc = next_unread(db, 0, &n, e);
+
+	if (rc <= 0)
+		return rc;
+	if (db_begin(db, e) < 0)
+		return -1;
+	for (n = 0; (rc = next_unread(db, n, &n, e)) == 1;)
+		if (read_certificate_of(db, n, e) < 0) {
+			rc = -1;
+			break;
+		}
+	FAULT("ledger.read");
+	if (rc == 0 && db_run(db_stmt(db, "DELETE FROM unread"), e) == 0 && db_commit(db, e) == 0)
+		return 0;
+	db_rollback(db);
+	return -1;
+}
 
 struct db *ledger_open(const char *path, struct err *e)
 {
-	return db_open(path, migrations, ARRAY_LEN(migrations), e);
+	struct db *db = db_open(path, migrations, ARRAY_LEN(migrations), e);
+
+	if (!db || read_certificates(db, e) == 0)
+		return db;
+	db_close(db);
+	return NULL;
 }
 
 /* ---- devices ---- */
@@ -176,10 +269,6 @@ int ledger_device_put(struct db *db, struct ledger_device *d, struct err *e)
 }
 
 /* ---- requests ---- */
-#define REQUEST_COLUMNS \
-	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
-	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key, r.renews"
-#define REQUEST_N 16 /* of them */
 #define REQUEST "SELECT " REQUEST_COLUMNS " FROM request r WHERE "
 
 void ledger_request_free(struct ledger_request *r)
@@ -192,7 +281,7 @@ void ledger_request_free(struct ledger_request *r)
 	buf_free(&r->factory_certificate);
 }
 
-static void request_columns(struct stmt *s, struct ledger_request *r)
+void request_columns(struct stmt *s, struct ledger_request *r)
 {
 	struct buf sha = {0};
 
@@ -396,7 +485,8 @@ int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, con
 			  const struct cert *issuer, int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "UPDATE request SET state = 'pending', certificate = ?2, certificate_sha256 = ?3,"
-				     " certificate_serial = ?4, issuer = ?5, changed = ?6, encrypted_key = ?7 WHERE n = ?1");
+				     " certificate_serial = ?4, issuer = ?5, changed = ?6, encrypted_key = ?7, key = ?8, expires = ?9"
+				     " WHERE n = ?1");
 
 	bind_int(s, 1, n);
 	bind_blob(s, 2, cert->der.data, cert->der.len);
@@ -405,6 +495,8 @@ int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, con
 	bind_blob(s, 5, issuer->sha256, SHA256_LEN);
 	bind_int(s, 6, now);
 	bind_optional(s, 7, encrypted_key);
+	bind_int(s, 8, key_number(cert->spki_sha256));
+	bind_int(s, 9, cert->not_after);
 	return db_run(s, e);
 }
 
@@ -658,8 +750,8 @@ int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r
 {
 	struct stmt *s = db_stmt(
 		db, "INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, certificate,"
-		    " certificate_sha256, certificate_serial, issuer, lapse_at, created, changed, ca, mode, encrypted_key, renews)"
-		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18)");
+		    " certificate_sha256, certificate_serial, issuer, lapse_at, created, changed, ca, mode, encrypted_key, renews,"
+		    " key, expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18, ?19, ?20)");
 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);
@@ -679,6 +771,8 @@ int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r
 	bind_text(s, 16, r->made ? "ca" : "device");
 	bind_optional(s, 17, &r->encrypted_key);
 	bind_text(s, 18, r->renews);
+	bind_int(s, 19, key_number(cert->spki_sha256));
+	bind_int(s, 20, cert->not_after);
 	if (db_run(s, e) < 0)
 		return -1;
 	r->n = db_rowid(db);
@@ -753,64 +847,6 @@ int ledger_takeover_told(struct db *db, int64_t request, char by[UNIT_MAX], char
 		col_copy(s, 1, from, UNIT_MAX);
 	}
 	db_reset(s);
-	return rc < 0 ? -1 : 0;
-}
-
-/* ---- lists ---- */
-static const char *or_empty(const char *text)
-{
-	return text ? text : "";
-}
-
-int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *arg, const struct ledger_row *row),
-		void *arg, struct err *e)
-{
-	struct stmt *s = db_stmt(
-		db, "SELECT " REQUEST_COLUMNS ", d.manufacturer, d.model, d.serial, r.state, r.certificate_serial,"
-		    " r.reason, r.created, r.changed FROM request r LEFT JOIN device d ON d.n = r.device"
-		    " WHERE (?1 = '' OR r.order_id = ?1) AND (?2 = '' OR r.state = ?2) AND (?3 = '' OR d.serial = ?3)"
-		    " AND (?4 = '' OR r.id = ?4 OR d.serial = ?4 OR r.certificate_serial = ?4) ORDER BY r.n");
-	struct ledger_row row = {0};
-	int rc;
-
-	bind_text(s, 1, or_empty(f->order));
-	bind_text(s, 2, or_empty(f->state));
-	bind_text(s, 3, or_empty(f->serial));
-	bind_text(s, 4, or_empty(f->id));
-	while ((rc = db_step(s, e)) == 1) {
-		request_columns(s, &row.r);
-		col_copy(s, REQUEST_N, row.device.manufacturer, sizeof row.device.manufacturer);
-		col_copy(s, REQUEST_N + 1, row.device.model, sizeof row.device.model);
-		col_copy(s, REQUEST_N + 2, row.device.serial, sizeof row.device.serial);
-		col_copy(s, REQUEST_N + 3, row.state, sizeof row.state);
-		col_copy(s, REQUEST_N + 4, row.cert_serial, sizeof row.cert_serial);
-		col_copy(s, REQUEST_N + 5, row.reason, sizeof row.reason);
-		row.created = col_int(s, REQUEST_N + 6);
-		row.changed = col_int(s, REQUEST_N + 7);
-		if (each(arg, &row) < 0)
-			break;
-	}
-	db_reset(s);
-	ledger_request_free(&row.r);
-	return rc < 0 ? -1 : 0;
-}
-
-/* ---- counts ---- */
-int ledger_counts(struct db *db, int (*each)(void *arg, const struct ledger_count *c), void *arg, struct err *e)
-{
-	struct stmt *s = db_stmt(db, "SELECT order_id, state, count(*) FROM request GROUP BY order_id, state ORDER BY order_id, state");
-	int rc;
-
-	while ((rc = db_step(s, e)) == 1) {
-		struct ledger_count c = { .n = col_int(s, 2) };
-
-		col_copy(s, 0, c.order, sizeof c.order);
-		col_copy(s, 1, c.state, sizeof c.state);
-		if (each(arg, &c) < 0) {
-			db_reset(s);
-			break;
-		}
-	}
 	return rc < 0 ? -1 : 0;
 }
 

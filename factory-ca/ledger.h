@@ -1,4 +1,4 @@
-/* ledger.h - the issuance database of a CA system. All SQL of handsel-ca stands in ledger.c.
+/* ledger.h - the issuance database of a CA system. All SQL of handsel-ca stands in ledger.c and ledger_list.c.
  *
  * Every function works inside the caller's transaction, or reads on a connection of the caller's own; the rules
  * about what may follow what are in rules.c. Getters return 1 found, 0 not there, -1 error. */
@@ -123,28 +123,6 @@ int ledger_takeover_use(struct db *db, int64_t request, int64_t by, struct err *
 /* The unit that took this request over, and the one that it was taken from; "" = none. */
 int ledger_takeover_told(struct db *db, int64_t request, char by[UNIT_MAX], char from[UNIT_MAX], struct err *e);
 
-/* ---- lists ---- */
-struct ledger_filter {
-	const char *order, *state, *serial, *id;	/* "" = any */
-};
-struct ledger_row {
-	struct device_id device;
-	struct ledger_request r;
-	char state[16], cert_serial[2 * CERT_SERIAL_MAX + 1], reason[LIMIT_NAME + 1];
-	int64_t created, changed;
-};
-int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *arg, const struct ledger_row *row),
-		void *arg, struct err *e);
-
-/* ---- counts ---- */
-struct ledger_count {
-	char order[CA_ID_MAX + 1];	/* "": of none */
-	char state[16];
-	int64_t n;
-};
-/* Of each order and state, by order. */
-int ledger_counts(struct db *db, int (*each)(void *arg, const struct ledger_count *c), void *arg, struct err *e);
-
 /* ---- revocations: of devices' or of units' certificates, numbered in the order in which they came ---- */
 struct ledger_revocation {
 	int64_t n;
@@ -160,6 +138,7 @@ int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_r
 /* ---- what a node asks after a restore ---- */
 int ledger_mark_get(struct db *db, const char *unit, char mark[CA_MARK_LEN + 1], struct err *e);
 int ledger_mark_put(struct db *db, const char *unit, const char *mark, struct err *e);
+struct ledger_row;	/* ledger_list.h */
 /* Requests of a unit behind row n, in the order of rows, until each() returns -1. Of the rest of the row: device and reason. */
 int ledger_unit_requests(struct db *db, const char *unit, int64_t after,
 			 int (*each)(void *arg, const struct ledger_row *row), void *arg, struct err *e);

@@ -85,10 +85,24 @@ static const struct cli_option account_options[] = {
 	OUT("the report; and FILE.p7, the same signed"),
 	{ NULL },
 };
+#define ISSUED \
+	{ "order", "ID", "only of this work order", false }, \
+	{ "status", "STATE", "reserved, pending, active, superseded, revoked or expired", false }, \
+	{ "state", "STATE", "the same", false }, \
+	{ "since", "TIME", "asked for then or later: 2026-11-22 or 2026-11-22T14:00:00Z (UTC)", false }, \
+	{ "device", "SERIAL", "only this device's", false }, \
+	{ "name", "M/MODEL/SERIAL", "only of the device with this manufacturer, model and serial", false }, \
+	{ "serial", "SERIAL", "a device's, a certificate's in hex, or a request id", false }, \
+	{ "key", "SHA256", "only of this public key (hash of the SubjectPublicKeyInfo, hex)", false }
 static const struct cli_option issued_options[] = {
-	{ "order", "ID", "only of this work order", false },
-	{ "state", "STATE", "pending, active, superseded or revoked", false },
-	{ "device", "SERIAL", "only this one", false },
+	ISSUED,
+	{ "format", "FORMAT", "json (like --json) or csv", false },
+	{ NULL },
+};
+static const struct cli_option export_options[] = {
+	ISSUED,
+	{ "format", "FORMAT", "json (the default) or csv", false },
+	OUT("the list, with certificates and hashes of keys"),
 	{ NULL },
 };
 static const struct cli_option revoke_options[] = {
@@ -164,9 +178,11 @@ static const struct cli_command commands[] = {
 	{ "order close", "ID [--compromised]", "end a work order", close_options, 1, 1, cmd_order_close },
 	{ "order reconcile", "ID [--records DIR]... [--out FILE]", "compare ledger, signer and the stations' records", account_options, 1, 1,
 	  cmd_order_reconcile },
-	{ "issued list", "[--order ID] [--state S] [--device SERIAL]", "what was issued", issued_options, 0, 0,
+	{ "issued list", "[--order ID] [--status S] [--since TIME] [--name M/MODEL/SERIAL]...", "what was issued", issued_options, 0, 0,
 	  cmd_issued_list },
 	{ "issued show", "REQUEST-ID-OR-SERIAL", "one of them whole", NULL, 1, 1, cmd_issued_show },
+	{ "issued export", "--out FILE [--format json|csv] [--order ID]...", "the same into a file, with certificates", export_options, 0, 0,
+	  cmd_issued_export },
 	{ "revoke", "(--device SERIAL | --certificate HEXSERIAL) --reason REASON", "end a credential", revoke_options,
 	  0, 0, cmd_revoke },
 	{ "takeover", "--serial SERIAL --to STATION --reason TEXT", "give a pending serial to another station (factory)",

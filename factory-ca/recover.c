@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ledger_list.h"
 #include "rules.h"
 
 /* Of certificates and keys in one answer: in base64, with all else, it stays well below LIMIT_FRAME_UNIT. */

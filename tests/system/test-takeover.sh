@@ -71,6 +71,28 @@ mv "$W/$SERIAL" "$W/new"
 fails "handsel-ca rework" at line-2		# a third one of that serial
 wipe && mv "$W/new" "$W/$SERIAL"
 
+echo "-- the books are searched by serial, name, key, time and state, and exported"
+[ "$(states active)" = 1 ] && operator issued list --status active --format csv >"$W/list.csv"
+[ "$(wc -l <"$W/list.csv")" = 2 ] || die "not a line of names and one of values"
+says '"pem":"-----BEGIN' operator issued show $SERIAL --json
+field() { sed -n "/\"state\":\"active\"/s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$W/out"; }
+key=$(field key_sha256) serial=$(field certificate_serial) id=$(field id) name=$(field manufacturer)/$(field model)/$SERIAL
+[ -n "$key" ] && [ -n "$serial" ] && [ -n "$id" ] || die "the active one is not shown whole"
+for by in "--key $key" "--serial $serial" "--serial $id" "--status active --since 2020-01-01"; do
+	# shellcheck disable=SC2086 # two words
+	[ "$(operator issued list $by --json | grep -c '"type":"issued"')" = 1 ] || die "not one by $by"
+done
+all=$(operator issued list --name "$name" --json | wc -l)
+[ "$all" = "$(operator issued list --serial $SERIAL --json | wc -l)" ] && [ "$all" -gt 2 ] || die "not all by their name"
+says '"exported":' operator issued export --out "$W/all.jsonl" --json
+[ "$(grep -c '"pem":"-----BEGIN' "$W/all.jsonl")" -ge "$all" ] && [ ! -e "$W/all.jsonl.part" ] || die "the export is not whole"
+fails "like 2026-11-22" operator issued list --since yesterday
+fails "must be reserved" operator issued list --status gone
+fails "MANUFACTURER/MODEL/SERIAL" operator issued list --name $SERIAL
+fails "64 hex digits" operator issued list --key 12
+fails "json or csv" operator issued list --format xml
+fails "cannot write" operator issued export --out "$W/none/all.csv" --format csv
+
 echo "-- the customer takes the reworked one alone"
 customer_init >/dev/null && customer_serve && node_init site-1 >/dev/null && node_serve
 operator ship --customer plant-seven --device $SERIAL --out "$W/manifest.p7" >/dev/null

@@ -592,6 +592,9 @@ static void test_revoked_unit(void)
 			0);
 	CU_ASSERT_EQUAL(listed("/crl/unit.crl", station.chain.cert[0].serial), 1);
 	CU_ASSERT_EQUAL(simple(&c, CA_CERTIFICATES, NULL, NULL), -1000 - REASON_ROLE);
+	CU_ASSERT_EQUAL(simple(&c, CA_REVOKE, &d.id, NULL), -1000 - REASON_ROLE);	/* asked in the writer's transaction */
+	CU_ASSERT_EQUAL(simple(&c, CA_ISSUE, &d.id, NULL), -1000 - REASON_ROLE);	/* as also for the audit of a refusal */
+	CU_ASSERT_EQUAL(command("test -z \"$(./handsel-ca --dir '%s' issued list --serial %s)\"", factory, d.id.id), 0);
 	CU_ASSERT_EQUAL(issue(&dev, &d, &station), -1 - REASON_TICKET);
 	ca_client_close(&c);
 	ca_client_close(&dev);

@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "file.h"
 #include "learn.h"
+#include "ledger_list.h"
 #include "mem.h"
 #include "rules.h"
 #include "unit.h"
@@ -956,9 +957,10 @@ static void test_made(void)
 }
 
 /* ---- revocations ---- */
-/* A ledger of the given version as a program of that time left it (tests/vectors/ledger). */
-static struct db *ledger_of_version(int version)
+/* A ledger of the given version as a program of that time left it (tests/vectors/ledger), and what it did then. */
+static struct db *ledger_of_version(int version, const char *then)
 {
+	static int number;
 	const char *source = getenv("srcdir");
 	struct buf sql = {0};
 	char path[FILE_PATH], *text;
@@ -968,7 +970,10 @@ static struct db *ledger_of_version(int version)
 	text = mem_fmt("%s/tests/vectors/ledger/version-%d.sql", source ? source : ".", version);
 	CU_ASSERT_EQUAL_FATAL(file_read(&sql, text, 0, &e), 0);
 	free(text);
-	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, folder, "old.db"), 0);
+	buf_str(&sql, then);
+	text = mem_fmt("old %d.db", number++);
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, folder, text), 0);
+	free(text);
 	db = db_open(path, &(const char *){ buf_text(&sql) }, 1, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
 	text = mem_fmt("PRAGMA user_version = %d", version);
@@ -985,7 +990,7 @@ static struct db *ledger_of_version(int version)
 static void test_revocations(void)
 {
 	struct ledger_revocation v[8];
-	struct db *db = ledger_of_version(2);
+	struct db *db = ledger_of_version(2, "");
 	size_t n;
 	struct err e;
 
@@ -1015,6 +1020,37 @@ static void test_revocations(void)
 	db_close(db);
 }
 
+static int remember(void *arg, const struct ledger_row *row)
+{
+	int64_t *of = arg;
+
+	of[0]++;
+	of[1] = row->r.n;
+	of[2] = row->expires;
+	return 0;
+}
+
+/* Certificates from before the ledger was searched by their keys are found, too; those that cannot be read are in no one's way. */
+static void test_old_certificates(void)
+{
+	char *hex = mem_new(2 * ca_cert.der.len + 1, 1), *then;
+	int64_t found[3] = {0};
+	struct db *db;
+	struct err e;
+
+	text_hex(hex, ca_cert.der.data, ca_cert.der.len);
+	then = mem_fmt("UPDATE request SET certificate = x'%s' WHERE n = 3;", hex);
+	db = ledger_of_version(2, then);
+	CU_ASSERT_EQUAL(ledger_list(db, &(struct ledger_filter){ .key = ca_cert.spki_sha256 }, remember, found, &e), 0);
+	CU_ASSERT(found[0] == 1 && found[1] == 3 && found[2] == ca_cert.not_after);
+	found[0] = 0;
+	CU_ASSERT_EQUAL(ledger_list(db, &(struct ledger_filter){ .state = "revoked", .now = START }, remember, found, &e), 0);
+	CU_ASSERT(found[0] == 2 && found[2] == 0);
+	db_close(db);
+	free(then);
+	free(hex);
+}
+
 UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone }, { "made", test_made },
 	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node }, { "recover", test_recover },
 	  { "recover, pages", test_recover_pages },
@@ -1023,5 +1059,5 @@ UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same
 	  { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },
 	  { "interleaved", test_interleaved }, { "renewal", test_renewal }, { "renewal as told", test_renewal_told },
-	  { "revocations", test_revocations },
+	  { "revocations", test_revocations }, { "old certificates", test_old_certificates },
 	  { "clean", test_clean })

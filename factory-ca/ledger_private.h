@@ -1,0 +1,16 @@
+/* ledger_private.h - how a row of requests is read: for ledger.c and ledger_list.c alone. */
+#ifndef HANDSEL_LEDGER_PRIVATE_H
+#define HANDSEL_LEDGER_PRIVATE_H
+
+#include "ledger.h"
+
+#define REQUEST_COLUMNS \
+	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
+	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key, r.renews"
+#define REQUEST_N 16 /* of them */
+void request_columns(struct stmt *s, struct ledger_request *r);		/* the first of its columns */
+
+/* What stands in the column `key`: enough to find the certificates of a public key by. */
+int64_t key_number(const uint8_t spki_sha256[SHA256_LEN]);
+
+#endif
