@@ -193,7 +193,7 @@ static size_t reap(struct floor *f, bool all)
 			f->done[f->n_done++] = u->place;
 		if (outcome_has_reason(u->record.outcome) && f->n_failed < STATION_SLOTS_MAX)
 			f->failed[f->n_failed++] = u->place;
-		if (u->ignore)
+		if (u->ignore || u->left_out)
 			f->started--;
 		unit_free(u);
 	}
@@ -386,6 +386,7 @@ static int read_options(const struct cli *c, struct run *r, size_t *wanted, stru
 	r->timeout_ms = (int64_t)seconds * 1000;
 	r->ca_wait_ms = (int64_t)ca_wait * 1000;
 	r->attempts_max = (unsigned)tries;
+	r->failed_only = cli_has(c, "failed");
 	*wanted = n;
 	return read_key_options(c, r, e);
 }
@@ -406,38 +407,58 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 		return -1;
 	r->journal = journal_open(r->station.dir, e);
 	r->records = r->journal ? records_open(&r->station, mes_is_set(&r->station.mes), e) : NULL;
-	if (!r->records)
+	if (!r->records || (r->failed_only && failed_load(&r->failed, r->station.dir, r->source.order.id, r->journal, e) < 0))
 		return -1;
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return r->wake < 0 ? err_errno(e, REASON_INTERNAL, "cannot make an eventfd") : 0;
 }
 
+static enum cli_exit nothing_left(struct run *r)
+{
+	log_info("nothing of order %s is left that failed or was cut", r->source.order.id);
+	console_totals(r->console, &r->totals, 0);
+	return EXIT_DONE;
+}
+
+static enum cli_exit run_order(struct run *r, size_t wanted)
+{
+	enum cli_exit rc;
+
+	console_order(r->console, &r->source);
+	if (r->failed_only)
+		console_say(r->console, "%zu failed or cut: these alone are tried again", r->failed.n);
+	standing_init(&r->standing, &r->station);
+	if (mes_is_set(&r->station.mes))
+		r->sender = sender_start(&r->station, show_queue, r->console);
+	resume_start(r);
+	rc = serve(r, wanted ? wanted : r->failed.n);	/* --failed ends when each was tried */
+	standing_close(&r->standing);
+	return rc;
+}
+
 enum cli_exit cmd_run(const struct cli *c)
 {
-	struct run *r = mem_new(1, sizeof *r);
+	struct run *r;
 	enum cli_exit rc;
 	struct err e = {0};
 	size_t wanted = 0;
 
+	if (cli_has(c, "dry-run"))
+		return cmd_failed(c);
+	r = mem_new(1, sizeof *r);
 	r->wake = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	proc_signals_block();
 	r->bus = bus_new();
 	r->console = console_new(cli_json(c));
-	if (read_options(c, r, &wanted, &e) < 0 || prepare(c, r, &e) < 0) {
+	if (read_options(c, r, &wanted, &e) < 0 || prepare(c, r, &e) < 0)
 		rc = cli_fail(c, &e);
-	} else {
-		console_order(r->console, &r->source);
-		standing_init(&r->standing, &r->station);
-		if (mes_is_set(&r->station.mes))
-			r->sender = sender_start(&r->station, show_queue, r->console);
-		resume_start(r);
-		rc = serve(r, wanted);
-		standing_close(&r->standing);
-	}
+	else
+		rc = r->failed_only && !r->failed.n ? nothing_left(r) : run_order(r, wanted);
 	if (r->wake >= 0)
 		close(r->wake);
 	records_close(r->records);
+	failed_free(&r->failed);
 	journal_close(r->journal);
 	labels_free(r->labels);
 	console_free(r->console);

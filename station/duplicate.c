@@ -36,8 +36,8 @@ void duplicate_tell(const char *dir, const char *order, const char *serial, stru
 	text_time(when, s.found.end);
 	if (records_load(dir, s.found.id, "json", &json, &ignored) == 0 &&
 	    record_read(&r, nonce, json.data, json.len, &ignored) == 0)
-		snprintf(e->text + len, sizeof e->text - len, "; serial %s passed on %s at station %s, slot %s, record %s", serial, when,
-			 r.station, r.slot, r.id);
+		snprintf(e->text + len, sizeof e->text - len, "; serial %s passed on %s at station %s, slot %s, %s%s, record %s", serial, when,
+			 r.station, r.slot, r.operator[0] ? "by " : "nobody was logged in", r.operator, r.id);
 	buf_free(&json);
 	record_free(&r);
 }

@@ -18,6 +18,8 @@ static const struct cli_option run_options[] = {
 	{ "labels", "FILE", "labels to compare, lines \"SERIAL\" or \"PORT SERIAL\"; - for a scanner at standard input",
 	  false },
 	{ "count", "N", "end after N units (default: go on until interrupted)", false },
+	{ "failed", NULL, "only units of the order whose last attempt was no PASS, or that were cut; ends when each was tried", false },
+	{ "dry-run", NULL, "with --failed: only list them; 0 nothing is left, 1 something is", false },
 	{ "key", "device|ca", "who makes the keys: each device (default), or the CA system, encrypted to the device", false },
 	{ "key-type", "TYPE", "with --key ca: p256, p384, rsa2048 or rsa3072 (default: the CA's)", false },
 	{ "client", "device|station", "who speaks to the CA: each device (default), or the station for devices that have no TLS", false },

@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "console.h"
+#include "failed.h"
 #include "journal.h"
 #include "labels.h"
 #include "order_source.h"
@@ -29,6 +30,8 @@ struct run {
 	struct standing standing;
 	struct records *records;
 	struct journal *journal;
+	bool failed_only;		/* --failed: these, as they were when the run began */
+	struct failed failed;
 	struct sender *sender;		/* NULL: no MES */
 	struct bus *bus;
 	struct console *console;

@@ -37,7 +37,7 @@ static int check_twin(struct unit *u, enum phase p, struct err *e)
 /* One pass over the steps from `from` on; the record tells of each. */
 static int pass(struct unit *u, enum phase from, struct err *e)
 {
-	for (enum phase p = from; p < PHASES && !u->ignore; p++) {
+	for (enum phase p = from; p < PHASES && !u->ignore && !u->left_out; p++) {
 		size_t index = u->record.n_phases;
 		int64_t start = clock_mono_ms();
 		struct record_phase *rp;
@@ -49,7 +49,7 @@ static int pass(struct unit *u, enum phase from, struct err *e)
 			console_phase(u->run->console, &u->record, p);
 		u->skip = false;
 		rc = check_twin(u, p, e) < 0 || resume_note(u, p, e) < 0 ? -1 : unit_step(u, p, e);
-		if (rc == 0 && p == PHASE_CHECK && !u->ignore)
+		if (rc == 0 && p == PHASE_CHECK && !u->left_out)
 			rc = resume_unit(u, e);
 		rp = &u->record.phase[index];
 		rp->ms = clock_mono_ms() - start;
@@ -244,6 +244,9 @@ static void *unit_thread(void *arg)
 		console_note(u->run->console, &u->record, "this unit has passed already; take it out");
 		u->record.end = clock_utc();
 		write_record(u);
+	} else if (u->left_out) {
+		u->record.outcome = OUTCOME_SKIPPED;
+		console_note(u->run->console, &u->record, "this unit is none of those that failed or were cut; take it out");
 	} else {
 		conclude(u, rc, &e);
 	}

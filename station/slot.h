@@ -24,6 +24,7 @@ struct unit {
 	bool renewed;			/* a second ticket was signed after the first was refused */
 	bool skip;			/* the step had nothing to do */
 	bool ignore;			/* it has passed in this run: SKIPPED */
+	bool left_out;			/* only what failed is tried again, and this did not */
 	char serial[LIMIT_SERIAL + 1];	/* under run->lock */
 	char twin[LIMIT_NAME + 1];	/* under run->lock: the slot of another device that says the same serial; "": none */
 	bool finished;			/* under run->lock */

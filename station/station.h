@@ -47,6 +47,7 @@ const char *station_slot(const struct station *s, const char *port);
 struct cli;
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
+enum cli_exit cmd_failed(const struct cli *c);	/* run --failed --dry-run: 0 nothing is left, 1 something is */
 enum cli_exit cmd_doctor(const struct cli *c);
 enum cli_exit cmd_queue_list(const struct cli *c);
 enum cli_exit cmd_queue_retry(const struct cli *c);

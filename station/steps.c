@@ -75,6 +75,10 @@ static int step_check(struct unit *u, struct err *e)
 	const struct link_hello *h = &u->record.hello;
 	const struct work_order *o = &u->run->source.order;
 
+	u->left_out = u->run->failed_only && !failed_wants(&u->run->failed, h->device.serial, u->record.slot) &&
+		      !failed_wants(&u->run->failed, u->record.boot_serial, u->record.slot);
+	if (u->left_out)
+		return 0;
 	if (memcmp(h->agent_sha256, o->agent_sha256, SHA256_LEN) != 0)
 		return err_set(
 			e, REASON_AGENT,

@@ -25,7 +25,10 @@ int step_seen(struct unit *u, struct err *e)
 	usb_close(usb);
 	/* A unit that restarts its board after PASS is seen again as a boot loader. */
 	u->ignore = run_has_passed(u->run, u->record.boot_serial);
-	if (!u->ignore)
+	/* A boot loader may have any name; one that is a serial of the order is believed, which spares the download. */
+	u->left_out = u->run->failed_only && work_order_has_serial(&u->run->source.order, u->record.boot_serial) &&
+		      !failed_wants(&u->run->failed, u->record.boot_serial, u->record.slot);
+	if (!u->ignore && !u->left_out)
 		console_phase(u->run->console, &u->record, PHASE_SEEN);
 	FAULT("station.seen");
 	return 0;

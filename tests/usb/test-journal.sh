@@ -141,12 +141,12 @@ ok "two at once: neither passes" eval '! unit PASS "" && [ "$(grep -c "\"code\":
 # One after the other: the copy is refused, and told of the first time.
 new_serial
 first=$S
-devices "$S" -- "${STATION[@]}" --count 1
+devices "$S" -- "${STATION[@]}" --count 1 --labels - < <(printf 'OP:4711\n%s\n' "$S")
 ok "the first of two passes" unit PASS "" "$first"
 id=$(sed -n 's/.*"outcome":"PASS".*"record":"\([0-9a-f]*\)".*/\1/p' "$W/out")
 new_serial
 devices "$S" --fault "$S=wrong-serial:$first" -- "${STATION[@]}" --count 1
-ok "the second is told of it" eval 'unit FAIL E43 && says "serial $first passed on 20..-..-..T..:..:..Z at station line-1, slot 1-1, record $id"'
+ok "the second is told of it" eval 'unit FAIL E43 && says "serial $first passed on 20..-..-..T..:..:..Z at station line-1, slot 1-1, by 4711, record $id"'
 
 # ---- a damaged journal -----------------------------------------------------------------------
 new_serial
