@@ -139,7 +139,8 @@ static int learn_new(struct lesson *le, const struct signed_row *row, const stru
 		return -1;
 	r.device = d.n;
 	if (ledger_request_learn(le->db, ru->ca, &r, cert, issuer_of(ru, cert), ru->now, e) < 0 ||
-	    (r.state == CA_REVOKED && ledger_request_state(le->db, r.n, CA_REVOKED, "unspecified", ru->now, e) < 0))
+	    (r.state == CA_REVOKED && ledger_request_state(le->db, r.n, CA_REVOKED, "unspecified", ru->now, e) < 0) ||
+	    (ru->site == SITE_FACTORY && ledger_takeover_learn(le->db, d.n, unit_name(r.unit), r.n, e) < 0))
 		return -1;
 	return noted(le, row, e);	/* the buffers of r are those of row */
 }

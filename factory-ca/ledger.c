@@ -373,6 +373,16 @@ int ledger_request_renewed(struct db *db, int64_t n, struct err *e)
 	return db_run(s, e);
 }
 
+int ledger_request_of_stations(struct db *db, const char *id, struct ledger_request *r, struct err *e)
+{
+	/* by way of the stations, which are few: the ledger has no index of ids alone */
+	struct stmt *s = db_stmt(db, REQUEST "r.unit IN (SELECT 'station:' || name FROM unit WHERE role = 'station') AND r.id = ?1"
+				     " ORDER BY r.n DESC LIMIT 1");
+
+	bind_text(s, 1, id);
+	return request_read(s, r, e);
+}
+
 int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e)
 {
 	/* by way of the nodes, which are few: the ledger has no index of ids alone */
@@ -818,7 +828,8 @@ int ledger_takeover_get(struct db *db, int64_t request, char station[LIMIT_NAME 
 
 int ledger_takeover_move(struct db *db, int64_t from, int64_t to, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "UPDATE takeover SET request = ?2 WHERE request = ?1 AND taken IS NULL");
+	struct stmt *s = db_stmt(db, "UPDATE takeover SET request = iif(taken IS NULL, ?2, request), taken = iif(taken IS NULL, NULL, ?2)"
+				     " WHERE (request = ?1 AND taken IS NULL) OR taken = ?1");
 
 	bind_int(s, 1, from);
 	bind_int(s, 2, to);
@@ -831,6 +842,17 @@ int ledger_takeover_use(struct db *db, int64_t request, int64_t by, struct err *
 
 	bind_int(s, 1, request);
 	bind_int(s, 2, by);
+	return db_run(s, e);
+}
+
+int ledger_takeover_learn(struct db *db, int64_t device, const char *station, int64_t by, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE takeover SET taken = ?3 WHERE taken IS NULL AND station = ?2"
+				     " AND request = (SELECT max(n) FROM request WHERE device = ?1 AND n < ?3)");
+
+	bind_int(s, 1, device);
+	bind_text(s, 2, station);
+	bind_int(s, 3, by);
 	return db_run(s, e);
 }
 

@@ -63,6 +63,8 @@ int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
 int ledger_request_renewal(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
 int ledger_request_renewed(struct db *db, int64_t n, struct err *e);	/* it has taken the other's place */
+/* The last one with this id, of whichever station. */
+int ledger_request_of_stations(struct db *db, const char *id, struct ledger_request *r, struct err *e);
 /* 1: another node knows this id, and holds its device. */
 int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e);
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
@@ -118,8 +120,11 @@ int ledger_notes_told(struct db *db, int64_t last, struct err *e);
 int ledger_takeover_put(struct db *db, int64_t request, const char *station, int64_t now, struct err *e);
 /* The station that may supersede this request. */
 int ledger_takeover_get(struct db *db, int64_t request, char station[LIMIT_NAME + 1], struct err *e);
-int ledger_takeover_move(struct db *db, int64_t from, int64_t to, struct err *e);	/* a newer id of the same station */
+/* A newer id of the same station: of the one that loses the serial, or of the one that has taken it over. */
+int ledger_takeover_move(struct db *db, int64_t from, int64_t to, struct err *e);
 int ledger_takeover_use(struct db *db, int64_t request, int64_t by, struct err *e);
+/* The same, where what used it was learnt from the signer: if this station may take over the device's request before this one. */
+int ledger_takeover_learn(struct db *db, int64_t device, const char *station, int64_t by, struct err *e);
 /* The unit that took this request over, and the one that it was taken from; "" = none. */
 int ledger_takeover_told(struct db *db, int64_t request, char by[UNIT_MAX], char from[UNIT_MAX], struct err *e);
 

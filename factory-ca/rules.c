@@ -329,7 +329,8 @@ static int supersede_open(struct decision *d)
 	return rc < 0 ? -1 : 0;
 }
 
-/* An operator's takeover is used up by the station that it names, and follows the newer ids of the other one until then. */
+/* An operator's takeover is used up by the station that it names, and follows the newer ids of the other one until then, and its own
+ * afterwards. */
 static int hand_on(struct decision *d, int64_t row)
 {
 	if (!d->has_open || d->ru->site == SITE_CUSTOMER)
@@ -623,18 +624,21 @@ int request_revoke(struct db *db, const struct rules *ru, const char *unit, cons
 }
 
 /* ---- reading ---- */
-/* A node asks before it calls an id dead that it does not know: the device may have it from another node. */
+/* A node asks before it calls an id dead that it does not know: the device may have it from another node. A station asks before it
+ * passes a device, which may have what it shows from another station, and may have lost it since. */
 int request_status(struct db *db, const struct rules *ru, const char *unit, const struct ca_request *rq, struct ca_answer *a,
 		   struct err *e)
 {
 	struct ledger_request r = {0};
 	int rc = ledger_request_get(db, unit, rq->request.id, &r, e);
-	bool open = r.state == CA_RESERVED || r.state == CA_PENDING || r.state == CA_ACTIVE;
+	bool own = rc == 1, open = r.state == CA_RESERVED || r.state == CA_PENDING || r.state == CA_ACTIVE;
 
+	if (rc == 0 && ru->site == SITE_FACTORY)
+		rc = ledger_request_of_stations(db, rq->request.id, &r, e);
 	a->result = CA_STATUS_IS;
 	a->request = rc == 1 ? r.id : rq->request;
-	a->state = r.state;
-	if (rc == 1 && tell_takeover(db, &r, a, e) < 0)
+	a->state = rc == 1 ? r.state : CA_UNKNOWN;
+	if (own && tell_takeover(db, &r, a, e) < 0)
 		rc = -1;
 	ledger_request_free(&r);
 	if (rc >= 0 && !open && ru->site == SITE_CUSTOMER && (rc = ledger_request_elsewhere(db, unit, rq->request.id, e)) == 1)

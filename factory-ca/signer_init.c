@@ -87,7 +87,7 @@ static int make_all(struct ceremony *c, struct err *e)
 {
 	char path[FILE_PATH];
 
-	if (file_mkdir(c->dir, e) < 0 || file_join(path, e, c->dir, "keys") < 0 || file_mkdir(path, e) < 0 ||
+	if (file_mkdir(c->dir, e) < 0 || file_join(path, e, c->dir, "keys") < 0 || file_mkdir(path, e) < 0 || file_sweep(path, e) < 0 ||
 	    make_ca(c, PROFILE_ROOT, "root", "root.pem", e) < 0)
 		return -1;
 	if (c->site == SITE_UPPER)
@@ -167,7 +167,7 @@ static int expect(struct rollover *r, const struct ceremony *c, struct err *e)
 
 static int make_generation(struct rollover *r, struct ceremony *c, struct err *e)
 {
-	if (make_all(c, e) < 0 || make_cross(r, c, e) < 0)
+	if (file_sweep(r->made, e) < 0 || make_all(c, e) < 0 || make_cross(r, c, e) < 0)
 		return -1;
 	FAULT("signer.generation-made");
 	if (expect(r, c, e) < 0)

@@ -2,6 +2,7 @@
 
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -99,13 +100,16 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 	return 0;
 }
 
+/* Of the temporary file's name, between the file's own and what makes it unique. */
+#define TEMPORARY ".new-"
+
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
 {
 	char temporary[FILE_PATH];
 	int fd, n;
 
 	/* The name is unique to the process and the thread's stack: several may replace one file. */
-	n = snprintf(temporary, sizeof temporary, "%s.new-%ld-%lx", path, (long)getpid(), (unsigned long)(size_t)&fd);
+	n = snprintf(temporary, sizeof temporary, "%s" TEMPORARY "%ld-%lx", path, (long)getpid(), (unsigned long)(size_t)&fd);
 	if (n < 0 || (size_t)n >= sizeof temporary)
 		return err_set(e, REASON_CONFIG, "path too long: %s", path);
 	unlink(temporary);
@@ -149,6 +153,22 @@ int file_remove(const char *path, struct err *e)
 		return err_errno(e, REASON_STORAGE, "cannot remove %s", path);
 	}
 	return file_sync_parent(path, e);
+}
+
+int file_sweep(const char *folder, struct err *e)
+{
+	char path[FILE_PATH];
+	struct dirent *d;
+	DIR *dir = opendir(folder);
+	int rc = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : err_errno(e, REASON_STORAGE, "cannot open folder %s", folder);
+	while (rc == 0 && (d = readdir(dir)))
+		if (strstr(d->d_name, TEMPORARY) && (rc = file_join(path, e, folder, d->d_name)) == 0)
+			rc = file_remove(path, e);
+	closedir(dir);
+	return rc;
 }
 
 bool file_exists(const char *path)

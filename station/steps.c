@@ -184,8 +184,10 @@ static int check_standing(struct unit *u, struct err *e)
 
 	if (ask_standing(u, &s, e) < 0)
 		return -1;
-	if (s.state == CA_ACTIVE || s.state == CA_UNKNOWN)
+	if (s.state == CA_ACTIVE)
 		return 0;
+	if (s.state == CA_UNKNOWN)
+		return err_set(e, REASON_SERIAL_ISSUED, "the CA does not know the credential that this device shows; its store must be wiped");
 	return err_set(e, REASON_SERIAL_ISSUED, "the CA says that the credential of this device is %s; for a rework its store must be wiped",
 		       ca_state_name(s.state));
 }

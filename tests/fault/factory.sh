@@ -2,6 +2,7 @@
 FIRST=20001		# serial of the first device
 QUOTA=$DEVICES
 STATIONS="line-1 line-2 line-3 line-4"
+TIMEOUT=60s		# of a unit
 UNITS=""		# of the order that are used in the end, if not one for each device of the batch
 BEFORE=""		# a command for each device, before a station works on it
 JUDGE=nothing_more	# a command for each device, beside what all are judged by
@@ -33,7 +34,7 @@ run_station() {
 	done
 	printf '%s\n' "$@" >"$W/labels-$name"
 	farm "$*" -- env HANDSEL_FAULT="$faults" HANDSEL_FAULT_LOG="$W/$name.fired" HANDSEL_FAULT_LIST="$W/$name.passed" \
-		"$BUILD/handsel-station" --dir "$W/station-$name" run --order WO-1 --agent "$BUILD/handsel-agent" --timeout 60s --ca-wait 60s \
+		"$BUILD/handsel-station" --dir "$W/station-$name" run --order WO-1 --agent "$BUILD/handsel-agent" --timeout "$TIMEOUT" --ca-wait 60s \
 		--model "$TOP/profiles/models/$MODEL.yaml" --labels "$W/labels-$name" --count $# "${KEY_OPTIONS[@]}"
 }
 
@@ -90,6 +91,7 @@ judge_factory() {
 # Each device with its own faults; station and CA live.
 device_batch() {
 	local s
+	AT=()
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
 	prepare
@@ -101,46 +103,78 @@ device_batch() {
 	done
 }
 
-# The station is killed again and again, a few devices on its ports.
-station_batch() {
-	CASE=()
-	restore_state
-	supervised none factory factory_serve || die "no daemon"
-	prepare
-	work "${STATIONS%% *}" "$(paste -sd, "$W.station")" 3 $(($(wc -l <"$W.station") + DEVICES)) $SERIALS
-	judge_factory
+# share_out : a station for each device of the batch, in turn; devices_of STATION : which it has.
+declare -A AT
+share_out() {
+	local s i=0 all
+	read -ra all <<<"$STATIONS"
+	AT=()
+	for s in $SERIALS; do AT[$s]=${all[i++ % ${#all[@]}]}; done
 }
+devices_of() { local s; for s in $SERIALS; do [ "${AT[$s]}" != "$1" ] || echo "$s"; done; }
 
-# The CA is killed again and again, with four stations at work.
-ca_batch() {
-	local s i=1 pids=() stations
-	stations=$(wc -w <<<"$STATIONS")
-	CASE=()
-	restore_state
-	supervised "$(head -n $((DEVICES / 2)) "$W.ca" | paste -sd,)" factory factory_serve || die "no daemon"
-	prepare
+# all_work GROUP RUNS : the stations beside each other, each with its devices and with the faults of its list, if there is one.
+all_work() {
+	local s faults pids=()
 	for s in $STATIONS; do
-		work "$s" none $((12 / stations)) 30 $(xargs -n $((DEVICES / stations)) <<<"$SERIALS" | sed -n "${i}p") &
-		pids+=($!) i=$((i + 1))
+		faults=$(paste -sd, "$W.list-$s" 2>/dev/null)
+		work "$s" "${faults:-none}" "$1" "$2" $(devices_of "$s") &
+		pids+=($!)
 	done
 	wait "${pids[@]}"
 	judge_factory
 }
 
-# walk_list BATCH FILE LOG : until each fault of the file has fired.
-walk_list() {
-	local misses=0
+# The stations are killed again and again, a few devices on the ports of each.
+station_batch() {
+	CASE=()
+	share_out
+	restore_state
+	supervised none factory factory_serve || die "no daemon"
+	prepare
+	all_work 3 $(($(cat "$W".list-* | wc -l) + DEVICES))
+}
+
+# The CA is killed again and again, with all stations at work.
+ca_batch() {
+	CASE=()
+	share_out
+	restore_state
+	supervised "$(head -n $((DEVICES / 2)) "$W.ca" | paste -sd,)" factory factory_serve || die "no daemon"
+	prepare
+	all_work $((12 / $(wc -w <<<"$STATIONS"))) 30
+}
+
+# walk_lists BATCH LOG=FILE... : until each fault of the files has fired, as the logs tell.
+walk_lists() {
+	local batch=$1 misses=0 left before list
+	shift
 	SERIALS=$(serials $FIRST $((FIRST + DEVICES - 1)))
-	while [ -s "$2" ]; do
-		"$1"
-		if rest_of "$2" "$3"; then misses=0; else misses=$((misses + 1)); fi
-		[ $misses -lt 3 ] || { bad "$(head -n 1 "$2")" "it never fired"; return; }
+	before=$(cat "${@#*=}" | wc -l)
+	while [ "$before" != 0 ]; do
+		"$batch"
+		for list; do rest_of "${list#*=}" "${list%%=*}"; done
+		left=$(cat "${@#*=}" | wc -l)
+		if [ "$left" -lt "$before" ]; then misses=0; else misses=$((misses + 1)); fi
+		before=$left
+		[ $misses -lt 3 ] || { bad "$(cat "${@#*=}" | head -n 1)" "it never fired"; return; }
 	done
+}
+
+# walk_stations FILE : its faults are shared out to the stations.
+walk_stations() {
+	local s i=0 lists=()
+	for s in $STATIONS; do
+		awk -v i=$((i++)) -v n="$(wc -w <<<"$STATIONS")" '(NR - 1) % n == i' "$1" >"$W.list-$s"
+		lists+=("$s=$W.list-$s")
+	done
+	walk_lists station_batch "${lists[@]}"
+	rm "${lists[@]#*=}"
 }
 
 # undisturbed : what one device passes, with a download and without one.
 undisturbed() {
-	CASE=()
+	CASE=() AT=()
 	SERIALS=$(printf %08d $FIRST)
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
@@ -160,13 +194,12 @@ walk() {
 	points "$W/${STATIONS%% *}.passed" "$DAEMON_TIMES" | grep -vxF -f "$W.station" >"$W.loader"
 	echo "$(wc -l <"$W.cases") points of the device, $(wc -l <"$W.ca") of the CA, $(wc -l <"$W.station") + $(wc -l <"$W.loader") of the station"
 	[ "$(wc -l <"$W.cases")" -ge 20 ] && [ "$(wc -l <"$W.ca")" -ge 10 ] && [ "$(wc -l <"$W.station")" -ge 20 ] &&
-		[ "$(wc -l <"$W.loader")" -ge 5 ] || die "too few fault points"
+		[ "$(wc -l <"$W.loader")" -ge 3 ] || die "too few fault points"
 	: >"$W.pairs"
 	walk_cases device_batch "$W.cases"
-	walk_list ca_batch "$W.ca" factory
-	walk_list station_batch "$W.station" "${STATIONS%% *}"
-	mv "$W.loader" "$W.station"
-	DEVICES=8 DOWNLOAD=1 walk_list station_batch "$W.station" "${STATIONS%% *}"
+	walk_lists ca_batch "factory=$W.ca"
+	walk_stations "$W.station"
+	DEVICES=8 DOWNLOAD=1 walk_stations "$W.loader"
 	spread "$1" <"$W.pairs" >"$W.chosen"
 	echo "$(wc -l <"$W.chosen") of $(wc -l <"$W.pairs") pairs"
 	walk_cases device_batch "$W.chosen"

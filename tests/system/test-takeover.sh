@@ -64,6 +64,7 @@ fails "just goes on" operator rework --serial $SERIAL --reason "twice"
 [ "$(states active)" = 0 ] || die "the old credential is still active"
 wipe && mv "$W/old" "$W/$SERIAL"
 fails "its store must be wiped" at line-2	# with the store that it had
+fails "its store must be wiped" at line-1	# which never saw that credential
 cp -a "$W/$SERIAL" "$W/old" && wipe
 says "PASS" at line-2
 [ "$(states active)" = 1 ] && [ "$(used)" = 1 ] || die "not one active in one unit"

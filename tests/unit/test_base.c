@@ -226,7 +226,7 @@ static void test_pack(void)
 
 static void test_file(void)
 {
-	char path[FILE_PATH], sub[FILE_PATH];
+	char path[FILE_PATH], sub[FILE_PATH], cut[FILE_PATH];
 	const char *dir = unit_folder();
 	struct buf b = {0};
 	struct err e;
@@ -250,9 +250,15 @@ static void test_file(void)
 	CU_ASSERT_EQUAL(file_read(&b, path, 4, &e), 0);
 	CU_ASSERT_EQUAL(file_read(&b, sub, 0, &e), -1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "folder"));
+	CU_ASSERT_EQUAL(file_join(cut, &e, sub, "key.new-17-7ffe"), 0);
+	CU_ASSERT_EQUAL(file_replace(cut, "sec", 3, 0600, &e), 0);
+	CU_ASSERT_EQUAL(file_sweep(sub, &e), 0);
+	CU_ASSERT_FALSE(file_exists(cut));
+	CU_ASSERT(file_exists(path));
 	CU_ASSERT_EQUAL(file_remove(path, &e), 0);
 	CU_ASSERT_EQUAL(file_remove(path, &e), 0);
 	CU_ASSERT_FALSE(file_exists(path));
+	CU_ASSERT_EQUAL(file_sweep(path, &e), 0);
 	CU_ASSERT_EQUAL(file_read(&b, path, 0, &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
 	memset(path, 'x', sizeof path);

@@ -55,9 +55,10 @@ static void order_add(struct world *w, const char *id, uint32_t quota)
 
 static void unit_add(struct world *w, const char *unit)
 {
-	struct cert c = { .role = "node" };
+	struct cert c = {0};
 	struct err e;
 
+	snprintf(c.role, sizeof c.role, "%.*s", (int)strcspn(unit, ":"), unit);
 	snprintf(c.name, sizeof c.name, "%s", strchr(unit, ':') + 1);
 	snprintf(c.serial, sizeof c.serial, "%.10s", c.name);
 	buf_str(&c.der, "certificate");
@@ -80,10 +81,9 @@ static void world_open(struct world *w, enum site site, uint32_t quota)
 	if (site == SITE_FACTORY) {
 		order_add(w, "WO-2", 1);
 		order_add(w, "WO-1", quota);
-	} else {
-		unit_add(w, N1);
-		unit_add(w, N2);
 	}
+	unit_add(w, site == SITE_FACTORY ? L1 : N1);
+	unit_add(w, site == SITE_FACTORY ? L2 : N2);
 }
 
 static void world_close(struct world *w)
@@ -548,6 +548,16 @@ static void test_takeover(void)
 	     /* what was left over dies with the request that it was for */
 	     { REWORK, .serial = "001", .result = 1 }, { ISSUE, L1, "001", 'f', 5, 5, CA_ISSUED },
 	     { ISSUE, L2, "001", 'g', 6, 6, CA_REFUSED, REASON_SERIAL_ISSUED }, { USED, .key = 1 });
+	/* the device loses what was half made after a takeover: both stations are told all the same */
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { TAKEOVER, L2, "001", .result = 1 }, { ISSUE, L2, "001", 'b', 2, 1, CA_ISSUED },
+	     { ISSUE, L2, "001", 'c', 3, 2, CA_ISSUED }, { TOLD, L1, NULL, 'a', 1, .by = "line-2", .from = "" },
+	     { TOLD, L2, NULL, 'c', 3, .by = "", .from = "line-1" }, { TOLD, L2, NULL, 'b', 2, .by = "", .from = "" });
+	/* the other station's is confirmed at this one, where the device is now; and it is asked for what it is */
+	PLAY(SITE_FACTORY, 1,
+	     { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED }, { STATUS, L2, NULL, 'a', 1, 0, CA_PENDING }, { STATUS, L2, NULL, 'z', 1, 0, CA_UNKNOWN },
+	     { CONFIRM, L1, "001", 'a', 1, 0, CA_CONFIRMED }, { STATUS, L2, NULL, 'a', 1, 0, CA_ACTIVE },
+	     { REWORK, .serial = "001", .result = 1 }, { STATUS, L2, NULL, 'a', 1, 0, CA_REVOKED });
 }
 
 static void test_other_node(void)

@@ -1,0 +1,178 @@
+# Every fault point of what an operator does, or a daemon by itself: `handsel-ca reconcile` with ledger or signer.db from a backup,
+# a rollover, its end, a revocation list by hand and by `serve`, `handsel-node reconcile` and the recovery of a running node. Killed
+# there and done again: then all of it is done, once, and nothing that was in force before is lost.
+set -u
+. "$TOP/tests/fault/lib.sh"
+. "$TOP/tests/fault/operator.sh"
+MOST=30			# passings of one point: files are replaced by the dozen, each another one
+
+FEW=$((PAIRS / 10))
+
+# ---- the factory's ledger or signer.db was put back from a backup ----
+build() { provision WO-1 line-1 "$@" --timeout 30s; }
+
+# Two devices before the backup; since then one is active, one pending, one made anew, another order signed and one closed.
+factory_backup() {
+	factory_init && factory_serve && station_init line-1 && order_create WO-1 00020001 00020009 6 line-1 &&
+		order_create WO-2 00020011 00020019 6 line-1 && build "00020001 00020002" && stop_all && cp -a "$W/factory" "$W/before" &&
+		factory_serve && build 00020003 && ca --dir "$W/factory" rework --serial 00020002 --reason "new board" &&
+		rm -rf "$W/00020002" && build 00020002 && order_create WO-3 00020021 00020029 6 line-1 &&
+		ca --dir "$W/factory" order close WO-2 && stop_all || return 1
+	HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG="$W/cut" factory_serve
+	provision WO-1 line-1 00020004 --ca-wait 1s	# the CA is gone
+	stop_all
+	[ -s "$W/cut" ] && ca --dir "$W/factory" reconcile
+}
+# put_back DATABASE
+put_back() {
+	mkdir "$W/start" && cp -a "$W/factory" "$W/start/factory" && rm -f "$W/start/factory/$1.db"* && cp -a "$W/before/$1.db"* "$W/start/factory"
+}
+reconcile_ca() { ca --dir "$1/factory" reconcile --apply; }
+judge_agreed() {
+	local dir=$1 name=$2
+	ca --dir "$dir/factory" reconcile >"$dir/out" 2>&1 && grep -q "nothing to do" "$dir/out" || bad "$name" "$(tail -n 1 "$dir/out")"
+	[ "$(sqlite3 "$dir/factory/signer.db" "SELECT id, used FROM work_order ORDER BY id" | xargs)" = "WO-1|5 WO-2|0 WO-3|0" ] ||
+		bad "$name" "the signer counts: $(sqlite3 "$dir/factory/signer.db" "SELECT id, used FROM work_order ORDER BY id" | xargs)"
+	ca --dir "$dir/factory" issued list --json | sed -n 's/.*"serial":"\([^"]*\)","state":"\([a-z]*\)".*/\1 \2/p' | sort >"$dir/issued"
+	[ "$(grep -v ' revoked$' "$dir/issued" | xargs)" = "00020001 active 00020002 active 00020003 active 00020004 pending" ] &&
+		grep -qx '00020002 revoked' "$dir/issued" || bad "$name" "the ledger has $(xargs <"$dir/issued")"
+	[ "$(ca --dir "$dir/factory" order list --json | sed -n 's/.*"id":"\([^"]*\)".*"state":"\([a-z]*\)".*"used":\([0-9]*\).*/\1 \2 \3/p' |
+		xargs)" = "WO-1 open 4 WO-2 closed 0 WO-3 open 0" ] || bad "$name" "the orders: $(ca --dir "$dir/factory" order list | xargs)"
+	[ "$(sqlite3 "$dir/factory/ca.db" "SELECT count(*) FROM audit WHERE action = 'reconcile'")" = 1 ] || bad "$name" "not one reconcile in the audit"
+	audit_holds "$dir/factory/ca.db" "$dir/factory/signer.db"
+}
+walk_reconcile() {
+	factory_backup >"$W/setup.log" 2>&1 || { tail -n 20 "$W/setup.log"; die "no factory"; }
+	put_back ca
+	walk "reconcile, ledger behind" reconcile_ca judge_agreed 5 $FEW
+	rm -rf "$W/start"
+	put_back signer
+	walk "reconcile, signer behind" reconcile_ca judge_agreed 4 $FEW
+}
+
+
+# ---- a rollover and its end, the factory's units and orders under the older keys ----
+# Cut, it goes on when it is asked again; only what is done is refused.
+begin() { ca --dir "$1/factory" ca rollover --host 127.0.0.1 || ca --dir "$1/factory" ca rollover 2>&1 | grep 'the last rollover is under way'; }
+standing() { ca --dir "$1/factory" ca list --json | sed -n 's/.*"generation":\([0-9]*\),"overlap":\([a-z]*\).*/\1 \2/p'; }
+judge_begun() {
+	local dir=$1/factory name=$2 gen=$1/factory/gen-2
+	judge_generation "$1" "$name" "2 true"
+	openssl verify -CAfile "$dir/root.pem" -untrusted "$gen/cross.pem" -untrusted "$gen/unit.pem" "$dir/server.pem" "$dir/operator.pem" \
+		>"$1/out" 2>&1 || bad "$name" "who knows the old root does not accept the CA: $(tail -n 1 "$1/out")"
+	openssl verify -CAfile "$gen/root.pem" -untrusted "$gen/unit.pem" "$dir/server.pem" "$dir/operator.pem" "$gen/issuing.pem" \
+		>"$1/out" 2>&1 || bad "$name" "who knows the new root does not: $(tail -n 1 "$1/out")"
+	openssl verify -CAfile "$gen/root.pem" -untrusted "$gen/cross.pem" "$dir/issuing.pem" "$dir/unit.pem" >"$1/out" 2>&1 ||
+		bad "$name" "nor does it accept the older CAs: $(tail -n 1 "$1/out")"
+}
+finish() { ca --dir "$1/factory" ca rollover --finish || standing "$1" | grep -qx '2 false'; }
+judge_finished() { judge_generation "$1" "$2" "2 false"; }
+# judge_generation FOLDER CASE STANDING : the system is whole, and issues.
+judge_generation() {
+	local dir=$1/factory name=$2
+	ca --dir "$dir" config check >"$1/out" 2>&1 || bad "$name" "config check: $(tail -n 1 "$1/out")"
+	[ "$(standing "$1")" = "$3" ] || bad "$name" "the generation is $(standing "$1") instead of $3"
+	[ "$(find "$dir" -path '*/keys/*.new*' | wc -l)" = 0 ] || bad "$name" "half a key is left: $(find "$dir" -path '*/keys/*.new*')"
+	ca --dir "$dir" crl --of issuing --out "$1/list.crl" >"$1/out" 2>&1 || bad "$name" "no list: $(tail -n 1 "$1/out")"
+	ca --dir "$dir" unit issue "$W/station-line-1/station.csr" --role station --name line-1 --out "$1/station.pem" >"$1/out" 2>&1 ||
+		bad "$name" "no unit is certified: $(tail -n 1 "$1/out")"
+	openssl verify -CAfile "$dir/gen-2/root.pem" -untrusted "$1/station.pem" "$1/station.pem" >"$1/out" 2>&1 ||
+		bad "$name" "the unit is not under the new root: $(tail -n 1 "$1/out")"
+	audit_holds "$dir/ca.db" "$dir/signer.db"
+}
+walk_rollover() {
+	{ factory_init && factory_serve && station_init line-1 && order_create WO-1 00020001 00020009 6 line-1 && stop_all &&
+		mkdir "$W/start" && cp -a "$W/factory" "$W/start"; } >"$W/setup.log" 2>&1 || { tail -n 20 "$W/setup.log"; die "no factory"; }
+	walk "rollover" begin judge_begun 20 $FEW rollover.made
+	begin "$W/start" >/dev/null && ca --dir "$W/start/factory" order close WO-1 >/dev/null || die "no rollover"
+	walk "end of a rollover" finish judge_finished 3 $FEW
+}
+
+# ---- revocation lists ----
+list() { ca --dir "$1/factory" crl --of issuing --out "$1/list.crl"; }
+# `serve` makes them by itself, before it serves.
+publish() {
+	local dir=$1 pid
+	rm -f "$dir/ready"
+	"$BUILD/handsel-ca" --dir "$dir/factory" serve --listen 127.0.0.1:0 --ready-file "$dir/ready" &
+	pid=$!
+	until_true 20 eval '[ -s "$dir/ready" ] || ! kill -0 $pid 2>/dev/null'
+	kill -TERM $pid && wait $pid && revoked "$dir/factory/crl/issuing.crl"
+}
+serials_of() { openssl crl -inform DER -in "$1" -noout -text 2>/dev/null | sed -n 's/.*Serial Number: //p' | sort; }
+revoked() { [ "$(serials_of "$1")" = "$(cat "$W/revoked")" ]; }
+crl_number() { openssl crl -inform DER -in "$1" -noout -crlnumber | sed 's/.*=0*x*//I'; }
+judge_listed() { judge_list "$1" "$2" "$1/list.crl"; }
+judge_published() { judge_list "$1" "$2" "$1/factory/crl/issuing.crl"; }
+# judge_list FOLDER CASE FILE : it is the CA's, names what is revoked, and the next one has a higher number.
+judge_list() {
+	local dir=$1 name=$2 file=$3
+	revoked "$file" || bad "$name" "the list has $(serials_of "$file" | xargs) instead of $(xargs <"$W/revoked")"
+	openssl crl -inform DER -in "$file" -noout -verify -CAfile "$dir/factory/issuing.pem" 2>&1 | grep -q 'verify OK' ||
+		bad "$name" "the list is not the issuing CA's"
+	[ "$((16#$(crl_number "$file")))" -gt "$((16#$(crl_number "$W/before.crl")))" ] || bad "$name" "its number has not grown"
+	ca --dir "$dir/factory" crl --of issuing --out "$dir/next.crl" >"$dir/out" 2>&1 && revoked "$dir/next.crl" &&
+		[ "$((16#$(crl_number "$dir/next.crl")))" -gt "$((16#$(crl_number "$file")))" ] ||
+		bad "$name" "the next list does not follow it: $(tail -n 1 "$dir/out")"
+	audit_holds "$dir/factory/ca.db" "$dir/factory/signer.db"
+}
+walk_lists() {
+	{ factory_init && factory_serve && station_init line-1 && order_create WO-1 00020001 00020009 6 line-1 &&
+		build "00020001 00020002 00020003" && stop_all && mkdir "$W/start" && cp -a "$W/factory" "$W/start" &&
+		ca --dir "$W/start/factory" crl --of issuing --out "$W/before.crl" &&
+		ca --dir "$W/start/factory" revoke --device 00020001 --reason keyCompromise &&
+		ca --dir "$W/start/factory" revoke --device 00020003 --reason keyCompromise; } >"$W/setup.log" 2>&1 ||
+		{ tail -n 20 "$W/setup.log"; die "no factory"; }
+	for s in 00020001 00020003; do openssl x509 -in "$W/$s/store/factory/cert.pem" -noout -serial | sed 's/.*=//'; done | sort >"$W/revoked"
+	walk "crl" list judge_listed 5 $FEW
+	walk "serve publishes" publish judge_published 8 $FEW
+}
+
+# ---- the node's database was put back from a backup; all nodes of the cases ask one CA, to which they tell nothing ----
+agent() { "$W/$1/agent" --dir "$W/$1/store" "$2" --node "https://127.0.0.1:$NODE_PORT" --timeout 20s; }
+# A is onboarded and has renewed since, B is blocked since, C confirmed since, D onboarded since, E has stored since.
+node_backup() {
+	local s all="00020001 00020002 00020003 00020004 00020005"
+	factory_init && factory_serve && station_init line-1 && order_create WO-1 00020001 00020009 9 line-1 && build "$all" &&
+		customer_init && customer_serve && node_init site-1 &&
+		ca --dir "$W/factory" ship --customer plant-seven $(printf -- '--device %s ' $all) --out "$W/manifest.p7" &&
+		node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply && node_serve &&
+		agent 00020001 activate && agent 00020002 activate || return 1
+	HANDSEL_FAULT=agent.confirm-sent agent 00020003 activate
+	sqlite3 "$W/node/node.db" ".backup '$W/backup.db'"
+	agent 00020003 activate && agent 00020001 renew && agent 00020004 activate && node --dir "$W/node" devices block 00020002 || return 1
+	HANDSEL_FAULT=agent.confirm-sent agent 00020005 activate
+	until_true 20 told && stop_daemon "$NODE_PID" && mkdir "$W/start" && node_states "$W/node" >"$W/states" &&
+		cp -a "$W/node" "$W/start" && rm -f "$W/start/node/node.db"* && cp "$W/backup.db" "$W/start/node/node.db"
+}
+told() { issued customer && [ "$(of_state active 00020004 | wc -l)" = 1 ] && [ "$(of_state revoked 00020002 | wc -l)" = 1 ] &&
+	[ "$(of_state active 00020001 | wc -l)" = 1 ] && [ "$(of_state pending 00020001 | wc -l)" = 0 ]; }
+node_states() { node --dir "$1" devices --json | sed -n 's/.*"serial":"\([0-9]*\)".*"state":"\([a-z]*\)".*/\1 \2/p' | sort; }
+reconcile_node() { node --dir "$1/node" reconcile --apply; }
+has_all() { HANDSEL_FAULT=none HANDSEL_FAULT_LIST=/dev/null node --dir "$1/node" reconcile; }
+recover_node() {
+	local dir=$1 pid
+	"$BUILD/handsel-node" --dir "$dir/node" serve --listen 127.0.0.1:0 >"$dir/serve.log" 2>&1 &
+	pid=$!
+	until_true 20 eval '! kill -0 $pid 2>/dev/null || has_all "$dir"' >/dev/null
+	cat "$dir/serve.log"
+	kill -TERM $pid && wait $pid && has_all "$dir"
+}
+judge_recovered() {
+	local dir=$1 name=$2
+	has_all "$dir" >"$dir/out" 2>&1 || bad "$name" "$(tail -n 1 "$dir/out")"
+	[ "$(node_states "$dir/node")" = "$(cat "$W/states")" ] || bad "$name" "the node has $(node_states "$dir/node" | xargs)"
+	audit_holds "$dir/node/node.db"
+}
+walk_node() {
+	node_backup >"$W/setup.log" 2>&1 || { tail -n 20 "$W/setup.log"; die "no node"; }
+	walk "node reconcile" reconcile_node judge_recovered 1 $FEW
+	walk "node recovers" recover_node judge_recovered 8 $FEW
+	grep -q '^node.recover.learned:' "$W.cases" || die "the node did not recover"
+}
+
+lane reconcile walk_reconcile
+lane rollover walk_rollover
+lane lists walk_lists
+lane node walk_node
+end_lanes
