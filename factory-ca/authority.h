@@ -32,6 +32,7 @@ struct settings {
 	char name[LIMIT_NAME + 1];	/* of the company: in the factory the manufacturer, as in the model files */
 	char listen[272];		/* ADDR:PORT; "" in a further CA of a system, which serves at one address */
 	uint64_t crl_valid_s;		/* how long a revocation list is good for; it is made anew at half of that */
+	uint64_t head_s, head_rows;	/* a head of the audit after so long, or so many rows */
 	uint64_t pending_s; /* how long a device may stay unconfirmed; the factory's alone, a node owns its time */
 	char profile[LIMIT_PROFILES][CA_ID_MAX + 1];	/* that it issues to devices by, the default first */
 	size_t n_profiles;

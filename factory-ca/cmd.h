@@ -35,6 +35,11 @@ enum cli_exit cmd_ca_add(const struct cli *c);
 enum cli_exit cmd_ca_list(const struct cli *c);
 enum cli_exit cmd_ca_rollover(const struct cli *c);
 enum cli_exit cmd_root_sign(const struct cli *c);
+enum cli_exit cmd_audit_verify(const struct cli *c);
+enum cli_exit cmd_audit_export(const struct cli *c);
+enum cli_exit cmd_audit_tail(const struct cli *c);
+enum cli_exit cmd_audit_head(const struct cli *c);
+enum cli_exit cmd_audit_accept(const struct cli *c);
 enum cli_exit cmd_root_install(const struct cli *c);
 
 /* ---- shared ---- */

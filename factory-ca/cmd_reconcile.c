@@ -226,10 +226,11 @@ static int signer_learns(struct reconcile *r, struct err *e)
 static int agree(struct reconcile *r, struct err *e)
 {
 	char detail[120];
+	struct audit_state base;
 	uint64_t position;
 
 	snprintf(detail, sizeof detail, "%s lacked %zu certificates, %zu orders", side(r), r->certificates, r->orders);
-	if (signer_agree(r->s, r->at, &position, e) < 0)
+	if (audit_last(r->o.ledger, &base, e) < 0 || signer_agree(r->s, r->at, &base, &position, e) < 0)
 		return -1;
 	FAULT("reconcile.agreed");
 	if (ledger_signer_set(r->o.ledger, position, e) < 0 ||

@@ -113,7 +113,7 @@ static int ship(struct office *o, const struct cli *c, struct shipment *s, struc
 	snprintf(m->customer, sizeof m->customer, "%s", customer);
 	if (db_begin(o->ledger, e) < 0)
 		goto out;
-	rc = collect(o, c, s, e);
+	rc = audit_head_last(o->ledger, &m->audit, e) < 0 ? -1 : collect(o, c, s, e);
 	if (rc == 0)
 		rc = ledger_shipment_next(o->ledger, &m->sequence, e);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_head.h"
 #include "clock.h"
 #include "cmd.h"
 #include "crl.h"
@@ -119,6 +120,32 @@ static int print_list(const struct office *o, const struct cli *c, enum crl_of o
 	return 0;
 }
 
+/* ---- the audit ---- */
+static int print_audit(const struct office *o, const struct cli *c, struct err *e)
+{
+	char time[TEXT_TIME] = "";
+	struct audit_state last;
+	struct audit_head head;
+	struct jsonl *j;
+
+	if (audit_last(o->ledger, &last, e) < 0 || audit_head_last(o->ledger, &head, e) < 0)
+		return -1;
+	if (head.at.n)
+		text_time(time, head.time);
+	if (cli_json(c)) {
+		j = jsonl_new("audit-state");
+		jsonl_int(j, "rows", last.n);
+		jsonl_int(j, "head", head.at.n);
+		jsonl_str(j, "time", time);
+		jsonl_print(j);
+	} else if (head.at.n) {
+		printf("audit      %" PRId64 " rows, a head of row %" PRId64 " of %s\n", last.n, head.at.n, time);
+	} else {
+		printf("audit      %" PRId64 " rows, no head yet\n", last.n);
+	}
+	return 0;
+}
+
 /* ---- the daemon ---- */
 static double a_minute(const struct pool_state *p)
 {
@@ -179,6 +206,8 @@ static int report(struct office *o, const struct cli *c, struct err *e)
 	}
 	for (int of = 0; of < CRL_KINDS && rc == 0; of++)
 		rc = print_list(o, c, (enum crl_of)of, e);
+	if (rc == 0)
+		rc = print_audit(o, c, e);
 	if (rc == 0)
 		serves = state_read(&s, cli_dir(c), clock_utc(), e);
 	if (serves >= 0)

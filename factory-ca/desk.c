@@ -258,12 +258,25 @@ static void tick_publish(struct desk *d, int64_t now_ms)
 		signer_lost(d->signing_by);
 }
 
+static void tick_heads(struct desk *d, int64_t now_ms)
+{
+	struct err e;
+
+	if (now_ms < d->head_ms || desk_heads(d, false, &e) == 0)
+		return;
+	log_err(&e, "%s: head of the audit", d->folder.path);
+	if (e.code == REASON_CA_UNAVAILABLE)
+		signer_lost(d->signing_by);
+}
+
 /* ---- the main thread's clock ---- */
 int64_t desk_next_ms(const struct desk *d)
 {
-	int64_t every = desk_tick_s(d), pending = d->ticked_ms + every * 1000;
+	int64_t every = desk_tick_s(d), pending = d->ticked_ms + every * 1000, next = d->publish_ms;
 
-	return every && pending < d->publish_ms ? pending : d->publish_ms;
+	if (d->head_ms < next)
+		next = d->head_ms;
+	return every && pending < next ? pending : next;
 }
 
 void desk_tick(struct desk *d)
@@ -272,6 +285,7 @@ void desk_tick(struct desk *d)
 
 	tick_pending(d, now_ms);
 	tick_publish(d, now_ms);
+	tick_heads(d, now_ms);
 }
 
 /* ---- life ---- */
@@ -304,8 +318,10 @@ static int load(struct desk *d, struct err *e)
 	snprintf(d->sni, sizeof d->sni, "%s" CA_SNI_SUFFIX, d->settings.id);
 	d->pending_s = (int64_t)d->settings.pending_s;
 	d->crl_valid_s = d->settings.crl_valid_s;
+	d->head_s = (int64_t)d->settings.head_s;
+	d->head_rows = (int64_t)d->settings.head_rows;
 	d->ledger = ledger_open(path, e);
-	if (!d->ledger)
+	if (!d->ledger || audit_head_last(d->ledger, &d->head, e) < 0)
 		return -1;
 	d->readers = readers_new(path, d->ca.trust, e);
 	return d->readers ? 0 : -1;
@@ -389,6 +405,8 @@ int desk_reload(struct desk *d, struct err *e)
 		d->profiles = *p;
 		d->pending_s = (int64_t)s.pending_s;
 		d->crl_valid_s = s.crl_valid_s;
+		d->head_s = (int64_t)s.head_s;
+		d->head_rows = (int64_t)s.head_rows;
 		pthread_rwlock_unlock(&d->lock);
 		factories_reload(d->factories);
 	}

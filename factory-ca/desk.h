@@ -46,6 +46,9 @@ struct desk {
 	uint64_t crl_valid_s;
 	int64_t ticked_ms, publish_ms;	/* the main thread's, likewise the next: last tick; when to look for revocations again */
 	struct publisher publisher;
+	int64_t head_ms;		/* the main thread's: when to look at the audit again */
+	struct audit_head head;		/* the last one; under lock, likewise the next two */
+	int64_t head_s, head_rows;
 	/* the writer's thread alone: */
 	struct job **signing;		/* reserved in this batch */
 	size_t n_signing, room;
@@ -64,6 +67,9 @@ int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories;
 int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
 int64_t desk_next_ms(const struct desk *d);	/* when desk_tick() has something to do, on the monotonic clock */
 void desk_tick(struct desk *d);	/* counts the uptime of pending ones, lapses those that are over, publishes revocation lists */
+/* A head of the audit if one is due, or whatever is new (now); what fails is due again soon. Codes: AUDIT, CA_UNAVAILABLE the signer is gone. */
+int desk_heads(struct desk *d, bool now, struct err *e);
+void desk_head(struct desk *d, struct audit_head *h);	/* the last one, at.n 0: none */
 int desk_publish(struct desk *d, struct err *e);	/* the lists that are due; before the first they are all */
 
 #endif

@@ -95,6 +95,8 @@ static void answer(struct exchange *x)
 	for (size_t i = 0; i < x->m->n; i++)
 		if (x->reply->answer[i].result == CA_REFUSED && request_id_valid(&x->m->request[i].request))
 			x->reply->answer[i].request = x->m->request[i].request;
+	if (*x->unit)
+		desk_head(x->d, &x->reply->audit);
 	ca_reply_write(x->reply, &xml);
 	record(x->all, x->record, "answer", xml.data, xml.len);
 	if (atomic_load(&x->recovering)) {

@@ -251,15 +251,23 @@ static void tell_state(struct front *f)
 		log_err(&e, "status");
 }
 
-/* Whoever finds this CA serving finds its lists, too. One that cannot be made now is no reason not to serve. */
+/* Whoever finds this CA serving finds its lists, too, and a head of what it did before. What cannot be made now is no reason not to
+ * serve. */
 static int publish_all(struct front *f, struct err *e)
 {
 	for (size_t i = 0; i < f->desks.n; i++) {
-		if (desk_publish(f->desks.of[i], e) == 0)
-			continue;
-		if (e->code == REASON_CA_UNAVAILABLE)
-			return -1;
-		log_err(e, "%s: revocation lists", f->desks.of[i]->folder.path);
+		struct desk *d = f->desks.of[i];
+
+		if (desk_publish(d, e) < 0) {
+			if (e->code == REASON_CA_UNAVAILABLE)
+				return -1;
+			log_err(e, "%s: revocation lists", d->folder.path);
+		}
+		if (desk_heads(d, true, e) < 0) {
+			if (e->code == REASON_CA_UNAVAILABLE)
+				return -1;
+			log_err(e, "%s: head of the audit", d->folder.path);
+		}
 	}
 	return 0;
 }

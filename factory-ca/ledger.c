@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit.h"
+#include "audit_head.h"
 #include "fault.h"
 #include "ledger_list.h"
 #include "ledger_private.h"
@@ -90,6 +90,7 @@ static const char *const migrations[] = {
 	"DROP INDEX request_renewal;"
 	"CREATE UNIQUE INDEX request_renewal ON request(device)"
 	" WHERE (state = 'pending' OR state = 'active' OR state = 'reserved') AND renews != '';",
+	AUDIT_HEAD_SQL,
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])

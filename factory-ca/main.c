@@ -155,6 +155,26 @@ static const struct cli_option ship_options[] = {
 	OUT("the signed manifest"),
 	{ NULL },
 };
+static const struct cli_option verify_options[] = {
+	{ "against", "FILE", "a head from elsewhere: an export, a head, a station's record, a manifest, an answer; may be repeated", true },
+	{ "signer", NULL, "also against what the signer has read", false },
+	{ "export", "FILE", "judge this export instead of the ledger", false },
+	{ "certificates", "FILE", "root and unit CAs, PEM: an export is judged by these alone, without a CA", false },
+	{ NULL },
+};
+static const struct cli_option export_audit_options[] = {
+	OUT("the export; default: standard output"),
+	{ NULL },
+};
+static const struct cli_option tail_options[] = {
+	{ "rows", "N", "how many; default 20", false },
+	{ "follow", NULL, "and what comes, until it is interrupted", false },
+	{ NULL },
+};
+static const struct cli_option accept_audit_options[] = {
+	{ "reason", "TEXT", "why it is accepted as it is, for the audit", false },
+	{ NULL },
+};
 
 static const struct cli_command commands[] = {
 	{ "init", "--kind KIND --name NAME [--id ID] [--host H]...", "make a CA system: root, issuing and unit CA",
@@ -199,6 +219,13 @@ static const struct cli_command commands[] = {
 	  cmd_handoff_accept },
 	{ "ship", "--customer ID (--order ID | --device SERIAL...) --out MANIFEST", "sign a shipment manifest",
 	  ship_options, 0, 0, cmd_ship },
+	{ "audit verify", "[--against FILE]... [--signer] [--export FILE [--certificates FILE]]", "is the audit whole and unchanged?",
+	  verify_options, 0, 0, cmd_audit_verify },
+	{ "audit export", "[--out FILE]", "rows and heads, one JSON object a line", export_audit_options, 0, 0, cmd_audit_export },
+	{ "audit tail", "[--rows N] [--follow]", "the last rows", tail_options, 0, 0, cmd_audit_tail },
+	{ "audit head", "", "have the signer sign a head of the last row, to be kept elsewhere", NULL, 0, 0, cmd_audit_head },
+	{ "audit accept", "--reason TEXT", "begin a new history of an audit that the signer does not go on with", accept_audit_options, 0, 0,
+	  cmd_audit_accept },
 	{ "config check", "", "check ca.yaml, certificates, keys, profiles and databases", NULL, 0, 0,
 	  cmd_config_check },
 	{ NULL },

@@ -4,6 +4,7 @@
 #ifndef HANDSEL_SIGNER_H
 #define HANDSEL_SIGNER_H
 
+#include "audit_head.h"
 #include "authority.h"
 #include "camsg.h"
 #include "device.h"
@@ -78,8 +79,8 @@ int signer_orders(struct signer *s, int (*each)(void *arg, const char *id, bool 
 		  void *arg, struct err *e);
 /* Teaches the signer what it lacks of these. lacks[i]: it did. Without apply nothing is changed. */
 int signer_take_over(struct signer *s, const struct signed_row *row, size_t n, bool apply, bool *lacks, struct err *e);
-/* Ledger and journal are of one history again, at this position. */
-int signer_agree(struct signer *s, uint64_t ledger, uint64_t *position, struct err *e);
+/* Ledger and journal are of one history again, at this position; and the audit goes on from its row `base`. */
+int signer_agree(struct signer *s, uint64_t ledger, const struct audit_state *base, uint64_t *position, struct err *e);
 
 /* ---- certificates of units ---- */
 #define SIGNER_HOSTS 8
@@ -104,6 +105,20 @@ struct revoked_item {
 int signer_revoked(struct signer *s, const char *ca, enum crl_of of, const struct revoked_item *items, size_t n, struct err *e);
 /* A list of all that it was told, good for valid_s from now, with a number above all before. Replaces *der. */
 int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e);
+
+/* ---- heads of the audit (heads.h) ---- */
+struct audit_page {
+	int64_t after;			/* the row before the first */
+	uint32_t n;			/* up to LIMIT_AUDIT_ROWS */
+	struct buf rows;
+	uint8_t hash[SHA256_LEN];	/* of the last, as the ledger has it */
+};
+void audit_page_add(struct audit_page *p, const struct audit_row *row);
+/* Reads a page, which may be empty, and tells how far it has read; sign: with a head of that row. Code AUDIT: the rows are not those
+ * that follow what it has read. */
+int signer_head(struct signer *s, const char *ca, const struct audit_page *p, bool sign, struct audit_head *h, struct err *e);
+/* An operator's word: the audit up to there is as it is, a new history of it begins. */
+int signer_history(struct signer *s, const struct audit_state *base, struct err *e);
 
 /* ---- how it does ---- */
 #define POOL_TYPES 2
@@ -134,10 +149,12 @@ enum signer_message {
 	SIGNER_ORDERS,
 	SIGNER_TAKE_OVER,
 	SIGNER_AGREE,
+	SIGNER_HEAD,
+	SIGNER_HISTORY,
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 4
+#define SIGNER_VERSION 5
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */

@@ -3,6 +3,7 @@
 #include "signer.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ipc.h"
@@ -379,7 +380,7 @@ int signer_take_over(struct signer *s, const struct signed_row *row, size_t n, b
 	return rc;
 }
 
-int signer_agree(struct signer *s, uint64_t ledger, uint64_t *position, struct err *e)
+int signer_agree(struct signer *s, uint64_t ledger, const struct audit_state *base, uint64_t *position, struct err *e)
 {
 	struct buf question = {0}, answer = {0};
 	struct unpack u;
@@ -387,6 +388,8 @@ int signer_agree(struct signer *s, uint64_t ledger, uint64_t *position, struct e
 
 	pack_str(&question, OWN_CA);
 	pack_u64(&question, ledger);
+	pack_u64(&question, (uint64_t)base->n);
+	pack_bytes(&question, base->hash, SHA256_LEN);
 	rc = call(s, SIGNER_AGREE, &question, &answer, e);
 	unpack_init(&u, answer.data, answer.len);
 	if (rc == 0) {
@@ -496,6 +499,65 @@ int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_
 		if (!unpack_done(&u))
 			rc = gone(e);
 	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+/* ---- heads of the audit ---- */
+void audit_page_add(struct audit_page *p, const struct audit_row *row)
+{
+	const char *const text[] = { row->actor, row->action, row->subject, row->detail };
+
+	pack_u64(&p->rows, (uint64_t)row->time);
+	for (size_t i = 0; i < ARRAY_LEN(text); i++)
+		pack_str(&p->rows, text[i]);
+	memcpy(p->hash, row->hash, SHA256_LEN);
+	p->n++;
+}
+
+int signer_head(struct signer *s, const char *ca, const struct audit_page *p, bool sign, struct audit_head *h, struct err *e)
+{
+	struct buf question = {0}, answer = {0}, signature = {0};
+	struct unpack u;
+	int rc;
+
+	pack_str(&question, ca);
+	pack_u8(&question, sign);
+	pack_u64(&question, (uint64_t)p->after);
+	pack_u32(&question, p->n);
+	pack_bytes(&question, p->hash, SHA256_LEN);
+	buf_add(&question, p->rows.data, p->rows.len);
+	rc = call(s, SIGNER_HEAD, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	*h = (struct audit_head){0};
+	if (rc == 0) {
+		h->history = unpack_u64(&u);
+		h->at.n = (int64_t)unpack_u64(&u);
+		unpack_fixed(&u, h->at.hash, SHA256_LEN);
+		h->time = (int64_t)unpack_u64(&u);
+		unpack_bytes(&u, &signature);
+		rc = unpack_done(&u) && signature.len <= sizeof h->signature ? 0 : gone(e);
+	}
+	if (rc == 0 && signature.len) {
+		memcpy(h->signature, signature.data, signature.len);
+		h->len = signature.len;
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	buf_free(&signature);
+	return rc;
+}
+
+int signer_history(struct signer *s, const struct audit_state *base, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	int rc;
+
+	pack_str(&question, OWN_CA);
+	pack_u64(&question, (uint64_t)base->n);
+	pack_bytes(&question, base->hash, SHA256_LEN);
+	rc = call(s, SIGNER_HISTORY, &question, &answer, e);
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;

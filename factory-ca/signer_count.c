@@ -39,6 +39,10 @@ static const char *const migrations[] = {
 	" FROM made;"
 	"DROP TABLE made;",
 	"ALTER TABLE work_order ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
+	/* how far the ledger's audit was read, and the last head */
+	"CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), history INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL,"
+	" time INTEGER NOT NULL);"
+	"INSERT INTO head VALUES(1, 1, 0, zeroblob(32), 0);",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -453,4 +457,38 @@ int count_revoked_list(struct db *db, const uint8_t ca[SHA256_LEN], int64_t expi
 	}
 	db_reset(s);
 	return rc < 0 ? -1 : 0;
+}
+
+/* ---- the ledger's audit ---- */
+int count_head_get(struct db *db, struct audit_head *h, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT history, n, hash, time FROM head");
+	struct buf hash = {0};
+	int rc = db_step(s, e);
+
+	*h = (struct audit_head){0};
+	if (rc == 1) {
+		h->history = (uint64_t)col_int(s, 0);
+		h->at.n = col_int(s, 1);
+		col_blob(s, 2, &hash);
+		h->time = col_int(s, 3);
+	}
+	db_reset(s);
+	if (hash.len == SHA256_LEN)
+		memcpy(h->at.hash, hash.data, SHA256_LEN);
+	else if (rc == 1)
+		rc = 0;
+	buf_free(&hash);
+	return rc == 1 ? 0 : rc == 0 ? err_set(e, REASON_STORAGE, "signer.db does not know the audit; restore it from the backup") : -1;
+}
+
+int count_head_set(struct db *db, const struct audit_head *h, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE head SET history = ?1, n = ?2, hash = ?3, time = ?4");
+
+	bind_int(s, 1, (int64_t)h->history);
+	bind_int(s, 2, h->at.n);
+	bind_blob(s, 3, h->at.hash, SHA256_LEN);
+	bind_int(s, 4, h->time);
+	return db_run(s, e);
 }

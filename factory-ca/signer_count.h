@@ -3,6 +3,7 @@
 #ifndef HANDSEL_SIGNER_COUNT_H
 #define HANDSEL_SIGNER_COUNT_H
 
+#include "audit_head.h"
 #include "authority.h"
 #include "db.h"
 #include "documents.h"
@@ -77,6 +78,10 @@ int count_crl_next(struct db *db, const uint8_t ca[SHA256_LEN], int64_t now, int
 /* All but the certificates that expired before then. */
 int count_revoked_list(struct db *db, const uint8_t ca[SHA256_LEN], int64_t expired_before,
 		       int (*each)(void *arg, const struct revoked_item *v), void *arg, struct err *e);
+
+/* ---- the ledger's audit: the last row that was read, and when a head was signed last ---- */
+int count_head_get(struct db *db, struct audit_head *h, struct err *e);		/* without signature */
+int count_head_set(struct db *db, const struct audit_head *h, struct err *e);
 
 int count_used(struct db *db, const char *order, int64_t *used, struct err *e);
 

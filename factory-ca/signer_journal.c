@@ -143,15 +143,17 @@ int signer_on_take_over(struct server *s, struct unpack *u, struct buf *answer, 
 int signer_on_agree(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
 	uint64_t ledger = unpack_u64(u);
+	struct audit_state base = { .n = (int64_t)unpack_u64(u) };
 	struct count_position p;
 
-	if (!unpack_done(u) || ledger >= INT64_MAX)
+	unpack_fixed(u, base.hash, SHA256_LEN);
+	if (!unpack_done(u) || ledger >= INT64_MAX || base.n < 0)
 		return -2;
 	if (db_begin(s->db, e) < 0)
 		return -1;
 	if (count_position(s->db, &p, e) == 0) {
 		p.changes = (p.changes > ledger ? p.changes : ledger) + 1;
-		if (count_agree(s->db, p.changes, e) == 0 &&
+		if (count_agree(s->db, p.changes, e) == 0 && signer_new_history(s, &base, e) == 0 &&
 		    audit_add(s->db, clock_utc(), "operator", "reconcile", "ledger", "", e) == 0 && db_commit(s->db, e) == 0) {
 			FAULT("signer.agreed");
 			pack_u64(answer, p.changes);

@@ -3,6 +3,7 @@
 #ifndef HANDSEL_SIGNER_PRIVATE_H
 #define HANDSEL_SIGNER_PRIVATE_H
 
+#include "audit_head.h"
 #include "pack.h"
 #include "signer_build.h"
 #include "signer_count.h"
@@ -33,6 +34,10 @@ signer_answer signer_on_order, signer_on_close;
 /* The order as signer.db has it, in the version of now, verified; it stays until the next one is asked for in another transaction.
  * NULL with an error if there is none or it is closed. */
 const struct work_order *signer_order_get(struct server *s, const char *id, struct err *e);
+
+/* signer_head.c: heads of the ledger's audit */
+signer_answer signer_on_head, signer_on_history;
+int signer_new_history(struct server *s, const struct audit_state *base, struct err *e);	/* in a transaction of the caller's */
 
 /* The order, if an operator of this CA has signed it. Code ORDER or of the signature. */
 int signer_verify_order(struct server *s, const struct buf *cms, struct work_order *o, struct err *e);

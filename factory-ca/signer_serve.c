@@ -96,6 +96,8 @@ static const struct rule {
 	{ SIGNER_ORDERS,    O,	   STATE_GREETED, signer_on_orders },
 	{ SIGNER_TAKE_OVER, O,	   STATE_GREETED, signer_on_take_over },
 	{ SIGNER_AGREE,	    O,	   STATE_GREETED, signer_on_agree },
+	{ SIGNER_HEAD,	    S | O, STATE_GREETED, signer_on_head },
+	{ SIGNER_HISTORY,   O,	   STATE_GREETED, signer_on_history },
 };
 #undef S
 #undef O

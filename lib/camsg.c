@@ -95,6 +95,7 @@ struct ca_reply *ca_reply_new(size_t n)
 	struct ca_reply *r = mem_grow(NULL, 1, sizeof *r);
 
 	r->n = n;
+	r->audit = (struct audit_head){0};
 	memset(r->answer, 0, (n < LIMIT_BATCH ? n + 1 : n) * sizeof r->answer[0]);
 	return r;
 }

@@ -2,6 +2,7 @@
 #ifndef HANDSEL_CAMSG_H
 #define HANDSEL_CAMSG_H
 
+#include "audit_head.h"
 #include "device.h"
 #include "key.h"
 #include "text.h"
@@ -100,6 +101,7 @@ struct ca_message {			/* a request message */
 	size_t n;
 };
 struct ca_reply {
+	struct audit_head audit;	/* to a unit: the last head of the CA's audit; at.n 0: none */
 	struct ca_answer answer[LIMIT_BATCH];
 	size_t n;
 };

@@ -211,6 +211,11 @@ static int reply_read(struct ca_reply *r, const struct xml_node *root, struct er
 	if (xml_attrs(root, NULL, 0, e) || xml_only_elements(root, e))
 		return -1;
 	for (const struct xml_node *c = xml_first(root); c; c = xml_next(c)) {
+		if (strcmp(xml_name(c), "audit") == 0 && !xml_next(c)) {
+			if (audit_head_read(c, &r->audit, e))
+				return -1;
+			continue;
+		}
 		if (r->n == LIMIT_BATCH)
 			return xml_error(c, e, "protocol-ca 5.1: more than %d answers in one message", LIMIT_BATCH);
 		if (answer_read(c, &r->answer[r->n], e))
@@ -243,5 +248,6 @@ void ca_reply_write(const struct ca_reply *r, struct buf *xml)
 	xml_open(&w, "reply", NULL);
 	for (size_t i = 0; i < r->n; i++)
 		results[r->answer[i].result].write(&r->answer[i], results[r->answer[i].result].name, &w);
+	audit_head_write(&w, &r->audit);
 	xml_close(&w, "reply");
 }

@@ -62,6 +62,7 @@ enum cli_exit cli_exit_of(enum reason code)
 	case REASON_DEVICE_LEFT:
 		return EXIT_MISSING;
 	case REASON_AGENT:
+	case REASON_AUDIT:
 	case REASON_INTERNAL:
 		return EXIT_NO;
 	default:

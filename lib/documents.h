@@ -80,6 +80,7 @@ struct manifest {
 	char customer[LIMIT_NAME + 1];
 	uint64_t sequence;
 	int64_t time;
+	struct audit_head audit;		/* of the CA when it was signed; at.n 0: none */
 	struct manifest_entry *entry;
 	size_t n;
 };

@@ -75,6 +75,12 @@
 #define TIMEOUT_USB_MS		10000		/* one transfer: boot loaders write flash inside the request */
 #define TIMEOUT_ENUMERATE_MS	30000		/* an agent starting after its DETACH, slow boards included */
 
+/* ---- the audit (doc/protocol-audit.md) ---- */
+#define LIMIT_AUDIT_ROWS	512		/* of one message to the signer: a millisecond, and some 100 KiB */
+#define LIMIT_HEAD_S		86400u		/* rows without a head can be cut off unseen: a day of them is too many already */
+#define LIMIT_HEAD_ROWS		1000000u	/* likewise */
+#define LIMIT_AUDIT_LINE	(64u << 10)	/* of an export: a row with its longest texts is below 2 KiB */
+
 /* ---- the station's records (doc/protocol-record.md) ---- */
 #define LIMIT_RECORD		(256u << 10)	/* one record, or it signed: 8 KiB, and 400 bytes for each repeated phase */
 

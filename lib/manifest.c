@@ -39,6 +39,7 @@ static void manifest_xml(const struct manifest *m, struct buf *xml)
 		xml_leaf_base64(&w, "voucher", d->voucher.data, d->voucher.len);
 		xml_close(&w, "device");
 	}
+	audit_head_write(&w, &m->audit);
 	xml_close(&w, "manifest");
 }
 
@@ -83,9 +84,12 @@ static int root_read(struct manifest *m, const struct xml_node *n, struct err *e
 	if (count == 0)
 		return xml_error(n, e, "protocol-documents 5.1: at least one 'device' is needed");
 	m->entry = mem_new(count, sizeof *m->entry);
-	for (const struct xml_node *c = xml_first(n); c; c = xml_next(c))
-		if (entry_read(&m->entry[m->n++], c, e))
+	for (const struct xml_node *c = xml_first(n); c; c = xml_next(c)) {
+		bool audit = m->n && !xml_next(c) && strcmp(xml_name(c), "audit") == 0;	/* the last one may be */
+
+		if (audit ? audit_head_read(c, &m->audit, e) : entry_read(&m->entry[m->n++], c, e))
 			return -1;
+	}
 	return 0;
 }
 

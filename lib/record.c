@@ -235,6 +235,21 @@ static json_t *cut_json(const struct record *r)
 	return o;
 }
 
+static json_t *audit_json(const struct audit_head *h)
+{
+	struct buf signature = {0};
+	json_t *o = json_object();
+
+	buf_add(&signature, h->signature, h->len);
+	put(o, "history", json_integer((json_int_t)h->history));
+	put(o, "row", json_integer(h->at.n));
+	put_hex(o, "hash", h->at.hash, SHA256_LEN);
+	put_time(o, "time", h->time);
+	put_base64(o, "signature", &signature);
+	buf_free(&signature);
+	return o;
+}
+
 /* Who and what: all of it is known when the device is challenged. */
 static json_t *unit_json(const struct record *r)
 {
@@ -266,6 +281,8 @@ static json_t *unit_json(const struct record *r)
 		put_text(o, "taken_by", r->taken_by);
 	if (r->taken_from[0])
 		put_text(o, "taken_from", r->taken_from);
+	if (r->audit.at.n)
+		put(o, "audit_head", audit_json(&r->audit));
 	if (r->cuts)
 		put(o, "cut", cut_json(r));
 	if (is_set(r->salt)) {

@@ -53,6 +53,7 @@ struct record {
 	struct link_hello hello;		/* device serial "" as long as it has not said it */
 	struct link_ready ready;
 	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];	/* by an operator's takeover: the other station */
+	struct audit_head audit;		/* of the CA's audit when it was asked for the state; at.n 0: none */
 	uint32_t cuts;				/* how often its station was killed meanwhile; 0: never */
 	enum phase cut_phase;			/* where the last time, and when (UTC) */
 	int64_t cut_time;

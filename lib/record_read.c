@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_file.h"
 #include "mem.h"
 #include "record.h"
 #include "record_private.h"
@@ -103,6 +104,12 @@ static void read_proof(struct record *r, struct reading *in)
 	get_base64(in, "issuer", &r->proof.issuer);
 }
 
+static void read_audit(struct record *r, struct reading *in)
+{
+	if (!audit_head_of_json(in->object, &r->audit))
+		wrong(in, "audit_head", "is no head of an audit");
+}
+
 static void read_cut(struct record *r, struct reading *in)
 {
 	json_int_t times = json_integer_value(json_object_get(in->object, "times"));
@@ -186,6 +193,7 @@ static void read_all(struct record *r, struct reading *in)
 	read_part(r, in, "device", read_device);
 	if (json_object_get(in->object, "request_id"))
 		read_request(r, in);
+	read_part(r, in, "audit_head", read_audit);
 	read_part(r, in, "cut", read_cut);
 	read_part(r, in, "proof", read_proof);
 	read_phases(r, in);

@@ -61,7 +61,7 @@ int standing_ask(struct standing *s, const struct request_id *id, struct standin
 	rc = ca_client_call(&s->client, m, r, e);
 	pthread_mutex_unlock(&s->lock);
 	if (rc == 0 && r->n == 1 && a->result == CA_STATUS_IS) {
-		*out = (struct standing_of){ .state = a->state };
+		*out = (struct standing_of){ .state = a->state, .audit = r->audit };
 		text_copy(out->taken_by, sizeof out->taken_by, a->taken_by);
 		text_copy(out->taken_from, sizeof out->taken_from, a->taken_from);
 	} else if (rc == 0) {

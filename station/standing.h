@@ -22,6 +22,7 @@ void standing_close(struct standing *s);
 struct standing_of {
 	enum ca_state state;
 	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];
+	struct audit_head audit;	/* of the CA when it answered; at.n 0: it has none */
 };
 int standing_ask(struct standing *s, const struct request_id *id, struct standing_of *out, struct err *e);
 

@@ -164,6 +164,7 @@ static int ask_standing(struct unit *u, struct standing_of *s, struct err *e)
 
 	if (standing_ask(&u->run->standing, &r->ready.request, s, e) < 0)
 		return err_prefix(e, "asking the CA for the state of the request");
+	r->audit = s->audit;
 	if (s->taken_from[0] && !r->taken_from[0]) {
 		snprintf(note, sizeof note, "taken over from station %s", s->taken_from);
 		console_note(u->run->console, r, note);

@@ -241,6 +241,11 @@ static void ask_as_operator(void)
 	pack_str(&q, it.order);
 	ends("the end of a work order", SIGNER_CLOSE, &q);
 	buf_clear(&q);
+	pack_str(&q, CA);
+	pack_u64(&q, 0);
+	pack_bytes(&q, (const uint8_t[SHA256_LEN]){ 0 }, SHA256_LEN);
+	ends("a new history of the audit", SIGNER_HISTORY, &q);
+	buf_clear(&q);
 	pack_u32(&q, SIGNER_VERSION);
 	ends("a second hello", SIGNER_HELLO, &q);
 	buf_free(&q);

@@ -193,6 +193,13 @@ static struct ca_answer *answer(struct ca_reply *r, enum ca_result result, enum 
 	return a;
 }
 
+void sample_head(struct audit_head *h)
+{
+	*h = (struct audit_head){ .history = 2, .at.n = 4711, .time = MADE_AT, .len = 71 };
+	memset(h->at.hash, 0xa0, SHA256_LEN);
+	memset(h->signature, 0x51, h->len);
+}
+
 struct ca_reply *sample_reply(const struct samples *s)
 {
 	struct ca_reply *r = mem_new(1, sizeof *r);
@@ -243,6 +250,7 @@ struct ca_reply *sample_reply(const struct samples *s)
 	a = answer(r, CA_REFUSED, CA_UNKNOWN);
 	a->request = (struct request_id){0};
 	ca_refuse(a, REASON_REQUEST, "line 3: ...");
+	sample_head(&r->audit);
 	return r;
 }
 
@@ -285,6 +293,7 @@ void sample_handoff(struct handoff *h, const struct samples *s)
 void sample_manifest(struct manifest *m, size_t devices)
 {
 	*m = (struct manifest){ .customer = "hospital-1", .sequence = 3, .time = MADE_AT };
+	sample_head(&m->audit);
 	m->entry = mem_new(devices, sizeof *m->entry);
 	for (m->n = 0; m->n < devices; m->n++) {
 		struct manifest_entry *d = &m->entry[m->n];

@@ -23,6 +23,7 @@ void samples_free(struct samples *s);
 
 struct ca_message *sample_message(void);	/* each kind of request, each field of it; ca_message_free() */
 struct ca_message *sample_message_least(void);	/* each kind with what is required alone */
+void sample_head(struct audit_head *h);
 struct ca_reply *sample_reply(const struct samples *s);	/* each kind of answer; ca_reply_free() */
 
 void sample_order(struct work_order *o);

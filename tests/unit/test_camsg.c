@@ -96,6 +96,7 @@ static void test_reply(void)
 	CU_ASSERT_EQUAL_FATAL(again->n, r->n);
 	for (size_t i = 0; i < r->n; i++)
 		CU_ASSERT(same_answer(&r->answer[i], &again->answer[i]));
+	CU_ASSERT_EQUAL(memcmp(&r->audit, &again->audit, sizeof r->audit), 0);
 	ca_reply_free(r);
 	ca_reply_free(again);
 	buf_free(&xml);

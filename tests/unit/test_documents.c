@@ -362,6 +362,7 @@ static void test_manifest(void)
 		CU_ASSERT_EQUAL(memcmp(again.entry[i].certificate, m.entry[i].certificate, SHA256_LEN), 0);
 		CU_ASSERT(buf_same(&again.entry[i].voucher, &m.entry[i].voucher));
 	}
+	CU_ASSERT_EQUAL(memcmp(&m.audit, &again.audit, sizeof m.audit), 0);
 	manifest_free(&m);
 	manifest_free(&again);
 	buf_free(&cms);

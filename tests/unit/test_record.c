@@ -130,6 +130,7 @@ static void test_round_trip(void)
 	strcpy(r.scanned, "00000001");
 	strcpy(r.operator, "4711");
 	strcpy(r.taken_from, "line-1");
+	r.audit = (struct audit_head){ .history = 1, .at.n = 812, .time = r.start, .len = 2, .signature = "s" };
 	r.cuts = 2;
 	r.cut_phase = PHASE_ISSUE;
 	r.cut_time = r.start + 30;
@@ -151,6 +152,7 @@ static void test_round_trip(void)
 	CU_ASSERT_EQUAL(back.ready.request.generation, 4294967295);
 	CU_ASSERT(back.cuts == 2 && back.cut_phase == PHASE_ISSUE && back.cut_time == r.cut_time);
 	CU_ASSERT_STRING_EQUAL(back.operator, "4711");
+	CU_ASSERT_EQUAL(memcmp(&back.audit, &r.audit, sizeof r.audit), 0);
 	second = record_json(&back);
 	CU_ASSERT_STRING_EQUAL(text, second);
 

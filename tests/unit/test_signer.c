@@ -802,6 +802,8 @@ static void test_permissions(void)
 		{ SIGNER_FOR_SERVE, SIGNER_STATE },	{ SIGNER_FOR_OPERATOR, SIGNER_STATE },
 		{ SIGNER_FOR_SERVE, SIGNER_ORDERS },
 		{ SIGNER_FOR_SERVE, SIGNER_TAKE_OVER }, { SIGNER_FOR_SERVE, SIGNER_AGREE },
+		{ SIGNER_FOR_SERVE, SIGNER_HEAD },	{ SIGNER_FOR_OPERATOR, SIGNER_HEAD },
+		{ SIGNER_FOR_SERVE, SIGNER_HISTORY },	{ SIGNER_FOR_OPERATOR, SIGNER_HISTORY },
 		{ SIGNER_FOR_SERVE, SIGNER_POSITION },	{ SIGNER_FOR_SERVE, SIGNER_JOURNAL },
 		{ SIGNER_FOR_SERVE, SIGNER_HELLO },
 		{ SIGNER_FOR_SERVE, 77 },		{ SIGNER_FOR_SERVE, SIGNER_SIGN },
@@ -979,6 +981,7 @@ static void test_rollover(void)
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE position"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE signed"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "ALTER TABLE work_order DROP COLUMN version"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE head"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "CREATE TABLE made(order_id TEXT, serial TEXT, spki BLOB, certificate BLOB, encrypted_key BLOB)"),
 			       &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "INSERT INTO made VALUES('WO-1', '0001', x'01', x'02', x'03')"), &e), 0);
@@ -1025,9 +1028,165 @@ static void test_ceremony_once(void)
 	unit_remove(folder);
 }
 
+/* ---- heads of the audit ---- */
+struct ledger_audit {
+	struct audit_page page;
+	struct audit_state at;
+};
+
+static void write_row(struct ledger_audit *a, const char *detail)
+{
+	struct audit_row row = { .n = a->at.n + 1, .time = 1000, .actor = "ca", .action = "issue", .subject = "x", .detail = detail };
+
+	if (a->page.n == 0)
+		a->page.after = a->at.n;
+	audit_go_on(&a->at, &row);
+	audit_page_add(&a->page, &row);
+}
+
+static void page_end(struct ledger_audit *a)
+{
+	buf_clear(&a->page.rows);
+	a->page.n = 0;
+}
+
+static uint32_t ask_head(struct side *s, const struct audit_page *p, bool sign, struct audit_head *h)
+{
+	struct buf q = {0}, a = {0}, signature = {0};
+	struct unpack u;
+	uint32_t got;
+
+	pack_u8(&q, sign);
+	pack_u64(&q, (uint64_t)p->after);
+	pack_u32(&q, p->n);
+	pack_bytes(&q, p->hash, SHA256_LEN);
+	buf_add(&q, p->rows.data, p->rows.len);
+	got = ask(s, SIGNER_HEAD, &q, &a);
+	if (got == SIGNER_DONE) {
+		*h = (struct audit_head){0};
+		unpack_init(&u, a.data, a.len);
+		h->history = unpack_u64(&u);
+		h->at.n = (int64_t)unpack_u64(&u);
+		unpack_fixed(&u, h->at.hash, SHA256_LEN);
+		h->time = (int64_t)unpack_u64(&u);
+		unpack_bytes(&u, &signature);
+		CU_ASSERT(unpack_done(&u) && signature.len <= sizeof h->signature);
+		h->len = signature.len;
+		if (h->len)
+			memcpy(h->signature, signature.data, h->len);
+	}
+	buf_free(&q);
+	buf_free(&a);
+	buf_free(&signature);
+	return got;
+}
+
+static void test_head(void)
+{
+	static const struct audit_page nothing;
+	struct ledger_audit a = {0}, past;
+	struct audit_head h = {0};
+	struct authority ca;
+	struct side s;
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(authority_load(&ca, customer, &e), 0);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT(ask_head(&s, &nothing, false, &h) == SIGNER_DONE && h.at.n == 0 && h.history == 1 && h.len == 0);
+	CU_ASSERT_EQUAL(ask_head(&s, &nothing, true, &h), SIGNER_REFUSED);	/* of no row */
+	write_row(&a, "one");
+	write_row(&a, "two");
+	CU_ASSERT(ask_head(&s, &a.page, true, &h) == SIGNER_DONE && h.at.n == 2);
+	CU_ASSERT_EQUAL(memcmp(h.at.hash, a.at.hash, SHA256_LEN), 0);
+	CU_ASSERT_EQUAL(audit_head_verify(&h, ca.unit.cert, 1, &e), 0);
+	CU_ASSERT_EQUAL(audit_head_verify(&h, ca.issuing.cert, 1, &e), -1);
+	CU_ASSERT_EQUAL(ask_head(&s, &a.page, true, &h), SIGNER_REFUSED);	/* the same rows do not follow */
+	past = a;
+	page_end(&a);
+	/* not what the ledger says that it is: nothing is remembered of it */
+	write_row(&a, "three");
+	a.page.hash[0] ^= 1;
+	CU_ASSERT_EQUAL(ask_head(&s, &a.page, false, &h), SIGNER_REFUSED);
+	a.page.hash[0] ^= 1;
+	CU_ASSERT(ask_head(&s, &a.page, false, &h) == SIGNER_DONE && h.at.n == 3 && h.len == 0);
+	page_end(&a);
+	CU_ASSERT(ask_head(&s, &nothing, true, &h) == SIGNER_DONE && h.at.n == 3 && h.len > 0);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, customer, SIGNER_FOR_SERVE);		/* it is remembered */
+	CU_ASSERT(ask_head(&s, &nothing, false, &h) == SIGNER_DONE && h.at.n == 3);
+	/* a lower number, or one beside it: never again */
+	past.page.n = 0;
+	past.page.after = 2;
+	buf_clear(&past.page.rows);
+	write_row(&past, "another three");
+	CU_ASSERT_EQUAL(ask_head(&s, &past.page, true, &h), SIGNER_REFUSED);
+	past.page.after = 3;
+	CU_ASSERT_EQUAL(ask_head(&s, &past.page, true, &h), SIGNER_REFUSED);
+	past.page.after = -1;
+	CU_ASSERT_EQUAL(ask_head(&s, &past.page, true, &h), SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	buf_free(&a.page.rows);
+	authority_free(&ca);
+}
+
+static void test_history(void)
+{
+	static const struct audit_page nothing;
+	struct ledger_audit a = {0};
+	struct audit_head h = {0};
+	struct buf q = {0}, answer = {0};
+	struct side s;
+
+	write_row(&a, "another one");
+	page_end(&a);
+	pack_u64(&q, 1);
+	pack_bytes(&q, a.at.hash, SHA256_LEN);
+	begin(&s, customer, SIGNER_FOR_OPERATOR);
+	CU_ASSERT_EQUAL(ask(&s, SIGNER_HISTORY, &q, &answer), SIGNER_DONE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT(ask_head(&s, &nothing, false, &h) == SIGNER_DONE && h.history == 2 && h.at.n == 1);
+	write_row(&a, "another two");
+	CU_ASSERT(ask_head(&s, &a.page, true, &h) == SIGNER_DONE && h.history == 2 && h.at.n == 2);
+	CU_ASSERT_EQUAL(ask(&s, SIGNER_HISTORY, &q, &answer), 0);	/* not the front's */
+	CU_ASSERT_EQUAL(end(&s), -1);
+	CU_ASSERT_EQUAL(s.e.code, REASON_ROLE);
+	buf_free(&q);
+	buf_free(&answer);
+	buf_free(&a.page.rows);
+}
+
+static void ends_it(const struct audit_page *p)
+{
+	struct audit_head h = {0};
+	struct side s;
+
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(ask_head(&s, p, false, &h), 0);
+	CU_ASSERT_EQUAL(end(&s), -1);
+	CU_ASSERT_EQUAL(s.e.code, REASON_ROLE);
+}
+
+static void test_head_malformed(void)
+{
+	struct audit_page p = { .after = 2, .n = LIMIT_AUDIT_ROWS + 1 };
+
+	ends_it(&p);
+	p.n = 1;	/* without rows */
+	ends_it(&p);
+	pack_u64(&p.rows, 1);
+	for (int i = 0; i < 4; i++)
+		pack_bytes(&p.rows, "a\0b", 3);
+	ends_it(&p);
+	p.n = 0;	/* with something behind */
+	ends_it(&p);
+	buf_free(&p.rows);
+}
+
 UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "extend", test_extend }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
+	  { "head", test_head }, { "history", test_history }, { "malformed heads", test_head_malformed },
 	  { "certificate", test_certificate }, { "journal", test_journal }, { "closed", test_closed }, { "tampered", test_tampered },
 	  { "rollover", test_rollover },
 	  { "ceremony once", test_ceremony_once })
