@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "cross.h"
 #include "file.h"
+#include "keys.h"
 #include "limits.h"
 #include "mem.h"
 #include "oid.h"
@@ -252,24 +253,16 @@ static int load_three(struct chain *root, struct chain *issuing, struct chain *u
 		       : 0;
 }
 
-static bool has_key(const char *folder, const char *name)
-{
-	char path[FILE_PATH];
-	struct err e;
-
-	return file_join(path, &e, folder, name) == 0 && file_exists(path);
-}
-
 /* Which lists of the generation before are still made. */
 static int find_lists(struct authority *a, const char *dir, struct err *e)
 {
-	char older[FILE_PATH];
+	char older[FILE_PATH], keys[FILE_PATH];
 
-	if (generation_path(older, dir, a->generation - 1, e) < 0)
+	if (generation_path(older, dir, a->generation - 1, e) < 0 || file_join(keys, e, older, KEYS_FOLDER) < 0)
 		return -1;
 	a->older_issuing_lists = (a->overlap || cert_has_policy(a->older_issuing.cert, OID_POLICY_FACTORY)) &&
-				 has_key(older, "keys/issuing.pem");
-	a->older_unit_lists = a->overlap && has_key(older, "keys/unit.pem");
+				 keystore_has(keys, "issuing");
+	a->older_unit_lists = a->overlap && keystore_has(keys, "unit");
 	return 0;
 }
 

@@ -43,7 +43,7 @@ enum cli_exit cmd_audit_accept(const struct cli *c);
 enum cli_exit cmd_root_install(const struct cli *c);
 
 /* ---- shared ---- */
-#define CEREMONY_MS 60000	/* a person may have to give a token's PIN some day */
+#define CEREMONY_MS 600000	/* a person may have to give a passphrase, or to fetch a token and give its PIN */
 int signer_ceremony(const char *const *argv, struct err *e);	/* runs handsel-signer to its end */
 #define LISTEN_DEFAULT "0.0.0.0:8443"
 

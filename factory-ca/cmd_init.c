@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "file.h"
+#include "keys.h"
 #include "ledger.h"
 #include "limits.h"
 #include "mem.h"
@@ -62,11 +63,12 @@ static int read_listen(struct settings *s, const struct cli *c, struct err *e)
 }
 
 /* Root, issuing and unit CA are the signer's: this process never sees their keys. */
-static int ceremony(const struct settings *s, const char *dir, struct err *e)
+static int ceremony(const struct settings *s, const char *dir, const struct cli *c, struct err *e)
 {
-	const char *const argv[] = { "handsel-signer", "--dir", dir, "init",
-				     "--kind", site_name(s->site), "--name", s->name, NULL };
+	const char *argv[8 + KEY_HOME_WORDS + 1] = { "handsel-signer", "--dir", dir, "init", "--kind", site_name(s->site), "--name", s->name };
+	size_t n = 8;
 
+	key_homes_words(c, argv, &n);
 	return signer_ceremony(argv, e);
 }
 
@@ -144,7 +146,7 @@ int ca_make(const struct settings *s, const char *dir, const struct cli *c, char
 		return -1;
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; choose another --dir", path);
-	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, e) < 0)
+	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, c, e) < 0)
 		return -1;
 	if (s->site == SITE_UPPER)
 		return settings_save(s, o.dir, e) < 0 ? -1 : fingerprint(o.dir, root, e);

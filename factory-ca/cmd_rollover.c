@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "fault.h"
+#include "keys.h"
 #include "ledger.h"
 #include "mem.h"
 
@@ -87,7 +88,8 @@ static int renew_own(struct office *o, const struct cli *c, struct err *e)
 
 static int begin(struct office *o, const struct cli *c, struct err *e)
 {
-	const char *const argv[] = { "handsel-signer", "--dir", o->dir, "rollover", "--name", o->settings.name, NULL };
+	const char *argv[6 + KEY_HOME_WORDS + 1] = { "handsel-signer", "--dir", o->dir, "rollover", "--name", o->settings.name };
+	size_t n = 6;
 	int server = is_renewed(o, "server", e), operator = is_renewed(o, "operator", e);
 	char dir[FILE_PATH];
 
@@ -96,6 +98,7 @@ static int begin(struct office *o, const struct cli *c, struct err *e)
 	if (o->ca.overlap && server && operator)
 		return err_set(e, REASON_CONFIG, "%s: the last rollover is under way; \"handsel-ca ca rollover --finish\" ends it", o->dir);
 	if (!o->ca.overlap) {
+		key_homes_words(c, argv, &n);
 		if (signer_ceremony(argv, e) < 0)
 			return -1;
 		FAULT("rollover.made");

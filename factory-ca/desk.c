@@ -29,6 +29,16 @@ int signing_start(struct signing *s, const char *dir, struct err *e)
 	return s->signer ? 0 : -1;
 }
 
+bool signing_gone(struct signing *s)
+{
+	bool gone;
+
+	pthread_mutex_lock(&s->lock);
+	gone = signer_is_gone(s->signer);
+	pthread_mutex_unlock(&s->lock);
+	return gone;
+}
+
 void signing_stop(struct signing *s)
 {
 	signer_stop(s->signer);
@@ -254,7 +264,7 @@ static void tick_publish(struct desk *d, int64_t now_ms)
 	if (now_ms < d->publish_ms || desk_publish(d, &e) == 0)
 		return;
 	log_err(&e, "%s: revocation lists", d->folder.path);
-	if (e.code == REASON_CA_UNAVAILABLE)
+	if (signing_gone(d->signing_by))
 		signer_lost(d->signing_by);
 }
 
@@ -265,7 +275,7 @@ static void tick_heads(struct desk *d, int64_t now_ms)
 	if (now_ms < d->head_ms || desk_heads(d, false, &e) == 0)
 		return;
 	log_err(&e, "%s: head of the audit", d->folder.path);
-	if (e.code == REASON_CA_UNAVAILABLE)
+	if (signing_gone(d->signing_by))
 		signer_lost(d->signing_by);
 }
 

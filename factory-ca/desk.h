@@ -24,6 +24,7 @@ struct signing {
 	int failure;			/* eventfd, readable then */
 };
 int signing_start(struct signing *s, const char *dir, struct err *e);	/* lock and failure (-1) are set by the caller */
+bool signing_gone(struct signing *s);					/* not that it refused: that it has ended */
 void signing_stop(struct signing *s);					/* also if it was never started */
 
 /* What the server's threads share of one CA. */

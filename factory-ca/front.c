@@ -259,12 +259,12 @@ static int publish_all(struct front *f, struct err *e)
 		struct desk *d = f->desks.of[i];
 
 		if (desk_publish(d, e) < 0) {
-			if (e->code == REASON_CA_UNAVAILABLE)
+			if (signing_gone(&f->signing))
 				return -1;
 			log_err(e, "%s: revocation lists", d->folder.path);
 		}
 		if (desk_heads(d, true, e) < 0) {
-			if (e->code == REASON_CA_UNAVAILABLE)
+			if (signing_gone(&f->signing))
 				return -1;
 			log_err(e, "%s: head of the audit", d->folder.path);
 		}

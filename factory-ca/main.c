@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "cmd.h"
+#include "keys.h"
 
 #define HOST { "host", "NAME_OR_ADDRESS", "where it is reached; may be repeated", true }
 #define OUT(what) { "out", "FILE", what, false }
@@ -14,6 +15,7 @@ static const struct cli_option init_options[] = {
 	PROFILE,
 	HOST,
 	{ "listen", "ADDRESS:PORT", "for serve; default 0.0.0.0:8443", false },
+	KEY_HOME_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option serve_options[] = {
@@ -28,6 +30,7 @@ static const struct cli_option add_options[] = {
 	{ "name", "NAME", "of the company; in the factory the manufacturer as in the model files", false },
 	PROFILE,
 	HOST,
+	KEY_HOME_OPTIONS,
 	{ NULL },
 };
 /* Of every command: which CA of the system it is about. */
@@ -38,6 +41,7 @@ static const struct cli_option program_options[] = {
 static const struct cli_option rollover_options[] = {
 	HOST,
 	{ "finish", NULL, "end the overlap: what is under the older root is good no more", false },
+	KEY_HOME_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option sign_options[] = {

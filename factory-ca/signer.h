@@ -21,6 +21,7 @@ struct unpack;
 /* dir: of the system; an operator's has the keys of the one CA whose folder it is. NULL on failure. */
 struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e);
 void signer_stop(struct signer *s);			/* NULL is fine */
+bool signer_is_gone(const struct signer *s);	/* after a failure: it has ended, or is not to be believed; else it refused */
 
 /* ---- certificates of devices ---- */
 struct sign_item {

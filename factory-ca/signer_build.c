@@ -14,27 +14,6 @@
 #include "policy.h"
 
 /* ---- what is loaded once ---- */
-static struct key *load_key(const char *dir, const char *name, const struct cert *cert, struct err *e)
-{
-	char path[FILE_PATH];
-	struct buf spki = {0};
-	struct key *k;
-
-	if (file_join(path, e, dir, name) < 0)
-		return NULL;
-	k = key_load(path, e);
-	if (k && key_spki(k, &spki, e) == 0 && !buf_same(&spki, &cert->spki))
-		err_set(e, REASON_CONFIG, "%s does not belong to its certificate; restore both from the same backup",
-			path);
-	else if (k && spki.len) {
-		buf_free(&spki);
-		return k;
-	}
-	buf_free(&spki);
-	key_free(k);
-	return NULL;
-}
-
 /* During the ceremony there is no ca.yaml yet. */
 static int load_profiles(struct builder *b, const char *dir, struct err *e)
 {
@@ -50,51 +29,32 @@ static int load_profiles(struct builder *b, const char *dir, struct err *e)
 	return profiles_load(&b->device, dir, &s, e);
 }
 
-/* Keys that sign lists of what the generation before has issued, and nothing else. */
-static int load_older_keys(struct builder *b, const char *dir, struct err *e)
+int builder_load(struct builder *b, const char *dir, const char *ca, enum site site, struct err *e)
 {
-	const struct cert *issuing = crl_ca(&b->ca, CRL_OLDER_ISSUING), *unit = crl_ca(&b->ca, CRL_OLDER_UNIT);
-	char folder[FILE_PATH];
-
-	if (!issuing && !unit)
-		return 0;
-	if (generation_path(folder, dir, b->ca.generation - 1, e) < 0 ||
-	    (issuing && !(b->older_issuing_key = load_key(folder, "keys/issuing.pem", issuing, e))) ||
-	    (unit && !(b->older_unit_key = load_key(folder, "keys/unit.pem", unit, e))))
-		return -1;
-	return 0;
-}
-
-int builder_load(struct builder *b, const char *dir, enum site site, struct err *e)
-{
-	char folder[FILE_PATH];
-
 	*b = (struct builder){ .site = site };
 	if (authority_load(&b->ca, dir, e) < 0)
 		return -1;
-	if (load_profiles(b, dir, e) < 0 || datadir_profile(&b->unit, "unit", e) < 0)
-		goto fail;
-	if (generation_path(folder, dir, b->ca.generation, e) < 0)
-		goto fail;
-	b->issuing_key = load_key(folder, "keys/issuing.pem", b->ca.issuing.cert, e);
-	if (!b->issuing_key)
-		goto fail;
-	b->unit_key = load_key(folder, "keys/unit.pem", b->ca.unit.cert, e);
-	if (b->unit_key && load_older_keys(b, dir, e) == 0)
+	if (load_profiles(b, dir, e) == 0 && datadir_profile(&b->unit, "unit", e) == 0 &&
+	    signer_keys_load(&b->keys, &b->ca, dir, ca, e) == 0)
 		return 0;
-fail:
 	builder_free(b);
 	return -1;
 }
 
 void builder_free(struct builder *b)
 {
+	signer_keys_free(&b->keys);
 	authority_free(&b->ca);
-	key_free(b->issuing_key);
-	key_free(b->unit_key);
-	key_free(b->older_issuing_key);
-	key_free(b->older_unit_key);
 	*b = (struct builder){0};
+}
+
+static int sign(struct builder *b, enum crl_of with, const struct cert_plan *plan, struct buf *der, struct err *e)
+{
+	const struct key *key = signer_key(&b->keys, with, e);
+
+	if (!key)
+		return -1;
+	return cert_build(plan, crl_ca(&b->ca, with), key, der, e) < 0 ? signer_keys_failed(&b->keys, e) : 0;
 }
 
 /* hwType of a model, "" if no model file describes it. */
@@ -162,7 +122,7 @@ int build_device(struct builder *b, const struct work_order *order, const struct
 	plan.policy = b->site == SITE_FACTORY ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER;
 	type = order ? order->hw_type : hw_type(b, &q->device);
 	plan.hw_type = *type ? type : NULL;
-	return cert_build(&plan, b->ca.issuing.cert, b->issuing_key, der, e);
+	return sign(b, CRL_ISSUING, &plan, der, e);
 }
 
 /* ---- units ---- */
@@ -213,7 +173,7 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 	snprintf(plan.uri[0], sizeof plan.uri[0], "handsel:%s:%s", u->role, u->name);
 	if (*u->customer)
 		snprintf(plan.uri[1], sizeof plan.uri[1], "handsel:customer:%s", u->customer);
-	return cert_build(&plan, b->ca.unit.cert, b->unit_key, der, e);
+	return sign(b, CRL_UNIT, &plan, der, e);
 }
 
 /* ---- CAs ---- */

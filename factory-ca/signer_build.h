@@ -7,6 +7,7 @@
 #include "key.h"
 #include "profile.h"
 #include "signer.h"
+#include "signer_keys.h"
 
 #define BACKDATE_S 300		/* notBefore this much in the past: the peers' clocks differ by minutes */
 #define MODELS_MAX 64		/* models whose hwType is remembered */
@@ -16,19 +17,19 @@ struct builder {
 	struct authority ca;
 	struct profiles device;
 	struct profile unit;
-	struct key *issuing_key, *unit_key;	/* the root's is not among them */
-	struct key *older_issuing_key, *older_unit_key;	/* for revocation lists alone; NULL: none are made */
+	struct signer_keys keys;	/* those of the generation before are for revocation lists alone */
 	struct {
 		char manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1], hw_type[CERT_OID_MAX];
 	} models[MODELS_MAX];
 	size_t n_models;
 };
 
-/* Everything parsed once. dir: of one CA. Before its ca.yaml is there its devices' profile is the site's own. */
-int builder_load(struct builder *b, const char *dir, enum site site, struct err *e);
+/* Everything parsed once; keys are opened when they are needed. dir: of one CA, which is called `ca` below cas/. Before its ca.yaml is
+ * there its devices' profile is the site's own. */
+int builder_load(struct builder *b, const char *dir, const char *ca, enum site site, struct err *e);
 void builder_free(struct builder *b);
 
-/* order NULL: without one, which the profile must allow. Codes PROFILE, REQUEST. */
+/* order NULL: without one, which the profile must allow. Codes PROFILE, REQUEST, those of signer_key(). */
 int build_device(struct builder *b, const struct work_order *order, const struct sign_question *q, int64_t now,
 		 struct buf *der, struct err *e);
 int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *spki, int64_t now, struct buf *der,

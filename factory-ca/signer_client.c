@@ -16,6 +16,7 @@
 struct signer {
 	int fd;
 	pid_t pid;
+	bool gone;
 };
 
 /* ---- one question ---- */
@@ -138,8 +139,9 @@ void signed_row_unpack(struct unpack *u, struct signed_row *r)
 }
 
 /* ---- the channel ---- */
-static int gone(struct err *e)
+static int gone(struct signer *s, struct err *e)
 {
+	s->gone = true;
 	return err_set(e, REASON_CA_UNAVAILABLE, "handsel-signer does not answer; its messages tell why");
 }
 
@@ -156,7 +158,7 @@ static int call_or(struct signer *s, enum signer_message type, const struct buf 
 	if (question->failed)
 		return err_set(e, REASON_INTERNAL, "a message to handsel-signer is too long");
 	if (ipc_send(s->fd, type, question, &cause) < 0 || ipc_recv(s->fd, &got, answer, &cause) != 1)
-		return gone(e);
+		return gone(s, e);
 	if (got == SIGNER_DONE)
 		return 0;
 	unpack_init(&u, answer->data, answer->len);
@@ -168,7 +170,7 @@ static int call_or(struct signer *s, enum signer_message type, const struct buf 
 		if (*refused)
 			return err_set(e, code, "%s", text);
 	}
-	return gone(e);
+	return gone(s, e);
 }
 
 static int call(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, struct err *e)
@@ -199,6 +201,11 @@ struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct
 		return s;
 	signer_stop(s);
 	return NULL;
+}
+
+bool signer_is_gone(const struct signer *s)
+{
+	return s->gone;
 }
 
 void signer_stop(struct signer *s)
@@ -248,7 +255,7 @@ int signer_sign(struct signer *s, const char *ca, struct sign_batch *b, struct e
 	sign_tail_pack(&question, b);
 	rc = call_or(s, SIGNER_SIGN, &question, &answer, &refused, e);
 	if (rc == 0 && read_answers(&answer, b) < 0)
-		rc = gone(e);
+		rc = gone(s, e);
 	if (rc < 0 && refused)
 		rc = 1;
 	buf_free(&question);
@@ -270,7 +277,7 @@ int signer_position(struct signer *s, const char *ca, uint64_t *changes, uint64_
 		*changes = unpack_u64(&u);
 		*told = unpack_u64(&u);
 		if (!unpack_done(&u))
-			rc = gone(e);
+			rc = gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -294,10 +301,10 @@ static int journal_page(struct signer *s, const char *ca, uint64_t after, uint64
 	while (rc == 0 && unpack_u8(&u)) {
 		signed_row_unpack(&u, &row);
 		*last = row.n;
-		rc = u.failed ? gone(e) : each(arg, &row, e);
+		rc = u.failed ? gone(s, e) : each(arg, &row, e);
 	}
 	if (rc == 0 && !unpack_done(&u))
-		rc = gone(e);
+		rc = gone(s, e);
 	signed_row_free(&row);
 	buf_free(&question);
 	buf_free(&answer);
@@ -335,10 +342,10 @@ static int orders_page(struct signer *s, uint64_t *skip,
 		closed = unpack_u8(&u);
 		unpack_bytes(&u, &cms);
 		++*skip;
-		rc = u.failed ? gone(e) : each(arg, id, closed, &cms, e);
+		rc = u.failed ? gone(s, e) : each(arg, id, closed, &cms, e);
 	}
 	if (rc == 0 && !unpack_done(&u))
-		rc = gone(e);
+		rc = gone(s, e);
 	buf_free(&cms);
 	buf_free(&question);
 	buf_free(&answer);
@@ -374,7 +381,7 @@ int signer_take_over(struct signer *s, const struct signed_row *row, size_t n, b
 	for (size_t i = 0; i < n && rc == 0; i++)
 		lacks[i] = unpack_u8(&u);
 	if (rc == 0 && !unpack_done(&u))
-		rc = gone(e);
+		rc = gone(s, e);
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;
@@ -395,7 +402,7 @@ int signer_agree(struct signer *s, uint64_t ledger, const struct audit_state *ba
 	if (rc == 0) {
 		*position = unpack_u64(&u);
 		if (!unpack_done(&u))
-			rc = gone(e);
+			rc = gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -421,7 +428,7 @@ int signer_unit(struct signer *s, const struct unit_plan *p, const struct buf *s
 		unpack_init(&u, answer.data, answer.len);
 		unpack_bytes(&u, der);
 		if (!unpack_done(&u))
-			rc = gone(e);
+			rc = gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -497,7 +504,7 @@ int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_
 		unpack_init(&u, answer.data, answer.len);
 		unpack_bytes(&u, der);
 		if (!unpack_done(&u))
-			rc = gone(e);
+			rc = gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -587,7 +594,7 @@ int signer_state(struct signer *s, struct signer_state *out, struct err *e)
 			out->pool[i].made_ms = unpack_u64(&u);
 		}
 		if (out->n > POOL_TYPES || !unpack_done(&u))
-			rc = gone(e);
+			rc = gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);

@@ -23,14 +23,6 @@ static const struct cert *ca_of(const struct builder *b, enum crl_of of, struct 
 	return ca;
 }
 
-static const struct key *key_of(const struct builder *b, enum crl_of of)
-{
-	const struct key *const keys[CRL_KINDS] = { [CRL_ISSUING] = b->issuing_key, [CRL_UNIT] = b->unit_key,
-						    [CRL_OLDER_ISSUING] = b->older_issuing_key, [CRL_OLDER_UNIT] = b->older_unit_key };
-
-	return keys[of];
-}
-
 /* ---- what is revoked ---- */
 static int read_item(struct unpack *u, struct revoked_item *v)
 {
@@ -118,12 +110,13 @@ static int take_number(struct db *db, const struct cert *ca, int64_t now, struct
 	return db_commit(db, e);
 }
 
-int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e)
+int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e)
 {
 	struct crl_plan plan = { .this_update = now - BACKDATE_S };
 	uint8_t of = unpack_u8(u);
 	uint32_t valid_s = unpack_u32(u);
 	const struct cert *ca;
+	const struct key *key;
 	struct entries list = {0};
 	struct buf der = { .max = LIMIT_CRL };
 	int64_t before;
@@ -134,6 +127,9 @@ int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack 
 	ca = ca_of(b, (enum crl_of)of, e);
 	if (!ca)
 		return -1;
+	key = signer_key(&b->keys, (enum crl_of)of, e);
+	if (!key)
+		return -1;
 	plan.next_update = now + (int64_t)valid_s;
 	rc = take_number(db, ca, now, &plan, &before, e);
 	FAULT("signer.numbered");
@@ -141,8 +137,8 @@ int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack 
 		rc = count_revoked_list(db, ca->spki_sha256, before - KEEP_EXPIRED_S, collect, &list, e);
 	plan.entry = list.entry;
 	plan.n = list.n;
-	if (rc == 0)
-		rc = crl_build(&plan, ca, key_of(b, (enum crl_of)of), &der, e);
+	if (rc == 0 && crl_build(&plan, ca, key, &der, e) < 0)
+		rc = signer_keys_failed(&b->keys, e);
 	if (rc == 0)
 		pack_bytes(answer, der.data, der.len);
 	free(list.entry);

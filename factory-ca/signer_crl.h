@@ -9,6 +9,6 @@
 
 /* The questions of protocol-signer 2: 0 done, -1 refused, -2 malformed. */
 int crl_remember(const struct builder *b, struct db *db, struct unpack *u, struct err *e);
-int crl_sign(const struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e);
+int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e);
 
 #endif

@@ -91,6 +91,8 @@ static int sign_one(struct server *s, struct task *t, int64_t now)
 	if (rc >= 0)
 		return db_release(s->db, &t->refusal);
 	db_undo(s->db);
+	if (t->refusal.code == REASON_SECRET)	/* the log has the rest, which is no business of a device */
+		err_set(&t->refusal, REASON_CA_UNAVAILABLE, "the CA's keys are locked; its operator has to unlock them");
 	return t->refusal.code == REASON_STORAGE ? -1 : 0;
 }
 

@@ -74,6 +74,15 @@ static int go_on(struct server *s, struct unpack *u, const struct page *p, struc
 	return p->n || p->sign ? count_head_set(s->db, h, e) : 0;
 }
 
+static int sign_head(struct server *s, struct audit_head *h, struct err *e)
+{
+	const struct key *key = signer_key(&s->build.keys, CRL_UNIT, e);
+
+	if (!key)
+		return -1;
+	return audit_head_sign(h, key, e) < 0 ? signer_keys_failed(&s->build.keys, e) : 0;
+}
+
 int signer_on_head(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
 	struct page p = { .sign = unpack_u8(u) == 1, .after = (int64_t)unpack_u64(u), .n = unpack_u32(u) };
@@ -94,7 +103,7 @@ int signer_on_head(struct server *s, struct unpack *u, struct buf *answer, struc
 		db_rollback(s->db);
 	FAULT("signer.head");
 	if (rc == 0 && p.sign)
-		rc = audit_head_sign(&h, s->build.unit_key, e);
+		rc = sign_head(s, &h, e);
 	if (rc < 0)
 		return rc;
 	pack_u64(answer, h.history);

@@ -16,23 +16,27 @@ struct ceremony {
 	unsigned generation;
 	enum site site;
 	int64_t now;
+	struct keystore *store, *root_store;	/* one and the same if all keys live together */
 	struct key *root_key;
 	struct chain root;
 };
 
 /* A key, its certificate under the root (or the root itself), both on disk. */
-static int make_ca(struct ceremony *c, enum profile_kind kind, const char *profile, const char *file, struct err *e)
+static int make_ca(struct ceremony *c, enum profile_kind kind, const char *profile, const char *name, struct err *e)
 {
-	char key_file[64], key_path[FILE_PATH], cert_path[FILE_PATH];
+	char file[16], label[LIMIT_NAME + 40], folder[FILE_PATH], cert_path[FILE_PATH];
 	struct buf spki = {0}, der = {0}, pem = {0};
-	struct key *key = key_generate(KEY_P256, e);
 	struct chain made = {0};
+	struct key *key = NULL;
 	struct profile p;
 	int rc = -1;
 
-	snprintf(key_file, sizeof key_file, "keys/%s", file);
-	if (!key || datadir_profile(&p, profile, e) < 0 || file_join(key_path, e, c->dir, key_file) < 0 ||
-	    file_join(cert_path, e, c->dir, file) < 0 || key_save(key, key_path, e) < 0 || key_spki(key, &spki, e) < 0)
+	snprintf(file, sizeof file, "%s.pem", name);
+	snprintf(label, sizeof label, "%s %s %s %u", c->name, site_name(c->site), name, c->generation);
+	if (datadir_profile(&p, profile, e) < 0 || file_join(folder, e, c->dir, KEYS_FOLDER) < 0 || file_join(cert_path, e, c->dir, file) < 0)
+		goto out;
+	key = keystore_generate(kind == PROFILE_ROOT ? c->root_store : c->store, KEY_P256, folder, name, label, e);
+	if (!key || key_spki(key, &spki, e) < 0)
 		goto out;
 	if (build_ca(kind, &p, c->name, c->site, c->generation, &spki, c->root.n ? c->root.cert : NULL,
 		     c->root_key ? c->root_key : key, c->now, &der, e) < 0 ||
@@ -87,17 +91,35 @@ static int make_all(struct ceremony *c, struct err *e)
 {
 	char path[FILE_PATH];
 
-	if (file_mkdir(c->dir, e) < 0 || file_join(path, e, c->dir, "keys") < 0 || file_mkdir(path, e) < 0 || file_sweep(path, e) < 0 ||
-	    make_ca(c, PROFILE_ROOT, "root", "root.pem", e) < 0)
+	if (file_mkdir(c->dir, e) < 0 || file_join(path, e, c->dir, KEYS_FOLDER) < 0 || file_mkdir(path, e) < 0 || file_sweep(path, e) < 0 ||
+	    make_ca(c, PROFILE_ROOT, "root", "root", e) < 0)
 		return -1;
 	if (c->site == SITE_UPPER)
 		return 0;
-	return make_ca(c, PROFILE_ISSUING, "issuing", "issuing.pem", e) < 0 || make_ca(c, PROFILE_UNIT_CA, "unit-ca", "unit.pem", e) < 0
-		       ? -1
-		       : 0;
+	return make_ca(c, PROFILE_ISSUING, "issuing", "issuing", e) < 0 || make_ca(c, PROFILE_UNIT_CA, "unit-ca", "unit", e) < 0 ? -1 : 0;
 }
 
-int signer_init(const char *dir, enum site site, const char *name, struct err *e)
+static int ceremony_open(struct ceremony *c, const struct key_homes *h, struct err *e)
+{
+	bool together = key_home_same(&h->keys, &h->root);
+
+	c->root_store = key_home_open(&h->root, h->plain, "handsel-root", together ? "of the CA's keys" : "of the root's key", e);
+	if (!c->root_store)
+		return -1;
+	c->store = together ? c->root_store : key_home_open(&h->keys, h->plain, "handsel-keys", "of the CA's keys", e);
+	return c->store ? 0 : -1;
+}
+
+static void ceremony_close(struct ceremony *c)
+{
+	key_free(c->root_key);
+	chain_free(&c->root);
+	if (c->store != c->root_store)
+		keystore_close(c->store);
+	keystore_close(c->root_store);
+}
+
+int signer_init(const char *dir, enum site site, const char *name, const struct key_homes *homes, struct err *e)
 {
 	struct ceremony c = { .dir = dir, .generation = 1, .name = name, .site = site, .now = clock_utc() };
 	char path[FILE_PATH];
@@ -108,10 +130,9 @@ int signer_init(const char *dir, enum site site, const char *name, struct err *e
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; its keys are never replaced",
 			       path);
-	if (make_all(&c, e) == 0)
+	if (ceremony_open(&c, homes, e) == 0 && make_all(&c, e) == 0 && key_homes_save(homes, dir, e) == 0)
 		rc = remember(&c, e);
-	key_free(c.root_key);
-	chain_free(&c.root);
+	ceremony_close(&c);
 	return rc;
 }
 
@@ -120,6 +141,7 @@ struct rollover {
 	const char *dir;		/* of the CA */
 	char old[FILE_PATH], made[FILE_PATH], place[FILE_PATH];	/* folders: in force, being made, where it goes */
 	struct authority ca;		/* in force */
+	struct keystore *old_store;
 	struct key *old_key;
 	struct db *db;
 };
@@ -165,9 +187,10 @@ static int expect(struct rollover *r, const struct ceremony *c, struct err *e)
 	return -1;
 }
 
-static int make_generation(struct rollover *r, struct ceremony *c, struct err *e)
+static int make_generation(struct rollover *r, struct ceremony *c, const struct key_homes *homes, struct err *e)
 {
-	if (file_sweep(r->made, e) < 0 || make_all(c, e) < 0 || make_cross(r, c, e) < 0)
+	if (file_sweep(r->made, e) < 0 || ceremony_open(c, homes, e) < 0 || make_all(c, e) < 0 || key_homes_save(homes, c->dir, e) < 0 ||
+	    make_cross(r, c, e) < 0)
 		return -1;
 	FAULT("signer.generation-made");
 	if (expect(r, c, e) < 0)
@@ -181,6 +204,7 @@ static int make_generation(struct rollover *r, struct ceremony *c, struct err *e
 static int load_in_force(struct rollover *r, enum site *site, struct err *e)
 {
 	uint8_t hash[SHA256_LEN];
+	struct key_homes homes;
 	char path[FILE_PATH];
 
 	if (authority_load(&r->ca, r->dir, e) < 0)
@@ -188,15 +212,17 @@ static int load_in_force(struct rollover *r, enum site *site, struct err *e)
 	if (r->ca.overlap)
 		return err_set(e, REASON_CONFIG, "%s: the last rollover is under way; \"handsel-ca ca rollover --finish\" ends it", r->dir);
 	if (generation_path(r->old, r->dir, r->ca.generation, e) < 0 || generation_path(r->place, r->dir, r->ca.generation + 1, e) < 0 ||
-	    snprintf(r->made, sizeof r->made, "%s.new", r->place) >= FILE_PATH || file_join(path, e, r->old, "keys/root.pem") < 0)
+	    snprintf(r->made, sizeof r->made, "%s.new", r->place) >= FILE_PATH || key_homes_load(&homes, r->old, e) < 0 ||
+	    file_join(path, e, r->old, KEYS_FOLDER) < 0)
 		return -1;
-	r->old_key = key_load(path, e);
+	r->old_store = key_home_open(&homes.root, false, "handsel-root", "of the root's key", e);
+	r->old_key = r->old_store ? keystore_key(r->old_store, path, "root", e) : NULL;
 	if (!r->old_key || file_join(path, e, r->dir, "signer.db") < 0 || !(r->db = count_open(path, e)))
 		return -1;
 	return count_site_get(r->db, site, hash, e);
 }
 
-int signer_rollover(const char *dir, const char *name, struct err *e)
+int signer_rollover(const char *dir, const char *name, const struct key_homes *homes, struct err *e)
 {
 	struct rollover r = { .dir = dir };
 	struct ceremony c = { .dir = r.made, .name = name, .now = clock_utc() };
@@ -204,10 +230,10 @@ int signer_rollover(const char *dir, const char *name, struct err *e)
 
 	c.generation = r.ca.generation + 1;
 	if (rc == 0)
-		rc = make_generation(&r, &c, e);
-	key_free(c.root_key);
-	chain_free(&c.root);
+		rc = make_generation(&r, &c, homes, e);
+	ceremony_close(&c);
 	key_free(r.old_key);
+	keystore_close(r.old_store);
 	db_close(r.db);
 	authority_free(&r.ca);
 	return rc;

@@ -38,6 +38,7 @@ static enum cli_exit run_serve(const struct cli *c)
 static enum cli_exit run_init(const struct cli *c)
 {
 	const char *kind = cli_get(c, "kind"), *name = cli_get(c, "name");
+	struct key_homes homes = { .keys = { .place = KEYSTORE_FILE }, .root = { .place = KEYSTORE_FILE } };
 	enum site site;
 	struct err e;
 
@@ -48,7 +49,20 @@ static enum cli_exit run_init(const struct cli *c)
 		return cli_fail(c, &e);
 	}
 	proc_harden();
-	return signer_init(cli_dir(c), site, name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+	return key_homes_options(&homes, c, &e) == 0 && signer_init(cli_dir(c), site, name, &homes, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+}
+
+/* New keys live where those in force do, unless it is said otherwise. */
+static int rollover(const struct cli *c, const char *name, struct err *e)
+{
+	char folder[FILE_PATH];
+	struct key_homes homes;
+	unsigned generation;
+
+	if (generation_of(cli_dir(c), &generation, e) < 0 || generation_path(folder, cli_dir(c), generation, e) < 0 ||
+	    key_homes_load(&homes, folder, e) < 0 || key_homes_options(&homes, c, e) < 0)
+		return -1;
+	return signer_rollover(cli_dir(c), name, &homes, e);
 }
 
 static enum cli_exit run_rollover(const struct cli *c)
@@ -61,7 +75,7 @@ static enum cli_exit run_rollover(const struct cli *c)
 		return cli_fail(c, &e);
 	}
 	proc_harden();
-	return signer_rollover(cli_dir(c), name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+	return rollover(c, name, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
 }
 
 static enum cli_exit run_root_sign(const struct cli *c)
@@ -85,10 +99,12 @@ static const struct cli_option serve_options[] = {
 static const struct cli_option init_options[] = {
 	{ "kind", "KIND", "factory, customer or upper", false },
 	{ "name", "NAME", "the company's name", false },
+	KEY_HOME_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option rollover_options[] = {
 	{ "name", "NAME", "the company's name", false },
+	KEY_HOME_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option sign_options[] = {

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "cross.h"
 #include "file.h"
+#include "keys.h"
 #include "mem.h"
 #include "signer_build.h"
 #include "signer_count.h"
@@ -37,9 +38,10 @@ static int note(struct db *db, const struct cert *root, int64_t now, struct err 
 }
 
 /* The folder's own root, if it is that of the ceremony and an upper CA's. */
-static int load_own(struct chain *own, struct key **key, struct db **db, const char *dir, struct err *e)
+static int load_own(struct chain *own, struct keystore **store, struct key **key, struct db **db, const char *dir, struct err *e)
 {
 	uint8_t hash[SHA256_LEN];
+	struct key_homes homes;
 	char path[FILE_PATH];
 	enum site site;
 
@@ -56,9 +58,10 @@ static int load_own(struct chain *own, struct key **key, struct db **db, const c
 		return -1;
 	if (!mem_same(hash, own->cert->sha256, SHA256_LEN))
 		return err_set(e, REASON_AUTHORITY, "%s/root.pem is not the root of the ceremony; restore it from the backup", dir);
-	if (file_join(path, e, dir, "keys/root.pem") < 0)
+	if (file_join(path, e, dir, KEYS_FOLDER) < 0 || key_homes_load(&homes, dir, e) < 0)
 		return -1;
-	*key = key_load(path, e);
+	*store = key_home_open(&homes.root, false, "handsel-root", "of the root's key", e);
+	*key = *store ? keystore_key(*store, path, "root", e) : NULL;
 	return *key ? 0 : -1;
 }
 
@@ -93,14 +96,16 @@ out:
 int signer_root_sign(const char *dir, const char *file, const char *out, struct err *e)
 {
 	struct chain own = {0};
+	struct keystore *store = NULL;
 	struct key *key = NULL;
 	struct db *db = NULL;
-	int rc = load_own(&own, &key, &db, dir, e);
+	int rc = load_own(&own, &store, &key, &db, dir, e);
 
 	if (rc == 0)
 		rc = sign(&own, key, db, file, out, e);
 	db_close(db);
 	key_free(key);
+	keystore_close(store);
 	chain_free(&own);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "file.h"
 #include "ipc.h"
+#include "log.h"
 #include "mem.h"
 #include "signer_crl.h"
 #include "signer_make.h"
@@ -28,7 +29,10 @@ struct servers {
 	struct ca_folders folders;
 	struct server of[LIMIT_CAS];
 	size_t n;
+	int64_t again_ms;		/* when to look for lost keys next */
 };
+
+#define FIND_AGAIN_MS 1000	/* a token's modules take their time to load, and every request would have them do it */
 
 /* ---- short answers ---- */
 static int on_revoked(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
@@ -137,11 +141,33 @@ static int dispatch(struct servers *all, uint32_t type, const struct buf *questi
 	return s ? rule->run(s, &u, answer, e) : -2;
 }
 
+/* What was away may be there again. */
+static void find_keys(struct servers *all)
+{
+	struct keystore *store = NULL;
+	struct err e;
+
+	for (size_t i = 0; i < all->n && !store; i++)
+		store = all->of[i].build.keys.lost ? all->of[i].build.keys.store[0] : NULL;
+	if (!store || clock_mono_ms() < all->again_ms)
+		return;
+	all->again_ms = clock_mono_ms() + FIND_AGAIN_MS;
+	for (size_t i = 0; i < all->n; i++) {
+		signer_keys_close(&all->of[i].build.keys);
+		all->of[i].build.keys.lost = false;
+	}
+	if (keystore_reset(store, &e) < 0)
+		log_err(&e, "the modules of the tokens");
+}
+
 static int answer_one(struct servers *s, int fd, uint32_t type, const struct buf *question, struct err *e)
 {
 	struct buf answer = { .max = LIMIT_IPC };
 	struct err refusal;
-	int rc = dispatch(s, type, question, &answer, &refusal);
+	int rc;
+
+	find_keys(s);
+	rc = dispatch(s, type, question, &answer, &refusal);
 
 	if (rc == -2) {
 		err_set(e, REASON_ROLE,
@@ -160,7 +186,7 @@ out:
 	return rc < 0 ? -1 : 0;
 }
 
-static int server_load(struct server *s, const char *dir, struct err *e)
+static int server_load(struct server *s, const char *dir, enum signer_purpose purpose, struct err *e)
 {
 	uint8_t root[SHA256_LEN];
 	char path[FILE_PATH];
@@ -173,7 +199,7 @@ static int server_load(struct server *s, const char *dir, struct err *e)
 		return err_set(e, REASON_CONFIG, "%s is not there: \"handsel-ca --dir %s init\" makes a CA system",
 			       path, dir);
 	s->db = count_open(path, e);
-	if (!s->db || count_site_get(s->db, &site, root, e) < 0 || builder_load(&s->build, dir, site, e) < 0)
+	if (!s->db || count_site_get(s->db, &site, root, e) < 0 || builder_load(&s->build, dir, s->ca, site, e) < 0)
 		return -1;
 	if (s->build.ca.generation > 1 && (rc = count_generation_get(s->db, s->build.ca.generation, root, e)) < 1)
 		return rc < 0 ? -1 : err_set(e, REASON_AUTHORITY, "%s: generation %u was not made here; restore the folder from the backup", dir,
@@ -181,7 +207,10 @@ static int server_load(struct server *s, const char *dir, struct err *e)
 	if (!mem_same(root, s->build.ca.root.cert->sha256, SHA256_LEN))
 		return err_set(e, REASON_AUTHORITY,
 			       "%s/root.pem is not the root of the ceremony; restore it from the backup", dir);
-	return 0;
+	/* an operator is not asked for a passphrase that his command does not need */
+	if (purpose == SIGNER_FOR_OPERATOR || signer_keys_open(&s->build.keys, e) == 0)
+		return 0;
+	return e->code == REASON_SECRET || e->code == REASON_CA_UNAVAILABLE ? 0 : -1;	/* that can be mended while it serves */
 }
 
 static void server_free(struct server *s)
@@ -208,7 +237,7 @@ static int servers_load(struct servers *all, const char *dir, struct err *e)
 		s->ca = all->folders.of[all->n].name;
 		s->pool = all->pool;
 		s->started_ms = clock_mono_ms();
-		if (server_load(s, all->folders.of[all->n].path, e) < 0) {
+		if (server_load(s, all->folders.of[all->n].path, all->purpose, e) < 0) {
 			server_free(s);
 			return -1;
 		}

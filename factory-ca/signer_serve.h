@@ -4,17 +4,19 @@
 #define HANDSEL_SIGNER_SERVE_H
 
 #include "err.h"
+#include "keys.h"
 #include "signer.h"
 
 /* Until the peer closes: 0. -1: why it could not start or stopped. */
 int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct err *e);
 
-/* The ceremony in one go: root, issuing and unit CA, signer.db; of an upper CA the root alone. The root's key is used here and never again. */
-int signer_init(const char *dir, enum site site, const char *name, struct err *e);
+/* The ceremony in one go: root, issuing and unit CA, signer.db; of an upper CA the root alone, in the homes named.
+ * The root's key is used here and never again. */
+int signer_init(const char *dir, enum site site, const char *name, const struct key_homes *homes, struct err *e);
 
 /* A new root, issuing and unit CA, the root certified by the old one's key: in force when it returns, beside the old ones.
  * Cut at any moment, it is done once more. */
-int signer_rollover(const char *dir, const char *name, struct err *e);
+int signer_rollover(const char *dir, const char *name, const struct key_homes *homes, struct err *e);
 
 /* An upper CA's only work: the certificate of the root in `file`, and its own root, into `out`. */
 int signer_root_sign(const char *dir, const char *file, const char *out, struct err *e);

@@ -48,6 +48,7 @@ enum cli_exit cli_exit_of(enum reason code)
 		return EXIT_DONE;
 	case REASON_CONFIG:
 	case REASON_REQUEST:
+	case REASON_SECRET:
 		return EXIT_USAGE;
 	case REASON_NO_LINK:
 	case REASON_NO_ADDRESS:

@@ -11,6 +11,11 @@
 
 gnutls_privkey_t key_handle(const struct key *k);
 
+/* A key of a handle, which it owns also if it fails. away: it is in something that may be gone for a while; a signature that fails
+ * then has the code CA_UNAVAILABLE. */
+struct key *key_adopt(gnutls_privkey_t handle, bool away, struct err *e);
+int key_type_parameters(enum key_type type, gnutls_pk_algorithm_t *algorithm, unsigned *bits);	/* for generating; -1: none of ours */
+
 /* Sets err to "what: GnuTLS's text"; GNUTLS_E_MEMORY_ERROR ends the process. Always -1. */
 int gnutls_fail(struct err *e, enum reason code, const char *what, int rc);
 

@@ -17,6 +17,9 @@ struct key {
 	gnutls_privkey_t handle;
 	enum key_type type;
 	struct buf spki;
+	bool away;			/* not in this process */
+	struct key_elsewhere *by;	/* of key_elsewhere(), with what it said last; else NULL */
+	struct err said;
 };
 
 static const struct {
@@ -139,6 +142,18 @@ static int adopt(struct key *k, struct err *e)
 	return rc < 0 ? gnutls_fail(e, REASON_KEY_STORE, "cannot read the public part of the key", rc) : 0;
 }
 
+struct key *key_adopt(gnutls_privkey_t handle, bool away, struct err *e)
+{
+	struct key *k = mem_new(1, sizeof *k);
+
+	k->handle = handle;
+	k->away = away;
+	if (adopt(k, e) >= 0)
+		return k;
+	key_free(k);
+	return NULL;
+}
+
 static struct key *key_new(void)
 {
 	struct key *k = mem_new(1, sizeof *k);
@@ -148,20 +163,30 @@ static struct key *key_new(void)
 	return k;
 }
 
+int key_type_parameters(enum key_type type, gnutls_pk_algorithm_t *algorithm, unsigned *bits)
+{
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (types[i].type == type) {
+			*algorithm = types[i].algorithm;
+			*bits = types[i].generate;
+			return 0;
+		}
+	return -1;
+}
+
 struct key *key_generate(enum key_type type, struct err *e)
 {
+	gnutls_pk_algorithm_t algorithm;
+	unsigned bits;
 	struct key *k;
-	size_t i = 0;
 	int rc;
 
-	while (i < ARRAY_LEN(types) && types[i].type != type)
-		i++;
-	if (i == ARRAY_LEN(types)) {
+	if (key_type_parameters(type, &algorithm, &bits) < 0) {
 		err_set(e, REASON_PROFILE, "keys of type %s cannot be made here", key_type_name(type));
 		return NULL;
 	}
 	k = key_new();
-	rc = gnutls_privkey_generate(k->handle, types[i].algorithm, types[i].generate, 0);
+	rc = gnutls_privkey_generate(k->handle, algorithm, bits, 0);
 	if (rc < 0)
 		gnutls_fail(e, REASON_KEY_STORE, "cannot generate a key", rc);
 	else
@@ -190,6 +215,27 @@ struct key *key_from_pem(const struct buf *pem, struct err *e)
 	return NULL;
 }
 
+bool key_is_encrypted(const struct buf *pem)
+{
+	return strstr(buf_text(pem), "-----BEGIN ENCRYPTED PRIVATE KEY-----") != NULL;
+}
+
+struct key *key_from_encrypted(const struct buf *pem, const char *passphrase, struct err *e)
+{
+	gnutls_datum_t text = { .data = pem->data, .size = (unsigned)pem->len };
+	struct key *k = key_new();
+	int rc = gnutls_privkey_import_x509_raw(k->handle, &text, GNUTLS_X509_FMT_PEM, passphrase, 0);
+
+	if (rc == GNUTLS_E_DECRYPTION_FAILED)
+		err_set(e, REASON_SECRET, "the passphrase is wrong");
+	else if (rc < 0)
+		err_set(e, REASON_KEY_STORE, "no private key in PEM (PKCS#8, encrypted): %s", gnutls_strerror(rc));
+	else if (adopt(k, e) == 0)
+		return k;
+	key_free(k);
+	return NULL;
+}
+
 struct key *key_load(const char *path, struct err *e)
 {
 	struct buf pem = {0};
@@ -204,14 +250,14 @@ struct key *key_load(const char *path, struct err *e)
 	return k;
 }
 
-int key_save(const struct key *k, const char *path, struct err *e)
+static int save(const struct key *k, const char *path, const char *passphrase, unsigned how, struct err *e)
 {
 	gnutls_x509_privkey_t plain = NULL;
 	gnutls_datum_t pem = {0};
 	int rc = gnutls_privkey_export_x509(k->handle, &plain);
 
 	if (rc >= 0)
-		rc = gnutls_x509_privkey_export2_pkcs8(plain, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem);
+		rc = gnutls_x509_privkey_export2_pkcs8(plain, GNUTLS_X509_FMT_PEM, passphrase, how, &pem);
 	if (rc < 0)
 		rc = gnutls_fail(e, REASON_KEY_STORE, "cannot write the key out", rc);
 	else
@@ -220,6 +266,16 @@ int key_save(const struct key *k, const char *path, struct err *e)
 	mem_wipe(pem.data, pem.size);
 	gnutls_free(pem.data);
 	return rc;
+}
+
+int key_save(const struct key *k, const char *path, struct err *e)
+{
+	return save(k, path, NULL, GNUTLS_PKCS_PLAIN, e);
+}
+
+int key_save_encrypted(const struct key *k, const char *path, const char *passphrase, struct err *e)
+{
+	return save(k, path, passphrase, GNUTLS_PKCS_PBES2_AES_256, e);
 }
 
 int key_export(const struct key *k, struct buf *pkcs8, struct err *e)
@@ -274,13 +330,16 @@ void key_free(struct key *k)
 	if (!k)
 		return;
 	gnutls_privkey_deinit(k->handle);
+	if (k->by && k->by->release)
+		k->by->release(k->by->arg);
+	free(k->by);
 	buf_free(&k->spki);
 	free(k);
 }
 
 int key_spki(const struct key *k, struct buf *spki, struct err *e)
 {
-	(void)e;	/* a key in a token will be able to fail here */
+	(void)e;	/* it was read when the key was opened */
 	buf_set(spki, k->spki.data, k->spki.len);
 	return 0;
 }
@@ -297,11 +356,104 @@ int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig,
 	/* gnutls_datum_t has no const; the bytes are only read */
 	memcpy(&bytes, &data, sizeof bytes);
 	rc = gnutls_privkey_sign_data2(k->handle, algorithm, 0, &(gnutls_datum_t){ bytes, (unsigned)len }, &out);
+	if (rc < 0 && k->by && k->said.code != REASON_OK) {
+		*e = k->said;
+		return -1;
+	}
 	if (rc < 0)
-		return gnutls_fail(e, REASON_KEY_STORE, "cannot sign", rc);
+		return gnutls_fail(e, k->away ? REASON_CA_UNAVAILABLE : REASON_KEY_STORE, k->away ? "the token does not sign" : "cannot sign", rc);
 	buf_set(sig, out.data, out.size);
 	gnutls_free(out.data);
 	return 0;
+}
+
+/* ---- keys elsewhere ---- */
+static int ask_elsewhere(struct key *k, const void *in, size_t len, gnutls_datum_t *out)
+{
+	struct buf sig = {0};
+	int rc = GNUTLS_E_PK_SIGN_FAILED;
+
+	k->said.code = REASON_OK;
+	if (k->by->sign(k->by->arg, in, len, &sig, &k->said) == 0) {
+		out->data = gnutls_malloc(sig.len);
+		if (!out->data)
+			mem_out();
+		memcpy(out->data, sig.data, sig.len);
+		out->size = (unsigned)sig.len;
+		rc = 0;
+	}
+	buf_free(&sig);
+	return rc;
+}
+
+/* An EC key gets a digest here; RSA the DigestInfo, by the algorithm RSA_RAW. */
+static int on_sign_hash(gnutls_privkey_t handle, gnutls_sign_algorithm_t algorithm, void *arg, unsigned flags, const gnutls_datum_t *in,
+			gnutls_datum_t *out)
+{
+	return ask_elsewhere(arg, in->data, in->size, out);
+}
+
+/* GnuTLS crashes if it is missing, even where it is not the one to be called. */
+static int on_sign_data(gnutls_privkey_t handle, gnutls_sign_algorithm_t algorithm, void *arg, unsigned flags, const gnutls_datum_t *in,
+			gnutls_datum_t *out)
+{
+	gnutls_digest_algorithm_t digest = gnutls_sign_get_hash_algorithm(algorithm);
+	gnutls_datum_t hash, info = {0};
+	uint8_t bytes[64];	/* SHA-512 is the longest */
+	int rc;
+
+	if (digest == GNUTLS_DIG_UNKNOWN || gnutls_hash_fast(digest, in->data, in->size, bytes) < 0)
+		return GNUTLS_E_UNSUPPORTED_SIGNATURE_ALGORITHM;
+	hash = (gnutls_datum_t){ bytes, gnutls_hash_get_len(digest) };
+	if (gnutls_sign_get_pk_algorithm(algorithm) != GNUTLS_PK_RSA)
+		return ask_elsewhere(arg, hash.data, hash.size, out);
+	rc = gnutls_encode_ber_digest_info(digest, &hash, &info);
+	if (rc >= 0)
+		rc = ask_elsewhere(arg, info.data, info.size, out);
+	gnutls_free(info.data);
+	return rc;
+}
+
+static int on_info(gnutls_privkey_t handle, unsigned flags, void *arg)
+{
+	const struct key *k = arg;
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (types[i].type != k->type)
+			continue;
+		if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO)
+			return types[i].algorithm;
+		if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS)
+			return (int)types[i].bits;
+		if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
+			return GNUTLS_FLAGS_TO_SIGN_ALGO(flags) == types[i].sign || GNUTLS_FLAGS_TO_SIGN_ALGO(flags) == GNUTLS_SIGN_RSA_RAW;
+	}
+	return -1;
+}
+
+struct key *key_elsewhere(const struct key_elsewhere *by, const struct buf *spki, struct err *e)
+{
+	enum key_type type = spki_type(spki);
+	struct key *k;
+	int rc;
+
+	if (sign_algorithm(type) == GNUTLS_SIGN_UNKNOWN) {
+		err_set(e, REASON_KEY_STORE, "a key of this kind is not used for signatures; make a p256 key");
+		return NULL;
+	}
+	k = key_new();
+	k->type = type;
+	k->away = true;
+	buf_set(&k->spki, spki->data, spki->len);
+	rc = gnutls_privkey_import_ext4(k->handle, k, on_sign_data, on_sign_hash, NULL, NULL, on_info, 0);
+	if (rc < 0) {
+		gnutls_fail(e, REASON_KEY_STORE, "cannot use a key that is elsewhere", rc);
+		key_free(k);
+		return NULL;
+	}
+	k->by = mem_new(1, sizeof *k->by);
+	*k->by = *by;
+	return k;
 }
 
 /* A stranger's key is used before anybody vouches for it: one verification with the largest modulus and exponent that fit

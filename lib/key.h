@@ -1,7 +1,8 @@
-/* key.h - private keys behind a handle (a file today, PKCS#11 by URI later) and public keys as SPKI DER. */
+/* key.h - private keys behind a handle (of a file; of a token: token.h; or elsewhere) and public keys as SPKI DER. */
 #ifndef HANDSEL_KEY_H
 #define HANDSEL_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "buf.h"
@@ -22,10 +23,25 @@ int key_export(const struct key *k, struct buf *pkcs8, struct err *e);	/* DER PK
 struct key *key_import(const struct buf *pkcs8, struct err *e);	/* and its public part is that of its private one */
 void key_free(struct key *k);
 
+/* The same encrypted: PKCS#8 with PBES2, PBKDF2 with HMAC-SHA-256, AES-256-CBC (RFC 8018), as openssl reads it, too. */
+bool key_is_encrypted(const struct buf *pem);
+struct key *key_from_encrypted(const struct buf *pem, const char *passphrase, struct err *e);	/* code SECRET: it is wrong */
+int key_save_encrypted(const struct key *k, const char *path, const char *passphrase, struct err *e);
+
+/* A private key that something else has, which is asked for each signature: a ring of signing devices, say. `in` is the digest for
+ * an EC key, which answers with a DER Ecdsa-Sig-Value; for an RSA key it is a DigestInfo (RFC 8017 9.2), still to be padded. */
+struct key_elsewhere {
+	int (*sign)(void *arg, const void *in, size_t len, struct buf *sig, struct err *e);
+	void (*release)(void *arg);	/* NULL, or called by key_free() */
+	void *arg;
+};
+struct key *key_elsewhere(const struct key_elsewhere *by, const struct buf *spki, struct err *e);	/* takes arg over, if it succeeds */
+
 /* SubjectPublicKeyInfo in DER (RFC 5280 4.1). Replaces *spki. */
 int key_spki(const struct key *k, struct buf *spki, struct err *e);
 
-/* Signature with SHA-256 (SHA-384 for P-384) over data: DER Ecdsa-Sig-Value or PKCS#1 v1.5. Replaces *sig. */
+/* Signature with SHA-256 (SHA-384 for P-384) over data: DER Ecdsa-Sig-Value or PKCS#1 v1.5. Replaces *sig. Code
+ * CA_UNAVAILABLE: what holds the key does not answer now. */
 int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig, struct err *e);
 
 /* 0 if sig is a good signature by that public key. Anything malformed is simply not good. */

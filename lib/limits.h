@@ -49,6 +49,10 @@
 #define LIMIT_TRUST_LEARNED	64		/* intermediates whose verdict is kept: each was signed under one of our roots */
 #define LIMIT_TRUST_CHECKS	8		/* signatures checked for one chain: more is an attempt to burn our time */
 
+/* ---- key stores ---- */
+#define LIMIT_SECRET		255		/* bytes of a passphrase or PIN: tokens take up to 255 */
+#define LIMIT_TOKEN_URI		512		/* of a PKCS#11 URI: four names of 32 bytes, each byte as %XX, and a module's path */
+
 /* ---- CA systems ---- */
 #define LIMIT_MODEL_FILES	256		/* read one after the other when a model is asked for first; a maker's range of a decade */
 #define LIMIT_CAS		16		/* CAs of one system: each has a thread, a ledger and keys in memory */

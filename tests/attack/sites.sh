@@ -15,7 +15,7 @@ use() {
 site_init() {
 	local n=$W/node-$1 root
 	use "$1"
-	ca --dir "$W/customer-$1" init --kind customer --id customer --name "Plant $1" --host 127.0.0.1 --listen 127.0.0.1:0 &&
+	ca --dir "$W/customer-$1" init --kind customer --id customer --name "Plant $1" --host 127.0.0.1 --listen 127.0.0.1:0 --key-passphrase none &&
 		start_daemon "customer-$1" "$BUILD/handsel-ca" --dir "$W/customer-$1" serve --listen 127.0.0.1:0 || return 1
 	CUSTOMER_PORTS[$1]=$PORT
 	root=$(fingerprint "$W/factory/root.pem")

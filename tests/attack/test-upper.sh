@@ -30,7 +30,7 @@ holds "the factory's root stays what the device knows" cmp "$SECOND/factory/root
 # ---- an upper CA signs for those alone who ask it, and only an upper CA does ----
 refused E71 "a factory that certifies another's root" ca --dir "$W/factory" root sign "$SECOND/factory/root.pem" --out "$W/x.pem"
 refused E12 "another's certificate installed" ca --dir "$W/factory" root install "$SECOND/factory.cross.pem" --root-fingerprint "$GROUP"
-quietly ca --dir "$W/upper2" init --kind upper --name "Group"
+quietly ca --dir "$W/upper2" init --kind upper --name "Group" --key-passphrase none
 quietly ca --dir "$W/upper2" root sign "$W/factory/root.pem" --out "$W/false.pem"
 refused E12 "that of a false upper CA" ca --dir "$W/factory" root install "$W/false.pem" --root-fingerprint "$GROUP"
 refused E71 "an upper CA that issues" ca --dir "$UPPER" unit issue "$W/node/node.csr" --role node --name x --out "$W/x.pem"

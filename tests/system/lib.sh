@@ -70,9 +70,12 @@ free_port() {
 
 fingerprint() { openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr A-F a-f; }
 
-# factory_init [OPTION...] : $W/factory is a CA system that serves; sets FACTORY_PORT FACTORY_PID.
+# Where the CAs keep their keys: options of handsel-ca init.
+FACTORY_KEYS=(--key-passphrase none) CUSTOMER_KEYS=(--key-passphrase none)
+
+# factory_init : $W/factory is a CA system that serves; sets FACTORY_PORT FACTORY_PID.
 factory_init() {
-	ca --dir "$W/factory" init --kind factory --id factory --name "$MANUFACTURER" --host 127.0.0.1 --listen 127.0.0.1:0
+	ca --dir "$W/factory" init --kind factory --id factory --name "$MANUFACTURER" --host 127.0.0.1 --listen 127.0.0.1:0 "${FACTORY_KEYS[@]}"
 }
 factory_serve() {
 	start_daemon factory "$BUILD/handsel-ca" --dir "$W/factory" serve --listen "127.0.0.1:${FACTORY_PORT:-$(free_port)}" "$@" || return 1
@@ -96,7 +99,7 @@ order_create() {
 }
 
 customer_init() {
-	ca --dir "$W/customer" init --kind customer --id customer --name "Plant Seven" --host 127.0.0.1 --listen 127.0.0.1:0
+	ca --dir "$W/customer" init --kind customer --id customer --name "Plant Seven" --host 127.0.0.1 --listen 127.0.0.1:0 "${CUSTOMER_KEYS[@]}"
 }
 customer_serve() {
 	start_daemon customer "$BUILD/handsel-ca" --dir "$W/customer" serve --listen "127.0.0.1:${CUSTOMER_PORT:-$(free_port)}" "$@" || return 1

@@ -15,8 +15,8 @@ sed 's/Acme Devices/Globex/; s/gateway-b/meter-g/; s/\.3\.1$/.3.2/' "$TOP/profil
 export HANDSEL_DATADIR="$W/data"
 
 # ---- the system ----
-sys init --kind factory --id acme --name "Acme Devices" --host 127.0.0.1
-sys ca add --id globex --kind factory --name Globex --host 127.0.0.1
+sys init --kind factory --id acme --name "Acme Devices" --host 127.0.0.1 --key-passphrase none
+sys ca add --id globex --kind factory --name Globex --host 127.0.0.1 --key-passphrase none
 mkdir -p "$S/cas/plant/profiles"
 cat >"$S/cas/plant/profiles/short.yaml" <<-END
 	version: 1
@@ -29,7 +29,7 @@ cat >"$S/cas/plant/profiles/short.yaml" <<-END
 	include-ca: false
 	usage: [client-auth]
 END
-sys ca add --id plant --kind customer --name "Plant Seven" --host 127.0.0.1 --profile device-customer --profile short
+sys ca add --id plant --kind customer --name "Plant Seven" --host 127.0.0.1 --profile device-customer --profile short --key-passphrase none
 for bad in "--id acme" "--id globex" "--id Upper" "--id a/b" "--id -x"; do
 	! sys ca add $bad --kind factory --name X 2>/dev/null
 done

@@ -13,7 +13,7 @@ for program in handsel-ca handsel-signer handsel-station handsel-node handsel-ag
 	[ -s "$W/prefix/share/man/man1/$program.1" ]
 done
 grep -q '^SUBSYSTEM=="usb".*ff4b01' "$W/prefix/lib/udev/rules.d/60-handsel-station.rules"
-"$W/prefix/bin/handsel-ca" --dir "$W/ca" init --kind factory --id factory --name "Acme Devices" --host localhost --listen 127.0.0.1:0
+"$W/prefix/bin/handsel-ca" --dir "$W/ca" init --kind factory --id factory --name "Acme Devices" --host localhost --listen 127.0.0.1:0 --key-passphrase none
 "$W/prefix/bin/handsel-ca" --dir "$W/ca" config check
 openssl verify -CAfile "$W/ca/root.pem" "$W/ca/issuing.pem"
 # keys are for their owner alone

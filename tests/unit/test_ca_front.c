@@ -115,13 +115,13 @@ static void test_init(void)
 	folder = unit_folder();
 	path_of(factory, folder, "factory");
 	path_of(customer, folder, "customer");
-	CU_ASSERT_EQUAL_FATAL(command("./handsel-ca --dir '%s' init --kind factory --id factory --name 'Acme Devices' "
+	CU_ASSERT_EQUAL_FATAL(command("./handsel-ca --dir '%s' init --kind factory --id factory --name 'Acme Devices' --key-passphrase none "
 				      "--host 127.0.0.1 "
 				      ">/dev/null",
 				      factory),
 			      0);
 	CU_ASSERT_EQUAL_FATAL(
-		command("./handsel-ca --dir '%s' init --kind customer --name Plant --host 127.0.0.1 >/dev/null",
+		command("./handsel-ca --dir '%s' init --kind customer --name Plant --host 127.0.0.1 --key-passphrase none >/dev/null 2>&1",
 			customer),
 		0);
 	CU_ASSERT_EQUAL_FATAL(command("./handsel-ca --dir '%s' order create --id WO-1 --model gateway-b --serials "

@@ -1,0 +1,177 @@
+#include <config.h>
+
+#include "keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "mem.h"
+#include "text.h"
+
+#define FILE_NAME "keys.yaml"
+
+/* ---- keys.yaml ---- */
+static int read_home(struct key_home *h, const struct conf_node *place, const struct conf_node *credential, struct err *e)
+{
+	struct err why;
+
+	if (conf_str(place, h->place, sizeof h->place, e) < 0 || conf_str(credential, h->credential, sizeof h->credential, e) < 0)
+		return -1;
+	if (keystore_place_check(h->place, &why) < 0)
+		return conf_error(place, e, "%s", why.text);
+	if (credential && *h->credential != '/')
+		return conf_error(credential, e, "the path must begin with \"/\"");
+	return 0;
+}
+
+static int read_root(struct key_homes *h, const struct conf_node *root, struct err *e)
+{
+	static const char *const passphrases[] = { "none", NULL };
+	static const struct conf_field fields[] = {
+		{ "version", CONF_SCALAR, true }, { "keys", CONF_SCALAR, true }, { "key-credential", CONF_SCALAR, false },
+		{ "key-passphrase", CONF_SCALAR, false }, { "root-key", CONF_SCALAR, true }, { "root-credential", CONF_SCALAR, false },
+		{ "key-network", CONF_SCALAR, false },
+	};
+	const struct conf_node *n[ARRAY_LEN(fields)];
+	int none = 0;
+
+	if (conf_fields(root, fields, ARRAY_LEN(fields), n, e) < 0 || conf_version(n[0], root, e) < 0 ||
+	    read_home(&h->keys, n[1], n[2], e) < 0 || read_home(&h->root, n[4], n[5], e) < 0 ||
+	    conf_choice(n[3], passphrases, &none, e) < 0 || conf_bool(n[6], &h->network, e) < 0)
+		return -1;
+	h->plain = n[3] != NULL;
+	return 0;
+}
+
+int key_homes_load(struct key_homes *h, const char *folder, struct err *e)
+{
+	char path[FILE_PATH];
+	struct conf *c;
+	int rc;
+
+	*h = (struct key_homes){ .keys = { .place = KEYSTORE_FILE }, .root = { .place = KEYSTORE_FILE } };
+	if (file_join(path, e, folder, FILE_NAME) < 0)
+		return -1;
+	if (!file_exists(path))
+		return 0;
+	c = conf_load(path, e);
+	if (!c)
+		return -1;
+	rc = read_root(h, conf_root(c), e);
+	conf_free(c);
+	return rc;
+}
+
+static void put_text(struct buf *out, const char *name, const char *text)
+{
+	if (!*text)
+		return;
+	buf_fmt(out, "%s: \"", name);
+	for (; *text; text++)
+		buf_fmt(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	buf_str(out, "\"\n");
+}
+
+int key_homes_save(const struct key_homes *h, const char *folder, struct err *e)
+{
+	char path[FILE_PATH];
+	struct buf text = {0};
+	int rc;
+
+	if (file_join(path, e, folder, FILE_NAME) < 0)
+		return -1;
+	buf_str(&text, "version: 1\n");
+	put_text(&text, "keys", h->keys.place);
+	put_text(&text, "key-credential", h->keys.credential);
+	put_text(&text, "key-passphrase", h->plain ? "none" : "");
+	put_text(&text, "root-key", h->root.place);
+	put_text(&text, "root-credential", h->root.credential);
+	if (h->network)
+		buf_str(&text, "key-network: true\n");
+	rc = file_replace(path, text.data, text.len, 0644, e);
+	buf_free(&text);
+	return rc;
+}
+
+/* ---- options ---- */
+static const struct cli_option options[] = { KEY_HOME_OPTIONS };
+
+void key_homes_words(const struct cli *c, const char **argv, size_t *n)
+{
+	static const char *const words[] = { "--keys", "--key-credential", "--key-passphrase", "--root-key", "--root-credential", "--key-network" };
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (!cli_has(c, options[i].name))
+			continue;
+		argv[(*n)++] = words[i];
+		if (options[i].value)
+			argv[(*n)++] = cli_get(c, options[i].name);
+	}
+}
+
+static int take_place(struct key_home *h, const struct cli *c, const char *option, struct err *e)
+{
+	const char *place = cli_get(c, option);
+
+	if (!place || strcmp(place, h->place) == 0)
+		return 0;
+	if (keystore_place_check(place, e) < 0)
+		return err_prefix(e, "--%s", option);
+	*h = (struct key_home){0};
+	return text_copy(h->place, sizeof h->place, place) == 0 ? 0 : err_set(e, REASON_CONFIG, "--%s: too long", option);
+}
+
+/* Whole paths: daemons stand in another folder. */
+static int take_credential(struct key_home *h, const struct cli *c, const char *option, struct err *e)
+{
+	const char *given = cli_get(c, option);
+	char *whole;
+	int rc;
+
+	if (!given)
+		return 0;
+	whole = realpath(given, NULL);
+	if (!whole)
+		return err_errno(e, REASON_CONFIG, "--%s %s", option, given);
+	rc = text_copy(h->credential, sizeof h->credential, whole);
+	free(whole);
+	return rc == 0 ? 0 : err_set(e, REASON_CONFIG, "--%s: too long", option);
+}
+
+int key_homes_options(struct key_homes *h, const struct cli *c, struct err *e)
+{
+	const char *passphrase = cli_get(c, "key-passphrase");
+	bool together = key_home_same(&h->keys, &h->root);
+
+	if (passphrase && strcmp(passphrase, "none") != 0)
+		return err_set(e, REASON_CONFIG, "--key-passphrase: \"none\" or nothing; a passphrase does not belong on a command line, which many can read");
+	if (take_place(&h->keys, c, "keys", e) < 0 || take_credential(&h->keys, c, "key-credential", e) < 0)
+		return -1;
+	if (together)
+		h->root = h->keys;
+	if (take_place(&h->root, c, "root-key", e) < 0 || take_credential(&h->root, c, "root-credential", e) < 0)
+		return -1;
+	h->plain |= passphrase != NULL;
+	if (cli_has(c, "key-credential") && !passphrase)
+		h->plain = false;
+	h->network |= cli_has(c, "key-network");
+	return 0;
+}
+
+/* ---- stores ---- */
+bool key_home_same(const struct key_home *a, const struct key_home *b)
+{
+	return strcmp(a->place, b->place) == 0 && strcmp(a->credential, b->credential) == 0;
+}
+
+struct keystore *key_home_open(const struct key_home *h, bool plain, const char *credential, const char *what, struct err *e)
+{
+	struct keystore_plan plan = { .plain = plain, .ask = what };
+
+	snprintf(plan.place, sizeof plan.place, "%s", h->place);
+	snprintf(plan.file, sizeof plan.file, "%s", h->credential);
+	snprintf(plan.credential, sizeof plan.credential, "%s", credential);
+	return keystore_open(&plan, e);
+}

@@ -1,0 +1,244 @@
+#include <config.h>
+
+#include "keystore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+
+struct keystore {
+	struct keystore_plan plan;
+	struct token *token;		/* NULL: files */
+	struct secret *passphrase;	/* of files */
+	bool refused;			/* it is wrong */
+	bool looked;			/* for a secret, in vain or not: nobody is asked twice */
+	bool encrypted, plain;		/* files of this kind were opened or made */
+};
+
+int keystore_place_check(const char *place, struct err *e)
+{
+	if (strcmp(place, KEYSTORE_FILE) == 0 || token_is_uri(place))
+		return 0;
+	return err_set(e, REASON_CONFIG, "\"%s\" is no place for keys; write file, or a URI like pkcs11:token=acme-ca", place);
+}
+
+struct keystore *keystore_open(const struct keystore_plan *plan, struct err *e)
+{
+	struct keystore *s;
+
+	if (*plan->place && keystore_place_check(plan->place, e) < 0)
+		return NULL;
+	s = mem_new(1, sizeof *s);
+	s->plan = *plan;
+	if (!token_is_uri(plan->place) || (s->token = token_open(plan->place, e)))
+		return s;
+	free(s);
+	return NULL;
+}
+
+void keystore_close(struct keystore *s)
+{
+	if (!s)
+		return;
+	token_close(s->token);
+	secret_free(s->passphrase);
+	free(s);
+}
+
+/* ---- secrets ---- */
+void keystore_give(struct keystore *s, struct secret *secret, bool last_try)
+{
+	s->looked = true;
+	if (s->token) {
+		token_give_pin(s->token, secret, last_try);
+		return;
+	}
+	secret_free(s->passphrase);
+	s->passphrase = secret;
+	s->refused = false;
+}
+
+static bool has_secret(const struct keystore *s)
+{
+	return s->token ? token_has_pin(s->token) : s->passphrase && !s->refused;
+}
+
+/* 0: there is one, or it is up to who needs it to say that there is none. */
+static int need_secret(struct keystore *s, bool fresh, struct err *e)
+{
+	char ask[128];
+	struct secret_source from = { .credential = *s->plan.credential ? s->plan.credential : NULL, .file = s->plan.file,
+				      .ask = s->plan.ask ? ask : NULL, .twice = fresh };
+	struct secret *secret;
+	int rc;
+
+	if (s->looked)
+		return 0;
+	if (!s->plan.ask)
+		*ask = 0;
+	else if (s->token)
+		snprintf(ask, sizeof ask, "PIN of the token %s", token_name(s->token));
+	else
+		snprintf(ask, sizeof ask, "%spassphrase %s", fresh ? "new " : "", s->plan.ask);
+	rc = secret_get(&secret, &from, e);
+	if (rc == 1)
+		keystore_give(s, secret, false);
+	s->looked = rc >= 0;
+	return rc < 0 ? -1 : 0;
+}
+
+/* ---- files ---- */
+static int path_of(char path[FILE_PATH], const char *folder, const char *name, const char *end, struct err *e)
+{
+	char file[64];
+
+	snprintf(file, sizeof file, "%s.%s", name, end);
+	return file_join(path, e, folder, file);
+}
+
+bool keystore_has(const char *folder, const char *name)
+{
+	char path[FILE_PATH];
+	struct err e;
+
+	return (path_of(path, folder, name, "pem", &e) == 0 && file_exists(path)) ||
+	       (path_of(path, folder, name, "uri", &e) == 0 && file_exists(path));
+}
+
+static struct key *file_decrypt(struct keystore *s, const struct buf *pem, struct err *e)
+{
+	struct key *k;
+
+	s->encrypted = true;
+	if (need_secret(s, false, e) < 0)
+		return NULL;
+	if (!s->passphrase || s->refused) {
+		err_set(e, REASON_SECRET, s->refused ? "the passphrase is wrong" : "it is encrypted, and its passphrase is needed");
+		return NULL;
+	}
+	k = key_from_encrypted(pem, secret_text(s->passphrase), e);
+	s->refused = !k && e->code == REASON_SECRET;
+	return k;
+}
+
+static struct key *file_key(struct keystore *s, const char *path, struct err *e)
+{
+	struct buf pem = {0};
+	struct key *k = NULL;
+
+	if (file_read_secret(&pem, path, e) < 0)
+		return NULL;
+	s->plain |= !key_is_encrypted(&pem);
+	k = key_is_encrypted(&pem) ? file_decrypt(s, &pem, e) : key_from_pem(&pem, e);
+	if (!k)
+		err_prefix(e, "%s", path);
+	buf_free(&pem);
+	return k;
+}
+
+static struct key *file_generate(struct keystore *s, enum key_type type, const char *path, struct err *e)
+{
+	struct key *k;
+	int rc;
+
+	if (!s->plan.plain && need_secret(s, true, e) < 0)
+		return NULL;
+	if (!s->plan.plain && !s->passphrase) {
+		err_set(e, REASON_SECRET, "a passphrase for the CA's keys is needed: name a file that has it (--key-credential FILE), call this at a"
+			" terminal, or have them not encrypted (--key-passphrase none)");
+		return NULL;
+	}
+	k = key_generate(type, e);
+	if (!k)
+		return NULL;
+	rc = s->plan.plain ? key_save(k, path, e) : key_save_encrypted(k, path, secret_text(s->passphrase), e);
+	if (rc == 0) {
+		*(s->plan.plain ? &s->plain : &s->encrypted) = true;
+		return k;
+	}
+	key_free(k);
+	return NULL;
+}
+
+/* ---- tokens ---- */
+static struct key *token_one(struct keystore *s, const char *path, struct err *e)
+{
+	struct buf uri = {0};
+	struct key *k = NULL;
+
+	if (file_read(&uri, path, LIMIT_TOKEN_URI, e) < 0 || need_secret(s, false, e) < 0)
+		goto out;
+	while (uri.len && uri.data[uri.len - 1] == '\n')
+		uri.data[--uri.len] = 0;
+	if (token_is_uri(buf_text(&uri)))
+		k = token_key(s->token, buf_text(&uri), e);
+	else
+		err_set(e, REASON_CONFIG, "%s: no PKCS#11 URI; restore it from the backup", path);
+out:
+	buf_free(&uri);
+	return k;
+}
+
+static struct key *token_new(struct keystore *s, enum key_type type, const char *label, const char *path, struct err *e)
+{
+	struct buf uri = { .max = LIMIT_TOKEN_URI };
+	struct key *k = need_secret(s, false, e) < 0 ? NULL : token_generate(s->token, type, label, &uri, e);
+
+	buf_byte(&uri, '\n');
+	if (k && (uri.failed ? err_set(e, REASON_CONFIG, "the URI of the new key is too long") : file_replace(path, uri.data, uri.len, 0644, e)) < 0) {
+		key_free(k);
+		k = NULL;
+	}
+	buf_free(&uri);
+	return k;
+}
+
+/* ---- keys ---- */
+struct key *keystore_generate(struct keystore *s, enum key_type type, const char *folder, const char *name, const char *label, struct err *e)
+{
+	char path[FILE_PATH], other[FILE_PATH];
+	struct key *k;
+
+	if (path_of(path, folder, name, s->token ? "uri" : "pem", e) < 0 || path_of(other, folder, name, s->token ? "pem" : "uri", e) < 0 ||
+	    file_remove(other, e) < 0)
+		return NULL;
+	k = s->token ? token_new(s, type, label, path, e) : file_generate(s, type, path, e);
+	if (k && !s->token && s->plan.plain)
+		log_warn("%s is not encrypted: who can read it, or a backup of it, has the key", path);
+	return k;
+}
+
+struct key *keystore_key(struct keystore *s, const char *folder, const char *name, struct err *e)
+{
+	char path[FILE_PATH], other[FILE_PATH];
+
+	if (path_of(path, folder, name, s->token ? "uri" : "pem", e) < 0 || path_of(other, folder, name, s->token ? "pem" : "uri", e) < 0)
+		return NULL;
+	if (!file_exists(path) && file_exists(other)) {
+		err_set(e, REASON_CONFIG, "%s is not there, but %s is: keys.yaml does not say where the keys are; restore it from the backup", path,
+			other);
+		return NULL;
+	}
+	return s->token ? token_one(s, path, e) : file_key(s, path, e);
+}
+
+int keystore_reset(struct keystore *s, struct err *e)
+{
+	return s->token ? token_reset(e) : 0;
+}
+
+void keystore_look(struct keystore *s, struct keystore_state *state)
+{
+	struct err e;
+
+	*state = (struct keystore_state){ .there = true, .encrypted = s->token || !s->plain };
+	snprintf(state->kind, sizeof state->kind, "%s", s->token ? "pkcs11" : "file");
+	if (s->token) {
+		snprintf(state->name, sizeof state->name, "%s", token_name(s->token));
+		state->there = token_look(s->token, &state->tries, &e) == 0;
+	}
+	state->secret = has_secret(s) || (!s->token && !s->encrypted);
+}

@@ -1,0 +1,54 @@
+/* keystore.h - where the keys of a CA live: in encrypted files, in a PKCS#11 token, later in a ring of signing devices.
+ *
+ * A place is "file", or the PKCS#11 URI of a token (token.h). A key in it goes by a name in a folder: the store of files keeps it in
+ * FOLDER/NAME.pem, a token's URI of it stands in FOLDER/NAME.uri. So a folder tells by itself where its keys are. */
+#ifndef HANDSEL_KEYSTORE_H
+#define HANDSEL_KEYSTORE_H
+
+#include "file.h"
+#include "key.h"
+#include "limits.h"
+#include "secret.h"
+#include "token.h"
+
+#define KEYSTORE_FILE "file"
+
+struct keystore_plan {
+	char place[LIMIT_TOKEN_URI];	/* "" is "file" */
+	bool plain;			/* "file": new keys are not encrypted */
+	char credential[LIMIT_NAME + 1];	/* of systemd; "": none. Passphrase or PIN, likewise the next */
+	char file[FILE_PATH];		/* "": none */
+	const char *ask;		/* whoever sits at the terminal, for the passphrase "of the CA's keys" or the PIN; NULL: nobody */
+};
+int keystore_place_check(const char *place, struct err *e);	/* code CONFIG: no place */
+
+struct keystore;
+
+/* Nothing is asked, nor looked for, before a key is needed. NULL with code CONFIG. */
+struct keystore *keystore_open(const struct keystore_plan *plan, struct err *e);
+void keystore_close(struct keystore *s);			/* after its keys; NULL is fine */
+
+/* A new key under a name, on disk when this returns: it replaces what is there. label: what a token's own tools call it. */
+struct key *keystore_generate(struct keystore *s, enum key_type type, const char *folder, const char *name, const char *label, struct err *e);
+/* A key that is there. Codes SECRET: passphrase or PIN are missing, or wrong; CA_UNAVAILABLE: the token is not there now;
+ * CONFIG: there is no such key. */
+struct key *keystore_key(struct keystore *s, const char *folder, const char *name, struct err *e);
+bool keystore_has(const char *folder, const char *name);	/* a key goes by this name */
+
+/* `unlock`: another secret, which it owns, tried when a key is needed next. last_try: token.h. */
+void keystore_give(struct keystore *s, struct secret *secret, bool last_try);
+
+/* What holds the keys may have been away: after all keys of all stores are closed, and before they are opened again. */
+int keystore_reset(struct keystore *s, struct err *e);
+
+struct keystore_state {
+	char kind[8];			/* "file", "pkcs11" */
+	char name[64];			/* of the token; "" */
+	bool there;			/* files always are */
+	bool secret;			/* it has one that nobody has refused, or has needed none yet */
+	bool encrypted;			/* of files: those that it has opened or made; a token's keys are */
+	enum token_tries tries;
+};
+void keystore_look(struct keystore *s, struct keystore_state *state);
+
+#endif

@@ -1,0 +1,43 @@
+/* token.h - private keys in a PKCS#11 token, by GnuTLS: made in it, never out of it. The only user of gnutls/pkcs11.h.
+ *
+ * A token is named by an RFC 7512 URI: "pkcs11:token=acme-ca"; with "?module-path=/usr/lib/...so" that module alone is loaded, else
+ * those that p11-kit is configured for. One thread at a time.
+ * A PIN is tried once: what the token has refused is never tried again, and the last try before a lock only if that is asked for. */
+#ifndef HANDSEL_TOKEN_H
+#define HANDSEL_TOKEN_H
+
+#include <stdbool.h>
+
+#include "key.h"
+#include "limits.h"
+#include "secret.h"
+
+enum token_tries { TRIES_UNKNOWN, TRIES_ENOUGH, TRIES_FEW, TRIES_LAST, TRIES_NONE };	/* left, as far as the token tells */
+const char *token_tries_text(enum token_tries t);	/* "few tries are left", ...; "" while there is nothing to say */
+
+bool token_is_uri(const char *text);
+
+struct token;
+
+/* Loads the module. The token need not be there yet. NULL with code CONFIG. */
+struct token *token_open(const char *uri, struct err *e);
+void token_close(struct token *t);			/* after its keys; NULL is fine */
+const char *token_name(const struct token *t);		/* for messages: its label, if the URI has one */
+
+/* Gives the PIN: it owns the secret. The token sees it when a key is opened. last_try: even if it is the last one. */
+void token_give_pin(struct token *t, struct secret *pin, bool last_try);
+bool token_has_pin(const struct token *t);		/* given, and not refused by the token */
+
+/* Is it there, and what does it tell? -1 with code CA_UNAVAILABLE: it is not. */
+int token_look(struct token *t, enum token_tries *tries, struct err *e);
+
+/* A new key: sensitive, never extractable, for signatures. *uri: how to find it again. Codes SECRET (PIN missing or wrong),
+ * CA_UNAVAILABLE (token absent), KEY_STORE. */
+struct key *token_generate(struct token *t, enum key_type type, const char *label, struct buf *uri, struct err *e);
+/* A key that is there, by its own URI. If the token fails later, key_sign() says CA_UNAVAILABLE. */
+struct key *token_key(struct token *t, const char *uri, struct err *e);
+
+/* Modules are loaded anew, since few find a token again that was away. No key of any token may be open. */
+int token_reset(struct err *e);
+
+#endif
