@@ -544,7 +544,7 @@ int signer_head(struct signer *s, const char *ca, const struct audit_page *p, bo
 		unpack_fixed(&u, h->at.hash, SHA256_LEN);
 		h->time = (int64_t)unpack_u64(&u);
 		unpack_bytes(&u, &signature);
-		rc = unpack_done(&u) && signature.len <= sizeof h->signature ? 0 : gone(e);
+		rc = unpack_done(&u) && signature.len <= sizeof h->signature ? 0 : gone(s, e);
 	}
 	if (rc == 0 && signature.len) {
 		memcpy(h->signature, signature.data, signature.len);
