@@ -187,7 +187,7 @@ static int configure(struct db *d, struct err *e)
 	snprintf(sql, sizeof sql,
 		 "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=%d; PRAGMA journal_size_limit=%u;"
 		 "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-		 "PRAGMA temp_store=MEMORY", LIMIT_WAL_PAGES, LIMIT_WAL_BYTES);
+		 "PRAGMA temp_store=MEMORY", db_wal_pages(), LIMIT_WAL_BYTES);
 	return enter_wal(d, e) < 0 ? -1 : execute(d, sql, e);
 }
 

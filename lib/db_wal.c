@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "db_record.h"
 #include "limits.h"
 #include "mem.h"
 
 #define WRITE_MAX 65536
+#define RECORDED_PAGES 100	/* for tests of power cuts: many checkpoints */
 
 /* Behind the file object of the default VFS, in the memory that SQLite gives for both. */
 struct wal {
@@ -111,12 +113,17 @@ static int open_file(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flag
 static void start(void)
 {
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);	/* a lock at each allocation, for figures that nobody asks for */
-	standard = sqlite3_vfs_find(NULL);
+	standard = db_record_vfs(sqlite3_vfs_find(NULL));
 	vfs = *standard;
 	vfs.zName = "handsel";
 	vfs.szOsFile += (int)sizeof(struct wal);
 	vfs.xOpen = open_file;
 	sqlite3_vfs_register(&vfs, 0);
+}
+
+int db_wal_pages(void)
+{
+	return db_recorded() ? RECORDED_PAGES : LIMIT_WAL_PAGES;
 }
 
 const char *db_wal_vfs(void)

@@ -10,6 +10,8 @@
 /* Its name, for sqlite3_open_v2(). */
 const char *db_wal_vfs(void);
 
+int db_wal_pages(void);		/* of the log, before they are taken into the database */
+
 /* Around the statement that commits. Only there nobody wants a page between its write and the sync that follows; one that SQLite
  * spills from a long transaction is written at once, since a rollback would not be seen here. */
 void db_wal_begin(sqlite3 *handle);

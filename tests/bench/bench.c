@@ -72,9 +72,11 @@ static void add_process(struct options *o, char *text)
 }
 
 static const char usage[] =
-	"usage: bench raw|factory|ca|est --name FIGURE [--json] [--process NAME=PID]...\n"
+	"usage: bench raw|factory|ca|est|rows --name FIGURE [--json] [--process NAME=PID]...\n"
 	"  --ca A:P --node A:P --root PEM --key PEM --cert PEM --order ID --manufacturer M --model M --prefix SERIALS\n"
-	"  --kits DIR --first N --count N --threads N --batch N --confirm\n";
+	"  --kits DIR --first N --count N --threads N --batch N --confirm --brief\n"
+	"  ca: --fresh --rsa --stalled N\n"
+	"  rows: --ledger DIR --count N\n";
 
 static void parse(struct options *o, int argc, char **argv)
 {
@@ -83,7 +85,8 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "cert", 1, NULL, 'C' }, { "order", 1, NULL, 'o' }, { "manufacturer", 1, NULL, 'm' }, { "model", 1, NULL, 'M' },
 		{ "prefix", 1, NULL, 'p' }, { "kits", 1, NULL, 'K' }, { "first", 1, NULL, 'f' }, { "count", 1, NULL, 'N' },
 		{ "threads", 1, NULL, 't' }, { "batch", 1, NULL, 'b' }, { "confirm", 0, NULL, 'y' }, { "json", 0, NULL, 'j' },
-		{ "name", 1, NULL, 'a' }, { "process", 1, NULL, 'P' }, { NULL, 0, NULL, 0 },
+		{ "name", 1, NULL, 'a' }, { "process", 1, NULL, 'P' }, { "brief", 0, NULL, 'B' }, { "fresh", 0, NULL, 'F' },
+		{ "rsa", 0, NULL, 'R' }, { "stalled", 1, NULL, 'S' }, { "ledger", 1, NULL, 'L' }, { NULL, 0, NULL, 0 },
 	};
 	const char **text;
 	uint64_t *value;
@@ -92,8 +95,8 @@ static void parse(struct options *o, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		text = c == 'c' ? &o->ca : c == 'n' ? &o->node : c == 'r' ? &o->root : c == 'k' ? &o->key :
 		       c == 'C' ? &o->cert : c == 'o' ? &o->order : c == 'm' ? &o->manufacturer : c == 'M' ? &o->model :
-		       c == 'p' ? &o->prefix : c == 'K' ? &o->kits : c == 'a' ? &o->name : NULL;
-		value = c == 'f' ? &o->first : c == 'N' ? &o->count : c == 't' ? &o->threads : c == 'b' ? &o->batch : NULL;
+		       c == 'p' ? &o->prefix : c == 'K' ? &o->kits : c == 'a' ? &o->name : c == 'L' ? &o->ledger : NULL;
+		value = c == 'f' ? &o->first : c == 'N' ? &o->count : c == 't' ? &o->threads : c == 'b' ? &o->batch : c == 'S' ? &o->stalled : NULL;
 		if (text)
 			*text = optarg;
 		else if (value)
@@ -104,6 +107,12 @@ static void parse(struct options *o, int argc, char **argv)
 			o->confirm = true;
 		else if (c == 'j')
 			o->json = true;
+		else if (c == 'B')
+			o->raw_s = 0.001;
+		else if (c == 'F')
+			o->fresh = true;
+		else if (c == 'R')
+			o->made = true;
 		else
 			die("%s", usage);
 	}
@@ -115,8 +124,9 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*run)(const struct options *o); } commands[] = {
 		{ "raw", bench_raw }, { "factory", bench_factory }, { "ca", bench_ca }, { "est", bench_est },
+		{ "rows", bench_rows },
 	};
-	struct options o = { .threads = 8, .batch = 1, .count = 1000, .first = 1, .manufacturer = "Acme Devices",
+	struct options o = { .threads = 8, .batch = 1, .raw_s = 0.3, .count = 1000, .first = 1, .manufacturer = "Acme Devices",
 			     .model = "gateway-b", .prefix = "GB-" };
 
 	log_program("bench", 0);

@@ -29,11 +29,16 @@ void raw_mean(struct raw *r, const struct raw *other);	/* r = mean of both */
 
 struct options {
 	const char *ca, *node;			/* addresses */
+	const char *ledger;			/* rows: the folder of a customer CA that does not serve */
 	const char *root, *key, *cert;		/* PEM files */
 	const char *order, *manufacturer, *model, *prefix;
 	const char *kits;			/* folder of prepared devices */
 	uint64_t first, count, threads, batch;
 	bool confirm, json;
+	bool fresh;				/* ca: a new connection each */
+	bool made;				/* ca: RSA-2048 keys that the CA makes */
+	uint64_t stalled;			/* ca: so many others have begun a handshake and go on with nothing */
+	double raw_s;				/* for which each kind of arithmetic is timed */
 	const char *name;			/* of the figure */
 	struct { const char *name; pid_t pid; } process[LOAD_PROCESSES];	/* with their children */
 	size_t n_processes;
@@ -49,6 +54,9 @@ struct load {
 	double process_cpu[LOAD_PROCESSES];
 	double p50_ms, p99_ms;		/* of a step */
 };
+
+/* For a test of power cuts: what a device was told, and of which certificate (lib/db_record.h). */
+void load_told(const char *what, const uint8_t sha256[SHA256_LEN]);
 
 /* Runs steps 0 to n - 1 on o->threads threads. */
 void load_run(struct load *l, const struct options *o, uint64_t n, load_step *step, void *arg);
@@ -76,6 +84,11 @@ void kit_free(struct kit *k);
 
 int bench_factory(const struct options *o);
 int bench_ca(const struct options *o);
+int bench_rows(const struct options *o);
+
+/* ---- stalled.c ---- */
+/* That many connections from addresses of 127.0.0.0/8, each with the first half of a ClientHello; they stay until the process ends. */
+void stall(const struct options *o);
 int bench_est(const struct options *o);
 
 #endif

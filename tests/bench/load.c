@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include <ctype.h>
 #include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "db_record.h"
 #include "mem.h"
 
 #define PIDS_MAX 64
@@ -58,6 +60,17 @@ static double process_cpu(pid_t pid)
 	if (dir)
 		closedir(dir);
 	return sum;
+}
+
+void load_told(const char *what, const uint8_t sha256[SHA256_LEN])
+{
+	char line[100], hex[SHA256_HEX];
+
+	text_hex(hex, sha256, SHA256_LEN);
+	for (char *p = hex; *p; p++)
+		*p = (char)toupper((unsigned char)*p);	/* as SQLite's hex() has it */
+	snprintf(line, sizeof line, "%s %s", what, hex);
+	db_record_note(line);
 }
 
 /* ---- threads ---- */

@@ -75,14 +75,20 @@ static void ca_done(struct ca *s)
 	trust_free(s->trust);
 }
 
-static void put_issue(struct ca_message *m, const struct kit *k, const struct buf *ticket)
+static void put_issue(struct ca_message *m, const struct options *o, const struct kit *k, const struct buf *ticket)
 {
 	struct ca_request *r = &m->request[m->n++];
+	struct err e;
 
 	r->kind = CA_ISSUE;
 	r->request = k->request;
 	r->device = k->device;
-	buf_set(&r->csr, k->csr.data, k->csr.len);
+	if (o->made) {
+		need(key_spki(k->next, &r->transport_key, &e), &e, "key");
+		snprintf(r->params.key_type, sizeof r->params.key_type, "rsa2048");
+	} else {
+		buf_set(&r->csr, k->csr.data, k->csr.len);
+	}
 	if (ticket->len) {
 		buf_set(&r->ticket, ticket->data, ticket->len);
 		r->params.include_ca = CHOICE_YES;
@@ -99,7 +105,7 @@ static uint64_t step_issue(void *arg, unsigned thread, uint64_t i)
 	struct err e;
 
 	for (uint64_t k = first; k < first + s->o->batch && k < s->o->count; k++)
-		put_issue(m, &s->kit[k], &s->ticket[k]);
+		put_issue(m, s->o, &s->kit[k], &s->ticket[k]);
 	if (ca_client_call(&s->client[thread], m, r, &e))
 		complain(s, &s->kit[first], "issue", e.text);
 	else
@@ -108,6 +114,8 @@ static uint64_t step_issue(void *arg, unsigned thread, uint64_t i)
 			if (r->answer[k].result != CA_ISSUED)
 				complain(s, &s->kit[first + k], "issue", r->answer[k].text);
 		}
+	if (s->o->fresh)
+		ca_client_close(&s->client[thread]);
 	ca_message_free(m);
 	ca_reply_free(r);
 	return done;
@@ -125,13 +133,14 @@ int bench_ca(const struct options *o)
 		kit_fresh(&s.kit[i], o, i, false);
 		s.kit[i].request.generation = 0;	/* of plain clients: there is no factory behind these devices */
 	}
-	raw_measure(&raw, 0.3);
+	stall(o);
+	raw_measure(&raw, o->raw_s);
 	load_run(&l, o, (o->count + o->batch - 1) / o->batch, step_issue, &s);
-	raw_measure(&after, 0.3);
+	raw_measure(&after, o->raw_s);
 	raw_mean(&raw, &after);
-	snprintf(to, sizeof to, "1 verification (CSR), 1 signature; %llu to a message, %llu kept connections",
-		 (unsigned long long)o->batch, (unsigned long long)o->threads);
-	load_print(&l, o, "issues per CPU-second", raw.verify + raw.sign, to);
+	snprintf(to, sizeof to, "%s1 signature%s; %llu to a message, %llu %s connections", o->made ? "" : "1 verification (CSR), ",
+		 o->fresh ? ", 1 TLS 1.3 handshake" : "", (unsigned long long)o->batch, (unsigned long long)o->threads, o->fresh ? "new" : "kept");
+	load_print(&l, o, "issues per CPU-second", (o->made ? 0 : raw.verify) + raw.sign + (o->fresh ? raw.handshake : 0), to);
 	ca_done(&s);
 	return l.failed ? 1 : 0;
 }
@@ -186,7 +195,7 @@ static uint64_t step_factory(void *arg, unsigned thread, uint64_t i)
 	uint64_t done = 0;
 	struct err e;
 
-	put_issue(m, k, &s->ticket[i]);
+	put_issue(m, s->o, k, &s->ticket[i]);
 	if (ca_client_call(&c, m, r, &e)) {
 		complain(s, k, "issue", e.text);
 	} else if (r->n != 1 || r->answer[0].result != CA_ISSUED) {
@@ -195,10 +204,13 @@ static uint64_t step_factory(void *arg, unsigned thread, uint64_t i)
 		for (size_t n = 0; n < r->answer[0].chain.n; n++)
 			need(chain_add(&k->chain, r->answer[0].chain.cert[n].der.data, r->answer[0].chain.cert[n].der.len, &e), &e,
 			     "chain");
+		load_told("issued", k->chain.cert[0].sha256);
 		if (confirm(s, &c, k, &e))
 			complain(s, k, "confirm", e.text);
 		else
 			done = 1;
+		if (done)
+			load_told("confirmed", k->chain.cert[0].sha256);
 	}
 	ca_client_close(&c);
 	ca_message_free(m);
@@ -217,9 +229,9 @@ int bench_factory(const struct options *o)
 		kit_fresh(&s.kit[i], o, i, true);
 		make_ticket(&s, i);
 	}
-	raw_measure(&raw, 0.3);
+	raw_measure(&raw, o->raw_s);
 	load_run(&l, o, o->count, step_factory, &s);
-	raw_measure(&after, 0.3);
+	raw_measure(&after, o->raw_s);
 	raw_mean(&raw, &after);
 	/* The raw handshake is the mutual one: without the client's certificate it needs one verification less. */
 	load_print(&l, o, "factory devices per CPU-second", raw.handshake + 2 * raw.verify + raw.sign,

@@ -129,7 +129,14 @@ static uint64_t step(void *arg, unsigned thread, uint64_t i)
 
 	if (!h)
 		return 0;
-	done = enrol(s, k, h, &leaf) == 0 && (!s->o->confirm || confirm(s, k, h, leaf.cert) == 0);
+	done = enrol(s, k, h, &leaf) == 0;
+	if (done)
+		load_told("enrolled", leaf.cert->sha256);
+	if (done && s->o->confirm) {
+		done = confirm(s, k, h, leaf.cert) == 0;
+		if (done)
+			load_told("onboarded", leaf.cert->sha256);
+	}
 	chain_free(&leaf);
 	httpc_free(h);
 	return done;
@@ -151,9 +158,9 @@ int bench_est(const struct options *o)
 		if (o->confirm)
 			kit_endorse(&s.kit[i], o->cert);	/* --cert: of the node, toward new devices */
 	}
-	raw_measure(&raw, 0.3);
+	raw_measure(&raw, o->raw_s);
 	load_run(&l, o, o->count, step, &s);
-	raw_measure(&after, 0.3);
+	raw_measure(&after, o->raw_s);
 	raw_mean(&raw, &after);
 	/* The CSR counts twice: neither the node before it asks the CA, nor the CA before it signs, may take the other's word. */
 	if (o->confirm)
