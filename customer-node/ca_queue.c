@@ -3,6 +3,7 @@
 #include "ca_queue.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,7 +35,8 @@ struct ca_queue {
 	struct ca_job *first, **last;	/* under the lock, likewise the next three */
 	bool tell, stopping, told;
 	/* the thread's own */
-	bool need_chain, need_ready, failing;
+	bool need_chain, need_ready;
+	atomic_bool failing;		/* others look at it */
 	int64_t retry_at, retry_ms;
 	struct outbox_row row[LIMIT_BATCH];
 	size_t n_rows;
@@ -488,6 +490,16 @@ void ca_queue_ask(struct ca_queue *q, struct ca_job *job)
 	q->last = &job->next;
 	pthread_cond_signal(&q->wake);
 	pthread_mutex_unlock(&q->lock);
+}
+
+void ca_queue_state(struct ca_queue *q, bool *failing, size_t *waiting)
+{
+	pthread_mutex_lock(&q->lock);
+	*waiting = 0;
+	for (const struct ca_job *j = q->first; j; j = j->next)
+		++*waiting;
+	pthread_mutex_unlock(&q->lock);
+	*failing = atomic_load(&q->failing);
 }
 
 void ca_queue_tell(struct ca_queue *q)

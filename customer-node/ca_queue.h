@@ -40,6 +40,7 @@ struct ca_job {
 };
 void ca_queue_ask(struct ca_queue *q, struct ca_job *job);
 void ca_queue_tell(struct ca_queue *q);		/* there is something new in the outbox */
+void ca_queue_state(struct ca_queue *q, bool *failing, size_t *waiting);	/* did the CA not answer last time? requests not yet sent */
 void ca_queue_stop(struct ca_queue *q);		/* jobs left are done with an error */
 
 #endif

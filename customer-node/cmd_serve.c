@@ -15,7 +15,10 @@
 #include "proc.h"
 #include "rules.h"
 #include "server.h"
+#include "service.h"
+#include "watch.h"
 
+#define WRITER_STUCK_MS 60000	/* one batch: a busy disk and another writer take 10 s; beyond this nothing will come of it */
 #define TICK_MAX_S 5		/* how exactly pending time is kept over a restart */
 
 const struct cli_option serve_options[] = {
@@ -137,10 +140,10 @@ static void add_identity(struct httpd_conf *conf, const char *sni, const struct 
 	conf->identity[conf->n_identities++] = (struct httpd_identity){ .sni = sni, .chain = &id->chain, .key = id->key };
 }
 
-static int start_httpd(struct server *s, struct err *e)
+static int start_httpd(struct server *s, int socket, struct err *e)
 {
 	struct httpd_conf conf = {
-		.address = s->conf.address, .port = s->conf.port,
+		.address = s->conf.address, .port = s->conf.port, .socket = socket,
 		.peer = server_peer, .peer_free = server_peer_free, .handle = server_handle, .arg = s,
 	};
 
@@ -157,7 +160,19 @@ static int start_httpd(struct server *s, struct err *e)
 	return s->httpd ? 0 : -1;
 }
 
-static int start(struct server *s, const struct cli *c, struct err *e)
+static int start_monitor(struct server *s, int socket, struct err *e)
+{
+	const struct monitor_conf conf = { .address = s->conf.metrics_address, .port = s->conf.metrics_port, .socket = socket,
+					   .ready = watch_ready, .metrics = watch_metrics, .arg = s };
+
+	if (socket <= 0 && !*s->conf.metrics_address)
+		return 0;
+	s->monitor = monitor_start(&conf, e);
+	return s->monitor ? 0 : -1;
+}
+
+/* A socket that the service manager has opened goes before node.yaml, the command line before that. */
+static int start(struct server *s, const struct cli *c, struct service_sockets *given, struct err *e)
 {
 	const char *listen = cli_get(c, "listen");
 
@@ -169,51 +184,87 @@ static int start(struct server *s, const struct cli *c, struct err *e)
 	    node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0 || load_trust(s, e) < 0 || open_databases(s, e) < 0)
 		return -1;
 	load_ca_chain(s);
-	return start_queue(s, e) < 0 || start_httpd(s, e) < 0 ? -1 : 0;
+	if (start_queue(s, e) < 0 || start_httpd(s, listen ? 0 : service_socket(given, ""), e) < 0)
+		return -1;
+	return start_monitor(s, service_socket(given, SERVICE_METRICS), e);
 }
 
 static int announce(struct server *s, const struct cli *c, struct err *e)
 {
 	const char *ready = cli_get(c, "ready-file");
-	char port[8];
+	char port[32];
 	int n = snprintf(port, sizeof port, "%u\n", httpd_port(s->httpd));
 
+	if (s->monitor)		/* a second line */
+		n += snprintf(port + n, sizeof port - (size_t)n, "%u\n", monitor_port(s->monitor));
 	if (ready && file_replace(ready, port, (size_t)n, 0644, e) < 0)
 		return -1;
 	log_info("serving on %s port %u for customer %s%s", s->conf.address, httpd_port(s->httpd),
 		 s->makers.one[0].onboard.chain.cert[0].customer, s->conf.plain_est ? ", plain EST clients allowed" : "");
-	proc_notify("READY=1");
+	if (s->monitor)
+		log_info("metrics on port %u", monitor_port(s->monitor));
 	return 0;
 }
 
 /* ---- life ---- */
 static void reload(struct server *s)
 {
-	char state[80];
-
-	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms() * 1000);
-	proc_notify(state);
+	service_reloading();
 	server_reload(s);
 	crl_fetch_now(s->fetch);
-	proc_notify("READY=1");
+}
+
+/* What `systemctl status` shows; told again when it has changed. */
+#define STATUS_TEXT (sizeof ((struct err *)0)->text + 32)
+static void tell_status(struct server *s, char told[STATUS_TEXT])
+{
+	char text[STATUS_TEXT];
+	struct err why;
+
+	if (watch_ready(s, &why))
+		snprintf(text, sizeof text, "serving on port %u", httpd_port(s->httpd));
+	else
+		snprintf(text, sizeof text, "not ready: %s %s", reason_id(why.code), why.text);
+	if (strcmp(text, told) == 0)
+		return;
+	strcpy(told, text);
+	service_ready(text);
+}
+
+/* False: the writer hangs, and the service manager may start us anew. */
+static bool look_at_writer(struct server *s)
+{
+	struct writer_state w;
+
+	writer_state(s->writer, &w);
+	if (w.failing)
+		writer_probe(s->writer);
+	return w.busy_ms <= WRITER_STUCK_MS;
 }
 
 static void live(struct server *s)
 {
 	int64_t period = (int64_t)s->conf.pending_s / 4, last = clock_mono_ms();
+	struct service_watchdog dog;
+	char told[STATUS_TEXT] = "";
 
 	if (period > TICK_MAX_S)
 		period = TICK_MAX_S;
 	if (period < 1)
 		period = 1;
+	service_watchdog_start(&dog);
 	for (;;) {
 		int64_t left = last + period * 1000 - clock_mono_ms(), passed;
-		int sig = proc_signals_wait(-1, left > 0 ? (int)left : 0);
+		int sig;
 
+		tell_status(s, told);
+		sig = proc_signals_wait(-1, service_watchdog(&dog, look_at_writer(s), left > 0 ? (int)left : 0));
 		if (sig == SIGTERM || sig == SIGINT)
 			return;
-		if (sig == SIGHUP)
+		if (sig == SIGHUP) {
 			reload(s);
+			told[0] = 0;	/* READY=1 ends RELOADING=1 */
+		}
 		passed = (clock_mono_ms() - last) / 1000;
 		if (passed >= period) {
 			tick(s, passed, period);
@@ -230,6 +281,7 @@ static void stop(struct server *s)
 	while (s->httpd && s->busy)
 		pthread_cond_wait(&s->idle, &s->lock);
 	pthread_mutex_unlock(&s->lock);
+	monitor_stop(s->monitor);	/* it looks at all the rest */
 	if (s->httpd)
 		httpd_stop(s->httpd);
 	ca_queue_stop(s->queue);
@@ -252,16 +304,18 @@ enum cli_exit cmd_serve(const struct cli *c)
 {
 	struct server *s = mem_new(1, sizeof *s);
 	enum cli_exit rc = EXIT_DONE;
+	struct service_sockets given;
 	struct err e;
 
 	proc_signals_block();
 	proc_harden();
-	if (start(s, c, &e) == 0 && announce(s, c, &e) == 0)
+	if (service_sockets_take(&given, &e) == 0 && start(s, c, &given, &e) == 0 && announce(s, c, &e) == 0)
 		live(s);
 	else
 		rc = cli_fail(c, &e);
-	proc_notify("STOPPING=1");
+	service_stopping();
 	stop(s);
+	service_sockets_close(&given);
 	free(s);
 	return rc;
 }

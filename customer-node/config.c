@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "mem.h"
 #include "node.h"
+#include "service.h"
 #include "store.h"
 #include "text.h"
 
@@ -31,7 +32,7 @@ int node_listen_parse(const char *text, char address[256], uint16_t *port, struc
 	return 0;
 }
 
-enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FACTORY_CRL, FIELDS };
+enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FACTORY_CRL, METRICS, FIELDS };
 
 static int read_crls(struct node_conf *c, const struct conf_node *list, struct err *e)
 {
@@ -66,6 +67,7 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		[PLAIN_EST] = { "plain-est", CONF_SCALAR, false },
 		[PENDING] = { "pending", CONF_SCALAR, false },
 		[FACTORY_CRL] = { "factory-crl", CONF_LIST, false },
+		[METRICS] = { "metrics", CONF_SCALAR, false },
 	};
 	const struct conf_node *f[FIELDS];
 	struct err why;
@@ -79,6 +81,8 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		return conf_error(f[NAME], e, "a name is letters, digits, dots, underlines and hyphens, at most %d", LIMIT_NAME);
 	if (node_listen_parse(conf_text(f[LISTEN]), c->address, &c->port, &why) < 0)
 		return conf_error(f[LISTEN], e, "%s", why.text);
+	if (f[METRICS] && node_listen_parse(conf_text(f[METRICS]), c->metrics_address, &c->metrics_port, &why) < 0)
+		return conf_error(f[METRICS], e, "%s", why.text);
 	if (url_parse(&c->ca, c->ca_url, &why) < 0)
 		return conf_error(f[CA], e, "%s", why.text);
 	if (f[ID_OF_CA] && !text_is_token(c->ca_id, CA_ID_MAX))
@@ -164,6 +168,15 @@ static int identity_path(char out[FILE_PATH], const char *dir, const char *name,
 	return file_join(out, e, dir, file);
 }
 
+/* A key may come from the service manager instead of the folder. */
+static int key_path(char out[FILE_PATH], const char *dir, const char *name, struct err *e)
+{
+	char file[64];
+
+	snprintf(file, sizeof file, "%s.key", name);
+	return service_credential(out, file) ? 0 : file_join(out, e, dir, file);
+}
+
 static int identity_check(const struct node_identity *id, const char *path, struct err *e)
 {
 	struct buf spki = {0};
@@ -183,7 +196,7 @@ int node_identity_load(struct node_identity *id, const char *dir, const char *na
 	char path[FILE_PATH];
 
 	*id = (struct node_identity){0};
-	if (identity_path(path, dir, name, ".key", e) < 0 || !(id->key = key_load(path, e)) ||
+	if (key_path(path, dir, name, e) < 0 || !(id->key = key_load(path, e)) ||
 	    identity_path(path, dir, certificate, ".pem", e) < 0)
 		goto fail;
 	if (!file_exists(path)) {

@@ -14,8 +14,9 @@
 #include "log.h"
 #include "mem.h"
 #include "server.h"
+#include "watch.h"
 
-#define RETRY_AFTER_S 2
+#define RETRY_SOON_S 2		/* a CA that answers again does so in moments, and devices are few */
 #define ONE_LINE_MAX 1024	/* a client in the wild reads no longer line; another reads no wrapped one */
 #define LINE_WIDTH 64
 #define BOUNDARY "handsel-part"	/* no line of base64 has a hyphen */
@@ -24,6 +25,8 @@
 void answer_send(struct server *s, struct http_req *r, int status, const char *type, const char *extra, const void *body,
 		 size_t len)
 {
+	if (status >= 200 && status < 300)
+		watch_answer(s, r, 0);
 	http_reply(r, status, type, extra, body, len);
 	pthread_mutex_lock(&s->lock);
 	if (--s->busy == 0)
@@ -58,8 +61,9 @@ static void send_error(struct server *s, struct http_req *r, int status, const s
 	char extra[120], text[700];
 	int n = snprintf(extra, sizeof extra, "Handsel-Reason: %s\r\n", reason_id(why->code));
 
+	watch_answer(s, r, (unsigned)why->code);
 	if (status == 503)
-		snprintf(extra + n, sizeof extra - (size_t)n, "Retry-After: %d\r\n", RETRY_AFTER_S);
+		snprintf(extra + n, sizeof extra - (size_t)n, "Retry-After: %d\r\n", RETRY_SOON_S);
 	n = snprintf(text, sizeof text, "%s\n", why->text);
 	answer_send(s, r, status, "text/plain; charset=utf-8", extra, text, (size_t)n);
 }
@@ -79,6 +83,7 @@ void answer_dead(struct server *s, struct http_req *r, uint32_t highest)
 	static const char text[] = "this request id is dead; make a new one above the generation named\n";
 	char extra[60];
 
+	watch_answer(s, r, WATCH_DEAD);
 	snprintf(extra, sizeof extra, "Handsel-Generation: %lu\r\n", (unsigned long)highest);
 	answer_send(s, r, 409, "text/plain; charset=utf-8", extra, text, sizeof text - 1);
 }

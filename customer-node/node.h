@@ -27,6 +27,8 @@ struct node_conf {
 	uint16_t port;
 	struct url ca;
 	char ca_url[512];		/* as written */
+	char metrics_address[256];	/* lib/monitor.h; "": none */
+	uint16_t metrics_port;
 	char ca_id[CA_ID_MAX + 1];	/* which CA of that system; "": its first */
 	bool plain_est;			/* handsel-node(1) says what it weakens */
 	uint64_t pending_s;

@@ -3,6 +3,7 @@
 #define HANDSEL_NODE_SERVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "authn.h"
@@ -10,8 +11,12 @@
 #include "crl_fetch.h"
 #include "httpd.h"
 #include "makers.h"
+#include "monitor.h"
 #include "node.h"
 #include "writer.h"
+
+#define METER_KINDS 9		/* watch.c has their names */
+#define METER_CODES 100		/* a reason code has two digits */
 
 struct server {
 	const char *dir;
@@ -27,6 +32,8 @@ struct server {
 	struct writer *writer;
 	struct ca_queue *queue;
 	struct httpd *httpd;
+	struct monitor *monitor;		/* NULL: none was asked for */
+	atomic_uint_least64_t meter[METER_KINDS][METER_CODES];
 	pthread_mutex_t lock;			/* of all below */
 	pthread_cond_t idle;
 	struct db *reader;

@@ -485,6 +485,18 @@ int store_outbox_restart(struct db *db, struct err *e)
 	return db_run(db_stmt(db, "UPDATE outbox SET due = 0 WHERE due > 0"), e);
 }
 
+int store_figures(struct db *db, struct store_figures *f, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT (SELECT count(*) FROM request WHERE state IN (0, 1) AND plain = 0),"
+				     " (SELECT count(*) FROM outbox), (SELECT max(n) FROM audit)");
+	int rc = db_step(s, e);
+
+	if (rc == 1)
+		*f = (struct store_figures){ .pending = col_int(s, 0), .outbox = col_int(s, 1), .audit_rows = col_int(s, 2) };
+	db_reset(s);
+	return rc < 0 ? -1 : 0;
+}
+
 int store_outbox_count(struct db *db, int64_t device, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT count(*) FROM outbox WHERE ?1 = 0 OR device = ?1");

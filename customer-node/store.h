@@ -110,6 +110,12 @@ int store_outbox_drop(struct db *db, enum outbox_kind kind, const char *request,
 int store_outbox_restart(struct db *db, struct err *e);			/* all are due again */
 int store_outbox_count(struct db *db, int64_t device, struct err *e);	/* rows; 0 as device: of all */
 
+/* What costs no walk over the devices. */
+struct store_figures {
+	int64_t pending, outbox, audit_rows;
+};
+int store_figures(struct db *db, struct store_figures *f, struct err *e);
+
 /* ---- marks: where this database stands (recover.h) ---- */
 int store_mark_last(struct db *db, int64_t *n, char mark[CA_MARK_LEN + 1], struct err *e);
 int store_mark_known(struct db *db, const char *mark, struct err *e);	/* 1: it is or was one of this database */

@@ -52,6 +52,7 @@ int endpoint_parse(struct endpoint *p, const char *text, struct err *e)
 	if (n == 0 || n >= sizeof p->address || text_uint(&port, colon + 1, 65535) < 0 ||
 	    (!brackets && memchr(text, ':', n)))
 		return err_set(e, REASON_CONFIG, "\"%s\" is no ADDRESS:PORT; write 0.0.0.0:8443 or [::]:8443", text);
+	p->socket = 0;
 	snprintf(p->address, sizeof p->address, "%.*s", (int)(brackets ? n - 2 : n), text + brackets);
 	p->port = (uint16_t)port;
 	return 0;
@@ -92,6 +93,7 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 		{ "name", CONF_SCALAR, true }, { "listen", CONF_SCALAR, false }, { "pending", CONF_SCALAR, false },
 		{ "profiles", CONF_LIST, false },
 		{ "crl-valid", CONF_SCALAR, false }, { "audit-head", CONF_SCALAR, false }, { "audit-head-rows", CONF_SCALAR, false },
+		{ "metrics", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
 	struct endpoint where;
@@ -100,7 +102,8 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 
 	if (conf_fields(root, fields, ARRAY_LEN(fields), n, e) < 0 || conf_version(n[0], root, e) < 0 ||
 	    conf_choice(n[1], sites, &kind, e) < 0 || conf_str(n[2], s->id, sizeof s->id, e) < 0 ||
-	    conf_str(n[3], s->name, sizeof s->name, e) < 0 || conf_str(n[4], s->listen, sizeof s->listen, e) < 0)
+	    conf_str(n[3], s->name, sizeof s->name, e) < 0 || conf_str(n[4], s->listen, sizeof s->listen, e) < 0 ||
+	    conf_str(n[10], s->metrics, sizeof s->metrics, e) < 0)
 		return -1;
 	s->site = (enum site)kind;
 	s->pending_s = TIMEOUT_PENDING_S;
@@ -126,6 +129,8 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 		return conf_error(n[5], e, "pending: at the customer the node owns the pending time; remove the line");
 	if (n[4] && endpoint_parse(&where, s->listen, &why) < 0)
 		return conf_error(n[4], e, "listen: %s", why.text);
+	if (n[10] && endpoint_parse(&where, s->metrics, &why) < 0)
+		return conf_error(n[10], e, "metrics: %s", why.text);
 	return read_profiles(s, n[6], e);
 }
 
@@ -170,6 +175,8 @@ int settings_save(const struct settings *s, const char *dir, struct err *e)
 	buf_fmt(&text, "\"\n");
 	if (*s->listen)
 		buf_fmt(&text, "listen: \"%s\"\n", s->listen);
+	if (*s->metrics)
+		buf_fmt(&text, "metrics: \"%s\"\n", s->metrics);
 	for (size_t i = 0; i < s->n_profiles; i++)
 		buf_fmt(&text, "%s\"%s\"%s", i ? ", " : "profiles: [", s->profile[i], i + 1 == s->n_profiles ? "]\n" : "");
 	if (s->site == SITE_FACTORY)

@@ -22,6 +22,7 @@ const char *site_profile(enum site s);		/* the profile of its devices; of an upp
 struct endpoint {
 	char address[256];
 	uint16_t port;
+	int socket;			/* above 0: it listens already (lib/service.h), and address and port are not used */
 };
 int endpoint_parse(struct endpoint *p, const char *text, struct err *e);
 
@@ -31,6 +32,7 @@ struct settings {
 	char id[CA_ID_MAX + 1];		/* of the CA in the protocol (H4) */
 	char name[LIMIT_NAME + 1];	/* of the company: in the factory the manufacturer, as in the model files */
 	char listen[272];		/* ADDR:PORT; "" in a further CA of a system, which serves at one address */
+	char metrics[272];		/* ADDR:PORT for monitoring (lib/monitor.h); "": none. Of the first CA of a system */
 	uint64_t crl_valid_s;		/* how long a revocation list is good for; it is made anew at half of that */
 	uint64_t head_s, head_rows;	/* a head of the audit after so long, or so many rows */
 	uint64_t pending_s; /* how long a device may stay unconfirmed; the factory's alone, a node owns its time */

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mem.h"
 #include "oid.h"
+#include "service.h"
 
 #define PUBLISH_RETRY_S 60	/* after a failure: the old list is good for half of its time yet */
 
@@ -292,10 +293,14 @@ int64_t desk_next_ms(const struct desk *d)
 void desk_tick(struct desk *d)
 {
 	int64_t now_ms = clock_mono_ms();
+	struct writer_state s;
 
 	tick_pending(d, now_ms);
 	tick_publish(d, now_ms);
 	tick_heads(d, now_ms);
+	writer_state(d->writer, &s);
+	if (s.failing)
+		writer_probe(d->writer);
 }
 
 /* ---- life ---- */
@@ -305,7 +310,8 @@ static int load_server(struct desk *d, struct err *e)
 		.now = clock_utc() };
 	char cert[FILE_PATH], key[FILE_PATH];
 
-	if (file_join(cert, e, d->folder.path, "server.pem") < 0 || file_join(key, e, d->folder.path, "server.key") < 0 ||
+	if (file_join(cert, e, d->folder.path, "server.pem") < 0 ||
+	    ((*d->folder.name || !service_credential(key, "server.key")) && file_join(key, e, d->folder.path, "server.key") < 0) ||
 	    chain_load(&d->server, cert, e) < 0)
 		return -1;
 	if (trust_verify(d->ca.trust, &d->server, &rule, e) < 0)

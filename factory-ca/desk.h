@@ -8,6 +8,7 @@
 #include "authority.h"
 #include "caclient.h"
 #include "factories.h"
+#include "meter.h"
 #include "publish.h"
 #include "readers.h"
 #include "signer.h"
@@ -50,6 +51,7 @@ struct desk {
 	int64_t head_ms;		/* the main thread's: when to look at the audit again */
 	struct audit_head head;		/* the last one; under lock, likewise the next two */
 	int64_t head_s, head_rows;
+	struct meter meter;
 	/* the writer's thread alone: */
 	struct job **signing;		/* reserved in this batch */
 	size_t n_signing, room;

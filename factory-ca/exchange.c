@@ -58,7 +58,7 @@ void exchange_refuse(struct http_req *r, int status, const struct err *e)
 	char extra[64], body[sizeof e->text + 1];
 
 	snprintf(extra, sizeof extra, "Handsel-Reason: %s\r\n%s", reason_id(e->code),
-		 status == 503 ? "Retry-After: 5\r\n" : "");
+		 status == 503 ? "Retry-After: " RETRY_AFTER_TEXT "\r\n" : "");
 	snprintf(body, sizeof body, "%s\n", e->text);
 	http_reply(r, status, "text/plain; charset=utf-8", extra, body, strlen(body));
 }
@@ -97,6 +97,7 @@ static void answer(struct exchange *x)
 			x->reply->answer[i].request = x->m->request[i].request;
 	if (*x->unit)
 		desk_head(x->d, &x->reply->audit);
+	meter_answers(&x->d->meter, x->m, x->reply);
 	ca_reply_write(x->reply, &xml);
 	record(x->all, x->record, "answer", xml.data, xml.len);
 	if (atomic_load(&x->recovering)) {
@@ -206,6 +207,8 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 	if (job->probe) {
 		atomic_store(&x->recovering, true);
 	} else if (rc == 0) {
+		if (job->item.der.len)
+			atomic_fetch_add(&x->d->meter.issued, 1);
 		FAULT("commit.after");
 		if (job->a->result == CA_CONFIRMED)
 			FAULT("confirm.committed");

@@ -16,13 +16,17 @@
 #include "oid.h"
 #include "publish.h"
 #include "state.h"
+#include "watch.h"
 
 #define CRL_PATH "/crl/"
+#define WRITER_STUCK_MS 120000	/* one batch: 64 RSA keys made on a slow machine, and a busy disk; beyond it nothing will come of it */
 
 struct front {
 	struct desks desks;
 	struct signing signing;
 	struct httpd *httpd;
+	struct watch *watch;
+	struct monitor *monitor;		/* NULL: none was asked for */
 	int64_t started, told_ms;	/* when it began to serve; when to write the state again */
 };
 
@@ -235,7 +239,7 @@ static int open_desks(struct front *f, const char *dir, struct err *e)
 /* What `handsel-ca status` tells of a daemon, in a file: no other way leads into it. */
 static void tell_state(struct front *f)
 {
-	struct signer_state s;
+	struct signer_state s = {0};
 	struct err e;
 	int rc;
 
@@ -249,6 +253,7 @@ static void tell_state(struct front *f)
 		rc = state_write(f->signing.dir, &s, f->started, clock_utc(), &e);
 	if (rc < 0)
 		log_err(&e, "status");
+	watch_state(f->watch, &s, rc < 0 && e.code == REASON_STORAGE ? &e : NULL);
 }
 
 /* Whoever finds this CA serving finds its lists, too, and a head of what it did before. What cannot be made now is no reason not to
@@ -288,8 +293,10 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 				   .peer_free = on_peer_free,
 				   .handle = on_request,
 				   .arg = f,
-				   .port = listen->port };
+				   .port = listen->port,
+				   .socket = listen->socket };
 
+	f->watch = watch_new(&f->desks, &f->signing);
 	f->signing = (struct signing){ .lock = PTHREAD_MUTEX_INITIALIZER, .failure = -1 };
 	if (open_desks(f, dir, e) == 0 && load_record(f, record, e) == 0 && signing_start(&f->signing, dir, e) == 0 &&
 	    catch_up(f, e) == 0 && publish_all(f, e) == 0) {
@@ -298,6 +305,8 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 	}
 	if (f->httpd) {
 		f->started = clock_utc();
+		watch_look(f->watch);
+		watch_serves(f->watch, f->httpd);
 		tell_state(f);
 		return f;
 	}
@@ -308,6 +317,37 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 uint16_t front_port(const struct front *f)
 {
 	return httpd_port(f->httpd);
+}
+
+int front_monitor(struct front *f, const struct endpoint *listen, struct err *e)
+{
+	const struct monitor_conf conf = { .address = listen->address, .port = listen->port, .socket = listen->socket,
+					   .ready = watch_ready, .metrics = watch_metrics, .arg = f->watch };
+
+	f->monitor = monitor_start(&conf, e);
+	return f->monitor ? 0 : -1;
+}
+
+uint16_t front_monitor_port(const struct front *f)
+{
+	return f->monitor ? monitor_port(f->monitor) : 0;
+}
+
+bool front_ready(struct front *f, struct err *why)
+{
+	return watch_ready(f->watch, why);
+}
+
+bool front_alive(const struct front *f)
+{
+	struct writer_state s;
+
+	for (size_t i = 0; i < f->desks.n; i++) {
+		writer_state(f->desks.of[i]->writer, &s);
+		if (s.busy_ms > WRITER_STUCK_MS)
+			return false;
+	}
+	return true;
 }
 
 int front_failure_fd(const struct front *f)
@@ -334,6 +374,7 @@ void front_tick(struct front *f)
 {
 	for (size_t i = 0; i < f->desks.n; i++)
 		desk_tick(f->desks.of[i]);
+	watch_look(f->watch);
 	tell_state(f);
 }
 
@@ -352,6 +393,7 @@ void front_stop(struct front *f)
 {
 	if (!f)
 		return;
+	monitor_stop(f->monitor);	/* first: it looks at all the rest */
 	if (f->httpd)
 		httpd_stop(f->httpd);	/* waits for the answers, which the writers give */
 	while (f->desks.n)
@@ -359,5 +401,6 @@ void front_stop(struct front *f)
 	if (f->started)
 		state_remove(f->signing.dir);
 	signing_stop(&f->signing);
+	watch_free(f->watch);
 	free(f);
 }

@@ -14,6 +14,12 @@ struct front;
 struct front *front_start(const char *dir, const struct endpoint *listen, const char *record, struct err *e);
 uint16_t front_port(const struct front *f);
 
+/* Figures and readiness for machines (lib/monitor.h), at an address of their own. */
+int front_monitor(struct front *f, const struct endpoint *listen, struct err *e);
+uint16_t front_monitor_port(const struct front *f);		/* 0: there is none */
+bool front_ready(struct front *f, struct err *why);		/* false: requests are answered with "later", and why */
+bool front_alive(const struct front *f);			/* false: a writer hangs */
+
 /* Becomes readable when the signer is gone: then nothing can be issued and serve ends, to be started again. */
 int front_failure_fd(const struct front *f);
 bool front_failed(struct front *f);

@@ -39,4 +39,10 @@ struct ledger_count {
 /* Of each order and state, by order. */
 int ledger_counts(struct db *db, int (*each)(void *arg, const struct ledger_count *c), void *arg, struct err *e);
 
+/* What costs no walk over the requests. */
+struct ledger_figures {
+	int64_t pending, audit_rows;
+};
+int ledger_figures(struct db *db, struct ledger_figures *f, struct err *e);
+
 #endif

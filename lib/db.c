@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -412,6 +413,27 @@ void col_blob(struct stmt *s, int i, struct buf *out)
 	if (len > 0 && !data)
 		mem_out();
 	buf_set(out, data, (size_t)len);
+}
+
+int db_touch(struct db *d, struct err *e)
+{
+	int64_t version = 0;
+	char sql[64];
+
+	if (lost(d, e) < 0 || schema_version(d, &version, e) < 0)
+		return -1;
+	snprintf(sql, sizeof sql, "PRAGMA user_version = %lld", (long long)version);
+	return execute(d, sql, e);
+}
+
+int64_t db_size(const char *path)
+{
+	char wal[FILE_PATH];
+	struct stat st;
+	int64_t n = stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+
+	snprintf(wal, sizeof wal, "%s-wal", path);
+	return n + (stat(wal, &st) == 0 ? (int64_t)st.st_size : 0);
 }
 
 int64_t db_changes(struct db *d)

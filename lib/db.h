@@ -38,6 +38,8 @@ int64_t col_int(struct stmt *s, int i);			/* i from 0; NULL: 0 */
 const char *col_text(struct stmt *s, int i);		/* until the next step; NULL: "" */
 void col_copy(struct stmt *s, int i, char *out, size_t size);	/* text into a fixed field, cut if too long */
 void col_blob(struct stmt *s, int i, struct buf *out);	/* replaces *out */
+int db_touch(struct db *d, struct err *e);	/* inside a transaction: writes what is there already */
+int64_t db_size(const char *path);		/* bytes of the database with its WAL; 0 if it is not there */
 int64_t db_changes(struct db *d);			/* rows of the last statement */
 int64_t db_rowid(struct db *d);
 

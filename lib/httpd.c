@@ -153,25 +153,38 @@ static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *iov, int n)
 	return -1;
 }
 
+static void session_begin(struct conn *c, gnutls_session_t session)
+{
+	c->session = session;
+	gnutls_session_set_ptr(session, c);
+	gnutls_transport_set_ptr2(session, (void *)(intptr_t)c->fd, c);
+	gnutls_transport_set_vec_push_function(session, push);
+	tls_guard_key(session);
+	/* Asked for, not demanded, and without a list of authorities: a client that misses its root there would send none. */
+	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+	gnutls_certificate_send_x509_rdn_sequence(session, 1);
+}
+
+/* Of a new connection, until its first request is there. */
+static int64_t head_ms(const struct httpd *d)
+{
+	return d->conf.deadline_ms < TIMEOUT_HTTP_HEAD_MS ? d->conf.deadline_ms : TIMEOUT_HTTP_HEAD_MS;
+}
+
 static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 {
 	struct conn *c = mem_new(1, sizeof *c);
 	int one = 1;
 
 	c->d = d;
-	c->session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	remote_text(c->remote, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-	gnutls_session_set_ptr(c->session, c);
-	gnutls_transport_set_ptr2(c->session, (void *)(intptr_t)c->fd, c);
-	gnutls_transport_set_vec_push_function(c->session, push);
-	tls_guard_key(c->session);
-	/* Asked for, not demanded, and without a list of authorities: a client that misses its root there would send none. */
-	gnutls_certificate_server_set_request(c->session, GNUTLS_CERT_REQUEST);
-	gnutls_certificate_send_x509_rdn_sequence(c->session, 1);
+	if (!d->conf.plain)
+		session_begin(c, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	c->deadline = clock_mono_ms() + d->conf.deadline_ms;
+	c->deadline = clock_mono_ms() + head_ms(d);
 	pthread_mutex_lock(&d->lock);
+	guard_enter(c);
 	c->next = d->conns;
 	c->link = &d->conns;
 	if (c->next)
@@ -187,6 +200,7 @@ static void conn_end(struct conn *c)
 	struct httpd *d = c->d;
 
 	pthread_mutex_lock(&d->lock);
+	guard_leave(c);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
@@ -215,6 +229,12 @@ void conn_deadline(struct conn *c, int64_t ms)
 	pthread_mutex_unlock(&c->d->lock);
 }
 
+void conn_cut(struct conn *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	c->deadline = INT64_MAX;
+}
+
 /* libmicrohttpd's timeout counts inactivity only: a byte a second would keep a connection for ever. */
 static void *reap(void *arg)
 {
@@ -222,13 +242,13 @@ static void *reap(void *arg)
 
 	pthread_mutex_lock(&d->lock);
 	while (!d->stopped) {
-		int64_t now = clock_mono_ms(), wake = now + d->conf.deadline_ms;	/* no later one is set meanwhile */
+		int64_t now = clock_mono_ms(), wake = now + head_ms(d);	/* none that is set meanwhile is earlier */
 		struct timespec t;
 
 		for (struct conn *c = d->conns; c; c = c->next) {
 			if (c->deadline <= now) {
-				shutdown(c->fd, SHUT_RDWR);
-				c->deadline = INT64_MAX;
+				conn_cut(c);
+				d->late++;
 			}
 			if (c->deadline < wake)
 				wake = c->deadline;
@@ -254,7 +274,7 @@ void conn_judge(struct conn *c)
 {
 	struct chain chain = {0};
 	unsigned n = 0;
-	const gnutls_datum_t *list = gnutls_certificate_get_peers(c->session, &n);
+	const gnutls_datum_t *list = c->session ? gnutls_certificate_get_peers(c->session, &n) : NULL;
 	struct err e;
 
 	c->judged = true;
@@ -263,6 +283,11 @@ void conn_judge(struct conn *c)
 			httpd_log(c->d, "%s: client certificate: %s", c->remote, e.text);
 			c->refused = true;
 		}
+	if (chain.n) {
+		pthread_mutex_lock(&c->d->lock);
+		guard_unit(c, chain.cert);
+		pthread_mutex_unlock(&c->d->lock);
+	}
 	c->max_body = LIMIT_FRAME_DEVICE;
 	if (!c->refused && c->d->conf.peer)
 		c->peer = c->d->conf.peer(c->d->conf.arg, &chain, &c->max_body);
@@ -284,12 +309,6 @@ static void raise_fd_limit(void)
 static int listen_on(struct httpd *d, struct err *e)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM }, *ai = NULL;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} sa = {0};
-	socklen_t len = sizeof sa;
 	char port[8];
 	int one = 1, rc;
 
@@ -303,15 +322,27 @@ static int listen_on(struct httpd *d, struct err *e)
 	if (d->listen_fd < 0)
 		err_errno(e, REASON_CONFIG, "listen address %s", d->conf.address);
 	else if (setsockopt(d->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
-		 bind(d->listen_fd, ai->ai_addr, ai->ai_addrlen) || listen(d->listen_fd, SOMAXCONN) ||
-		 getsockname(d->listen_fd, &sa.any, &len))
+		 bind(d->listen_fd, ai->ai_addr, ai->ai_addrlen) || listen(d->listen_fd, SOMAXCONN))
 		err_errno(e, REASON_CONFIG, "cannot listen on %s port %s", d->conf.address, port);
 	else
 		rc = 0;
 	freeaddrinfo(ai);
-	if (rc == 0)
-		d->port = ntohs(sa.any.sa_family == AF_INET6 ? sa.v6.sin6_port : sa.v4.sin_port);
 	return rc;
+}
+
+static int learn_port(struct httpd *d, struct err *e)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa = {0};
+	socklen_t len = sizeof sa;
+
+	if (getsockname(d->listen_fd, &sa.any, &len))
+		return err_errno(e, REASON_CONFIG, "the socket that listens");
+	d->port = ntohs(sa.any.sa_family == AF_INET6 ? sa.v6.sin6_port : sa.v4.sin_port);
+	return 0;
 }
 
 /* Poll, never epoll: with TLS, libmicrohttpd 0.9.75 spins in epoll mode while a handshake is incomplete. */
@@ -323,22 +354,22 @@ static int start_mhd(struct httpd *d, struct err *e)
 		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	int tls = d->conf.plain ? MHD_OPTION_END : MHD_OPTION_HTTPS_PRIORITIES;	/* what follows is of TLS alone */
 
 	if (threads < 2)	/* a pool of one is refused with a warning */
 		pool[0].option = MHD_OPTION_END;
-	d->mhd = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+	d->mhd = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (d->conf.plain ? 0 : MHD_USE_TLS) | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 				  NULL, NULL, httpd_on_request, d,
 				  MHD_OPTION_EXTERNAL_LOGGER, on_log, d,	/* first: it takes the messages about the others */
 				  MHD_OPTION_LISTEN_SOCKET, d->listen_fd,
-				  MHD_OPTION_HTTPS_PRIORITIES, HANDSEL_PRIORITY,
-				  MHD_OPTION_HTTPS_CERT_CALLBACK2, on_certificate,
 				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, d,
 				  MHD_OPTION_NOTIFY_COMPLETED, httpd_on_completed, d,
-				  MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_HTTP_CONN,
+				  MHD_OPTION_CONNECTION_LIMIT, d->limit.connections,
 				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_HTTP_PER_IP,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_CONN,
 				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				  MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+				  MHD_OPTION_ARRAY, pool, tls, HANDSEL_PRIORITY, MHD_OPTION_HTTPS_CERT_CALLBACK2, on_certificate,
+				  MHD_OPTION_END);
 	return d->mhd ? 0 : err_set(e, REASON_CONFIG, "the HTTPS server does not start; see the messages before this one");
 }
 
@@ -363,6 +394,7 @@ static struct httpd *httpd_new(const struct httpd_conf *conf)
 	if (!d->conf.deadline_ms)
 		d->conf.deadline_ms = TIMEOUT_HTTP_MS;
 	d->listen_fd = -1;
+	guard_init(d);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->log_lock, NULL);
 	pthread_condattr_init(&attr);
@@ -377,8 +409,8 @@ struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
 	struct httpd *d = httpd_new(conf);
 	int rc;
 
-	if (conf->n_identities < 1 || conf->n_identities > ARRAY_LEN(d->identity) ||
-	    conf->identity[conf->n_identities - 1].sni) {
+	if (!conf->plain && (conf->n_identities < 1 || conf->n_identities > ARRAY_LEN(d->identity) ||
+			     conf->identity[conf->n_identities - 1].sni)) {
 		d->conf.n_identities = 0;
 		err_set(e, REASON_INTERNAL, "HTTPS server: its identities are not one to %zu with the last for all names",
 			ARRAY_LEN(d->identity));
@@ -389,7 +421,9 @@ struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
 			goto fail;
 	raise_fd_limit();
 	mem_keep();
-	if (listen_on(d, e))
+	if (conf->socket > 0)
+		d->listen_fd = conf->socket;
+	if ((conf->socket <= 0 && listen_on(d, e)) || learn_port(d, e))
 		goto fail;
 	rc = pthread_create(&d->reaper, NULL, reap, d);
 	if (rc) {

@@ -3,6 +3,7 @@
 #ifndef HANDSEL_HTTPD_H
 #define HANDSEL_HTTPD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "buf.h"
@@ -23,13 +24,24 @@ struct httpd_identity {			/* the last one, with sni NULL, is for all other names
 /* A node has two for each manufacturer, by its roots, and two more; a CA system one for each CA. */
 #define HTTPD_IDENTITIES (2 * LIMIT_MAKERS + 2 > LIMIT_CAS ? 2 * LIMIT_MAKERS + 2 : LIMIT_CAS)
 
+/* Of one server; each 0: as limits.h has it. */
+struct httpd_limits {
+	unsigned connections;		/* at once; when they run short those go of whom nothing is known */
+	unsigned requests;		/* under way; beyond it the answer is 503 with Retry-After, likewise the next two */
+	unsigned address_requests;	/* of one address */
+	unsigned unit_conns, unit_requests;	/* of one client certificate */
+};
+
 struct httpd_conf {
 	const char *address;		/* "127.0.0.1", "::", ... */
 	uint16_t port;			/* 0: any free one, see httpd_port() */
+	int socket;			/* above 0: it listens already (service.h) and becomes the server's; address and port are not used */
+	bool plain;			/* HTTP without TLS, and without identities: for the machine's own monitoring alone */
 	unsigned threads;		/* 0: one a core */
 	struct httpd_identity identity[HTTPD_IDENTITIES];
 	size_t n_identities;
-	int64_t deadline_ms;		/* absolute time of one request, handshake included; 0: TIMEOUT_HTTP_MS */
+	struct httpd_limits limit;
+	int64_t deadline_ms;		/* absolute time of one request; 0: TIMEOUT_HTTP_MS. Handshake with head, and body, have their own */
 
 	/* Judges the peer of a new connection once, before its first request is handled. chain->n is 0 without a client
 	 * certificate. Returns what http_peer() gives (NULL is allowed) and the largest body this peer may send in *max_body.
@@ -46,6 +58,9 @@ struct httpd_conf {
 struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e);
 uint16_t httpd_port(const struct httpd *d);
 void httpd_stop(struct httpd *d);		/* all requests must have been replied to */
+
+/* What it does, for metrics.h: families "PREFIX_http_...". */
+void httpd_metrics(struct httpd *d, const char *prefix, struct buf *out);
 
 const char *http_method(const struct http_req *r);
 const char *http_path(const struct http_req *r);

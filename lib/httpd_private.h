@@ -9,12 +9,24 @@
 
 #include "gnutls_glue.h"
 #include "httpd.h"
+#include "metrics.h"
+#include "text.h"
 
 struct identity {
 	char sni[128];			/* "": any */
 	gnutls_pcert_st *cert;
 	unsigned n_certs;
 	gnutls_privkey_t key;		/* not ours */
+};
+
+#define HTTPD_PARTIES 512	/* buckets: connections of some hundred peers */
+#define HTTPD_STATUS 600	/* above every status of HTTP */
+
+/* An address, or a client certificate, that has connections. */
+struct party {
+	struct party *next;
+	char key[SHA256_HEX];
+	unsigned conns, requests;
 };
 
 struct conn {
@@ -27,6 +39,9 @@ struct conn {
 	bool judged, refused;		/* refused: the client certificate is no certificate */
 	void *peer;
 	size_t max_body;
+	struct party *address, *unit;	/* unit NULL: no client certificate */
+	unsigned requests;		/* under way, likewise the next under the lock */
+	bool served;			/* it was given something */
 	bool hold;			/* the next TLS record is the head of an answer, and its body follows at once */
 	struct buf held;		/* that record */
 };
@@ -43,9 +58,14 @@ struct http_req {
 	size_t dropped;			/* bytes read beyond the limit */
 	enum req_state state;		/* under d->lock */
 	bool handed;			/* counted in d->handed */
+	bool counted;			/* guard_request() let it in */
+	size_t room;			/* of d->bodies */
+	int64_t began_us;
 	struct MHD_Response *response;
 	unsigned status;
 	bool has_body;			/* of the answer */
+	bool response_ok;		/* 2xx */
+	bool crowded;			/* there was no memory for the body */
 };
 
 struct httpd {
@@ -62,6 +82,13 @@ struct httpd {
 	size_t handed;			/* given to conf.handle() and not taken back */
 	size_t replying;		/* threads inside MHD_resume_connection(), which touches the daemon to its end */
 	bool stopping, stopped;
+	struct httpd_limits limit;
+	struct party *party[HTTPD_PARTIES];
+	unsigned n_conns, under_way;
+	size_t bodies;			/* bytes of requests that are held */
+	uint64_t late, evicted, refused;	/* connections cut by deadline, for room; requests put off */
+	struct metric_histogram took;
+	atomic_uint_least64_t answered[HTTPD_STATUS];
 	pthread_mutex_t log_lock;
 	int64_t log_since;
 	unsigned log_count;
@@ -70,6 +97,16 @@ struct httpd {
 /* Verifies nothing itself: reads the client's certificates and has conf.peer() judge them. Once a connection. */
 void conn_judge(struct conn *c);
 void conn_deadline(struct conn *c, int64_t ms);		/* from now on */
+void conn_cut(struct conn *c);				/* under the lock: nothing more comes or goes */
+
+/* ---- httpd_guard.c, all under the lock ---- */
+void guard_init(struct httpd *d);
+void guard_enter(struct conn *c);			/* a new connection; if there are too many, another one goes */
+void guard_leave(struct conn *c);
+void guard_unit(struct conn *c, const struct cert *leaf);
+const char *guard_request(struct http_req *r);		/* NULL: it may go on, else why not now */
+bool guard_body(struct http_req *r, size_t more);	/* false: there is no memory for so much */
+void guard_done(struct http_req *r);
 
 void httpd_log(struct httpd *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* rate-limited */
 

@@ -68,10 +68,18 @@ static int judge_head(const struct conn *c, struct MHD_Connection *mhd, const ch
 	return 0;
 }
 
-/* One answer of our own, after which the connection closes. */
-static enum MHD_Result refuse(struct http_req *r, unsigned status, const char *why)
+static void count(struct http_req *r, unsigned status)
 {
-	struct MHD_Response *p = MHD_create_response_from_buffer(strlen(why), (void *)(uintptr_t)why, MHD_RESPMEM_PERSISTENT);
+	struct httpd *d = r->conn->d;
+
+	atomic_fetch_add_explicit(&d->answered[status < HTTPD_STATUS ? status : 0], 1, memory_order_relaxed);
+	metrics_observe(&d->took, clock_mono_us() - r->began_us);
+}
+
+/* One answer of our own, after which the connection closes. */
+static enum MHD_Result refuse_as(struct http_req *r, unsigned status, enum reason code, const char *why)
+{
+	struct MHD_Response *p = MHD_create_response_from_buffer(strlen(why), (void *)(uintptr_t)why, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result rc;
 
 	if (!p)
@@ -80,42 +88,75 @@ static enum MHD_Result refuse(struct http_req *r, unsigned status, const char *w
 	r->state = REPLIED;
 	MHD_add_response_header(p, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
 	MHD_add_response_header(p, MHD_HTTP_HEADER_CONNECTION, "close");
-	MHD_add_response_header(p, "Handsel-Reason", reason_id(REASON_REQUEST));
+	MHD_add_response_header(p, "Handsel-Reason", reason_id(code));
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(p, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_TEXT);
+	count(r, status);
 	rc = MHD_queue_response(r->mhd, status, p);
 	MHD_destroy_response(p);
 	return rc;
+}
+
+static enum MHD_Result refuse(struct http_req *r, unsigned status, const char *why)
+{
+	return refuse_as(r, status, REASON_REQUEST, why);
+}
+
+/* Nothing was looked at, so nothing is decided: the same again, later. */
+static enum MHD_Result put_off(struct http_req *r, const char *what)
+{
+	struct httpd *d = r->conn->d;
+	char why[120];
+
+	pthread_mutex_lock(&d->lock);
+	d->refused++;
+	pthread_mutex_unlock(&d->lock);
+	snprintf(why, sizeof why, "%s; nothing was done, ask again later\n", what);
+	return refuse_as(r, MHD_HTTP_SERVICE_UNAVAILABLE, REASON_CA_UNAVAILABLE, why);
 }
 
 static enum MHD_Result req_begin(struct httpd *d, struct MHD_Connection *mhd, const char *path, const char *method,
 				 const char *version, void **context)
 {
 	struct http_req *r = mem_new(1, sizeof *r);
-	const char *why;
+	const char *why, *crowd;
 	int status;
 
 	*context = r;
+	r->began_us = clock_mono_us();
 	r->mhd = mhd;
 	r->method = method;
 	r->path = path;
 	r->conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	if (r->conn->judged)
-		conn_deadline(r->conn, d->conf.deadline_ms);
-	else
+	if (!r->conn->judged)
 		conn_judge(r->conn);
+	conn_deadline(r->conn, d->conf.deadline_ms < TIMEOUT_HTTP_BODY_MS ? d->conf.deadline_ms : TIMEOUT_HTTP_BODY_MS);
 	r->body.max = r->conn->max_body;
 	pthread_mutex_lock(&d->lock);
 	d->requests++;
+	r->conn->requests++;
+	crowd = guard_request(r);
 	pthread_mutex_unlock(&d->lock);
+	if (crowd)
+		return put_off(r, crowd);
 	status = judge_head(r->conn, mhd, version, &why);
 	return status ? refuse(r, (unsigned)status, why) : MHD_YES;
 }
 
 static enum MHD_Result req_receive(struct http_req *r, const char *data, size_t *size)
 {
+	struct httpd *d = r->conn->d;
+	bool fits;
+
 	if (r->state != READING)
 		return MHD_NO;
-	buf_add(&r->body, data, *size);
-	if (r->body.failed)
+	pthread_mutex_lock(&d->lock);
+	fits = r->body.failed || guard_body(r, *size);
+	pthread_mutex_unlock(&d->lock);
+	r->crowded |= !fits;
+	if (fits)
+		buf_add(&r->body, data, *size);
+	if (r->body.failed || r->crowded)
 		r->dropped += *size;
 	*size = 0;
 	return r->dropped > DRAIN_MAX ? MHD_NO : MHD_YES;
@@ -131,8 +172,10 @@ static enum MHD_Result req_answer(struct http_req *r)
 	if (d->stopping)
 		MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close");
 	pthread_mutex_unlock(&d->lock);
+	count(r, r->status);
 	r->conn->hold = r->status && r->has_body && strcmp(r->method, MHD_HTTP_METHOD_HEAD) != 0;
 	rc = r->status ? MHD_queue_response(r->mhd, r->status, r->response) : MHD_NO;	/* MHD_NO closes the connection */
+	r->response_ok = r->status >= 200 && r->status < 300;
 	MHD_destroy_response(r->response);
 	r->response = NULL;
 	return rc;
@@ -153,8 +196,11 @@ static enum MHD_Result req_handle(struct http_req *r)
 	struct httpd *d = r->conn->d;
 	bool late;
 
+	if (r->crowded)
+		return put_off(r, "too many long requests are under way");
 	if (r->body.failed)
 		return refuse(r, MHD_HTTP_CONTENT_TOO_LARGE, "RFC 9110 15.5.14: the body is too large for this peer\n");
+	conn_deadline(r->conn, d->conf.deadline_ms);
 	pthread_mutex_lock(&d->lock);
 	r->state = HANDLING;
 	r->handed = true;
@@ -198,6 +244,9 @@ void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **context, e
 	*context = NULL;
 	pthread_mutex_lock(&d->lock);
 	d->requests--;
+	r->conn->requests--;
+	r->conn->served |= r->response_ok;
+	guard_done(r);
 	if (r->handed)
 		d->handed--;
 	if (d->stopping)

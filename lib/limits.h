@@ -64,7 +64,22 @@
 #define LIMIT_HTTP_CONN		2000		/* connections of one server: descriptors and memory of a small machine */
 #define LIMIT_HTTP_PER_IP	512		/* of one address: a NAT or a station in front of 64 devices needs many */
 #define TIMEOUT_HTTP_MS		20000		/* absolute, one request with handshake: slowest device TLS is 3 s */
+#define TIMEOUT_HTTP_HEAD_MS	10000		/* of that, handshake and head of the first request: slowest device TLS is 3 s */
+#define TIMEOUT_HTTP_BODY_MS	15000		/* of that, head and body: LIMIT_FRAME_UNIT at 70 KiB/s */
+#define LIMIT_HTTP_REQUESTS	1024		/* under way: at a few hundred a second the last waits a few seconds, and no client 20 */
+#define LIMIT_HTTP_REQUESTS_IP	512		/* of one address: half, so that it leaves the other half to others */
+#define LIMIT_HTTP_PER_UNIT	128		/* connections of one client certificate: a station has one for each of its 64 slots */
+#define LIMIT_HTTP_REQUESTS_UNIT 96		/* requests of one client certificate: each may be a whole batch */
+#define LIMIT_HTTP_BODIES	(128u << 20)	/* of all requests that are held: 128 messages of a full batch */
+#define LIMIT_QUEUE		4096		/* jobs that wait for a writer: at 500 a second done in 8 s, and a client waits 20 */
 #define TIMEOUT_KEEP_S		60		/* idle kept connection */
+#define RETRY_AFTER_S		5		/* what "later" means: longer than a batch, shorter than a person's patience */
+#define RETRY_AFTER_TEXT	"5"
+#define LIMIT_RETRY_AFTER_S	300		/* of a Retry-After that we follow: a server that says a year does not stop us */
+
+/* ---- monitoring ---- */
+#define TIMEOUT_MONITOR_MS	5000		/* one scrape: the counts of a ledger of a million rows are under 1 s */
+#define LIMIT_MONITOR_CONN	32		/* scrapers and probes of one machine */
 
 /* ---- the transactions (design: both transactions) ---- */
 #define LIMIT_SUPERSEDE		3		/* new ids for one pending serial: more is a broken or copied device */

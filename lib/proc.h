@@ -1,4 +1,4 @@
-/* proc.h - processes: children over a socket pair, signals of a daemon, readiness, hardening. */
+/* proc.h - processes: children over a socket pair, signals of a daemon, hardening. */
 #ifndef HANDSEL_PROC_H
 #define HANDSEL_PROC_H
 
@@ -25,8 +25,5 @@ void proc_signals_block(void);
 /* Waits for one of them, or for fd (-1: none) to become readable, or timeout_ms (-1: for ever). Returns the signal, 0 for fd
  * or time. */
 int proc_signals_wait(int fd, int timeout_ms);
-
-/* sd_notify(3) protocol: "READY=1", "RELOADING=1\nMONOTONIC_USEC=...", "STOPPING=1". Nothing without NOTIFY_SOCKET. */
-void proc_notify(const char *state);
 
 #endif

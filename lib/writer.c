@@ -4,10 +4,12 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fault.h"
 #include "limits.h"
 #include "mem.h"
@@ -30,6 +32,10 @@ struct writer {
 	struct writer_job *first, **last;	/* under the lock, likewise the next three */
 	size_t waiting;
 	bool idle, stopping;
+	struct writer_state state;	/* under the lock, likewise the next; waiting and busy_ms of it are not used */
+	int64_t began_ms;		/* 0: no batch is under way */
+	struct writer_job probe;	/* under the lock: whether it is on its way */
+	bool probing;
 	struct result batch[LIMIT_BATCH];	/* the thread's */
 	size_t n;
 };
@@ -92,10 +98,35 @@ undo:
 	return -1;
 }
 
+static void note_begin(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->began_ms = clock_mono_ms();
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* A batch that a refusal cut says nothing about the storage. */
+static void note_end(struct writer *w, int rc, const struct err *e)
+{
+	pthread_mutex_lock(&w->lock);
+	w->began_ms = 0;
+	w->state.batches++;
+	w->state.jobs += w->n;
+	if (rc == 0 || e->code == REASON_STORAGE)
+		w->state.failing = rc < 0;
+	if (w->state.failing && rc < 0)
+		w->state.why = *e;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void process(struct writer *w)
 {
 	struct err e = {0};
-	int rc = transact(w, &e);
+	int rc;
+
+	note_begin(w);
+	rc = transact(w, &e);
+	note_end(w, rc, &e);
 
 	for (size_t i = 0; i < w->n; i++) {
 		struct result *r = &w->batch[i];
@@ -195,6 +226,46 @@ void writer_submit(struct writer *w, struct writer_job *job)
 		pthread_cond_signal(&w->wake);
 	w->idle = false;	/* one signal is enough */
 	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_state(struct writer *w, struct writer_state *s)
+{
+	pthread_mutex_lock(&w->lock);
+	*s = w->state;
+	s->waiting = w->waiting;
+	s->busy_ms = w->began_ms ? clock_mono_ms() - w->began_ms : 0;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static int probe_run(struct writer_job *job, struct db *db, struct err *e)
+{
+	return db_touch(db, e);
+}
+
+static void probe_done(struct writer_job *job, int rc, const struct err *e)
+{
+	struct writer *w = (struct writer *)((char *)job - offsetof(struct writer, probe));
+
+	pthread_mutex_lock(&w->lock);
+	w->probing = false;
+	if (rc < 0) {		/* in its savepoint: the batch itself may have been fine */
+		w->state.failing = true;
+		w->state.why = *e;
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_probe(struct writer *w)
+{
+	bool under_way;
+
+	pthread_mutex_lock(&w->lock);
+	under_way = w->probing;
+	w->probing = true;
+	w->probe = under_way ? w->probe : (struct writer_job){ .run = probe_run, .done = probe_done };
+	pthread_mutex_unlock(&w->lock);
+	if (!under_way)
+		writer_submit(w, &w->probe);
 }
 
 void writer_stop(struct writer *w)

@@ -3,6 +3,10 @@
 #ifndef HANDSEL_WRITER_H
 #define HANDSEL_WRITER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "db.h"
 #include "err.h"
 
@@ -38,6 +42,19 @@ struct writer_hooks {
 struct writer *writer_start(struct db *db, const struct writer_hooks *hooks, struct err *e);
 /* From any thread. A job alone is run at once; under load it waits a few milliseconds at most for others to share its commit. */
 void writer_submit(struct writer *w, struct writer_job *job);
+
+/* How it does. From any thread. */
+struct writer_state {
+	size_t waiting;			/* jobs that no batch has taken yet */
+	int64_t busy_ms;		/* since the batch that is under way began; 0: none is */
+	uint64_t batches, jobs;		/* done since the start */
+	bool failing;			/* the storage failed last time, for the reason `why` */
+	struct err why;
+};
+void writer_state(struct writer *w, struct writer_state *s);
+/* Writes something that changes nothing: so that a failure of the storage is seen to be over without a request. */
+void writer_probe(struct writer *w);
+
 void writer_stop(struct writer *w);	/* finishes what was submitted */
 
 #endif

@@ -42,7 +42,7 @@ start_daemon() {
 		echo "$name did not start" >&2
 		return 1
 	}
-	PORT=$(cat "$W/$name.ready")
+	PORT=$(head -n 1 "$W/$name.ready")
 }
 
 # stop_daemon PID : SIGTERM, and its exit status.

@@ -6,7 +6,7 @@ PACKAGES_BUILD="build-essential autoconf automake pkg-config libgnutls28-dev net
 # What the demo needs besides: virtual USB devices, a foreign judge of the certificates.
 PACKAGES_DEMO="libumockdev-dev umockdev openssl"
 # What the tests need besides: foreign clients and judges, the model checker; a guest with a kernel that has USB gadgets.
-PACKAGES_CHECK="jq softhsm2 python3-jsonschema dfu-util spin curl libxml2-utils sqlite3 mandoc tmux xz-utils
+PACKAGES_CHECK="jq softhsm2 python3-jsonschema systemd dfu-util spin curl libxml2-utils sqlite3 mandoc tmux xz-utils
 	gnutls-bin strongswan-pki libstrongswan-standard-plugins libwolfssl-dev libmbedtls-dev sslscan
 	qemu-system-x86 busybox-static cpio kmod udev linux-headers-amd64
 	cppcheck clang-tidy valgrind gcovr"

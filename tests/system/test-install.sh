@@ -13,6 +13,13 @@ for program in handsel-ca handsel-signer handsel-station handsel-node handsel-ag
 	[ -s "$W/prefix/share/man/man1/$program.1" ]
 done
 grep -q '^SUBSYSTEM=="usb".*ff4b01' "$W/prefix/lib/udev/rules.d/60-handsel-station.rules"
+# what a service manager needs, with the path of the programs in it
+for unit in handsel-ca.service handsel-ca.socket handsel-ca-metrics.socket handsel-node.service handsel-node.socket handsel-node-metrics.socket; do
+	out=$(systemd-analyze verify --man=no "$W/prefix/lib/systemd/system/$unit" 2>&1) && [ -z "$out" ] || { echo "$unit: $out"; exit 1; }
+done
+grep -q "^ExecStart=\"$W/prefix/bin/handsel-node\" " "$W/prefix/lib/systemd/system/handsel-node.service"
+grep -q '^u handsel-ca ' "$W/prefix/lib/sysusers.d/handsel.conf"
+grep -q '^d /var/lib/handsel/node 0700 handsel-node ' "$W/prefix/lib/tmpfiles.d/handsel.conf"
 "$W/prefix/bin/handsel-ca" --dir "$W/ca" init --kind factory --id factory --name "Acme Devices" --host localhost --listen 127.0.0.1:0 --key-passphrase none
 "$W/prefix/bin/handsel-ca" --dir "$W/ca" config check
 openssl verify -CAfile "$W/ca/root.pem" "$W/ca/issuing.pem"

@@ -3,16 +3,20 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "device.h"
 #include "file.h"
 #include "mem.h"
+#include "metrics.h"
 #include "pack.h"
+#include "service.h"
 #include "text.h"
 #include "unit.h"
 
@@ -336,8 +340,50 @@ static void test_request_id(void)
 	CU_ASSERT_FALSE(request_id_valid(&b));
 }
 
+static void test_metrics(void)
+{
+	struct metric_histogram h = {0};
+	struct buf b = {0};
+
+	metrics_family(&b, "x_total", METRIC_COUNTER, "What.");
+	metrics_sample(&b, "x_total", METRIC_LABELS("a", "q\"b\\n\n", "c", ""), 3);
+	metrics_one(&b, "y", METRIC_GAUGE, "Why.", 0.25);
+	CU_ASSERT_STRING_EQUAL(buf_text(&b), "# HELP x_total What.\n# TYPE x_total counter\n"
+		"x_total{a=\"q\\\"b\\\\n\\n\",c=\"\"} 3\n# HELP y Why.\n# TYPE y gauge\ny 0.25\n");
+	buf_clear(&b);
+	metrics_observe(&h, 1000);		/* the bounds are inclusive */
+	metrics_observe(&h, 1001);
+	metrics_observe(&h, 30000000);
+	metrics_histogram(&b, "z", "Z.", &h);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&b), "z_bucket{le=\"0.001\"} 1\nz_bucket{le=\"0.0025\"} 2\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&b), "z_bucket{le=\"20\"} 2\nz_bucket{le=\"+Inf\"} 3\nz_sum 30.002001\nz_count 3\n"));
+	buf_free(&b);
+}
+
+/* A service manager that is not there, or means another process, changes nothing. */
+static void test_watchdog(void)
+{
+	struct service_watchdog w;
+	char pid[16];
+
+	unsetenv("WATCHDOG_USEC");
+	service_watchdog_start(&w);
+	CU_ASSERT_EQUAL(service_watchdog(&w, true, -1), -1);
+	setenv("WATCHDOG_USEC", "4000000", 1);
+	setenv("WATCHDOG_PID", "1", 1);
+	service_watchdog_start(&w);
+	CU_ASSERT_EQUAL(service_watchdog(&w, true, 77), 77);
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	service_watchdog_start(&w);
+	CU_ASSERT_EQUAL(service_watchdog(&w, true, -1), 2000);
+	CU_ASSERT_EQUAL(service_watchdog(&w, true, 77), 77);
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
+
 UNIT_MAIN("base", { "buf: growing", test_buf_grow }, { "buf: maximum", test_buf_max }, { "text: hex", test_hex },
 	  { "text: base64", test_base64 }, { "text: time", test_time }, { "text: numbers", test_uint },
 	  { "text: names, tokens, nearest word", test_words }, { "pack", test_pack }, { "file", test_file },
 	  { "file: full storage", test_file_full }, { "reason and err", test_reason },
-	  { "device: request id", test_request_id })
+	  { "device: request id", test_request_id }, { "metrics", test_metrics }, { "watchdog", test_watchdog })

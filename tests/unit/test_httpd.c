@@ -109,10 +109,11 @@ static void *release_thread(void *arg)
 
 static struct httpd *server;
 
-static struct httpd *start(int64_t deadline_ms)
+static struct httpd *start_limited(int64_t deadline_ms, struct httpd_limits limit)
 {
 	struct httpd_conf conf = {
 		.address = "127.0.0.1",
+		.limit = limit,
 		.threads = 2,
 		.identity = { { "onboard.handsel.internal", &world.onboard, world.key }, { NULL, &world.server, world.key } },
 		.n_identities = 2,
@@ -128,6 +129,11 @@ static struct httpd *start(int64_t deadline_ms)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(d);
 	CU_ASSERT_NOT_EQUAL(httpd_port(d), 0);
 	return d;
+}
+
+static struct httpd *start(int64_t deadline_ms)
+{
+	return start_limited(deadline_ms, (struct httpd_limits){0});
 }
 
 static void test_setup(void)
@@ -529,6 +535,134 @@ static void test_slow_body(void)
 	server = saved;
 }
 
+/* ---- more than it takes on ---- */
+/* Connections that say nothing drive out each other, and not the client who has something to say. */
+static void test_crowd(void)
+{
+	enum { CONNECTIONS = 40, STALLED = 100 };
+	struct httpd *saved = server;
+	struct buf figures = {0};
+	int fd[STALLED];
+
+	server = start_limited(SLOW_MS, (struct httpd_limits){ .connections = CONNECTIONS });
+	for (size_t i = 0; i < STALLED; i++) {
+		fd[i] = world_dial(httpd_port(server));
+		if (i % 25 == 24)
+			expect_served();
+	}
+	CU_ASSERT(closed_at(fd[0]) > 0);	/* the oldest */
+	httpd_metrics(server, "test", &figures);
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&figures), "test_http_connections_cut_total{why=\"deadline\"} 0\n"));
+	CU_ASSERT_PTR_NULL(strstr(buf_text(&figures), "test_http_connections_cut_total{why=\"crowded\"} 0\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&figures), "test_http_answers_total{status=\"200\"} 4\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&figures), "test_http_request_seconds_count 4\n"));
+	for (size_t i = 0; i < STALLED; i++)
+		close(fd[i]);
+	buf_free(&figures);
+	httpd_stop(server);
+	server = saved;
+}
+
+static struct tls *ask_later(bool with_client)
+{
+	static const char request[] = "GET /later HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct err e;
+	struct tls *t = world_tls(world_dial(httpd_port(server)), NULL, with_client, &e);
+	size_t before;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	pthread_mutex_lock(&app.lock);
+	before = app.n;
+	CU_ASSERT_EQUAL(tls_write(t, request, sizeof request - 1, &e), 0);
+	while (app.n == before)
+		pthread_cond_wait(&app.changed, &app.lock);
+	pthread_mutex_unlock(&app.lock);
+	return t;
+}
+
+static void expect_put_off(bool with_client, const char *why)
+{
+	struct httpc *h = world_http(httpd_port(server), with_client);
+	struct http_answer a = {0};
+	struct err e;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(h);
+	CU_ASSERT_EQUAL(httpc_request(h, "GET", "/who", "", "", NULL, 0, 0, &a, &e), 0);
+	CU_ASSERT_EQUAL(a.status, 503);
+	CU_ASSERT_STRING_EQUAL(http_answer_header(&a, "retry-after"), RETRY_AFTER_TEXT);
+	CU_ASSERT_STRING_EQUAL(http_answer_header(&a, "handsel-reason"), "E51");
+	CU_ASSERT_PTR_NOT_NULL(strstr(buf_text(&a.body), why));
+	http_answer_free(&a);
+	httpc_free(h);
+}
+
+/* What is too much of one, or of all, is put off at once; what is under way goes on, and then there is room again. */
+static void test_put_off(void)
+{
+	static const struct {
+		struct httpd_limits limit;
+		bool first, other;	/* with a certificate: who fills it, who is put off */
+		bool all;		/* also everybody else */
+		const char *why;
+	} cases[] = {
+		{ { .requests = 1 }, true, false, true, "too many requests are under way" },
+		{ { .address_requests = 1 }, false, true, true, "of this address" },
+		{ { .unit_requests = 1 }, true, true, false, "of this unit are" },
+		{ { .unit_conns = 1 }, true, true, false, "connections of this unit" },
+	};
+	struct httpd *saved = server;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct httpc *h;
+		struct tls *t;
+
+		server = start_limited(SLOW_MS, cases[i].limit);
+		t = ask_later(cases[i].first);
+		expect_put_off(cases[i].other, cases[i].why);
+		if (!cases[i].all) {
+			h = world_http(httpd_port(server), false);
+			expect(h, "GET", "/who", NULL, 200, "nobody");
+			httpc_free(h);
+		}
+		release(1);
+		CU_ASSERT(tls_read(t, (char[10]){0}, 10, &(struct err){0}) > 0);
+		tls_close(t);
+		if (!cases[i].limit.unit_conns)		/* the other connection may not have ended yet */
+			expect_served();
+		httpd_stop(server);
+	}
+	server = saved;
+}
+
+/* For the machine's own monitoring: no TLS, the same limits. */
+static void test_plain(void)
+{
+	const struct httpd_conf conf = { .address = "127.0.0.1", .plain = true, .threads = 1, .peer = on_peer, .peer_free = on_peer_free,
+					 .handle = on_handle, .deadline_ms = DEADLINE_MS };
+	static const char request[] = "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	struct pollfd p = { .events = POLLIN };
+	char answer[1000] = "";
+	struct httpd *d;
+	struct err e;
+	size_t n = 0;
+	int fd;
+
+	d = httpd_start(&conf, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+	fd = world_dial(httpd_port(d));
+	p.fd = fd;
+	CU_ASSERT_EQUAL(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), (ssize_t)sizeof request - 1);
+	for (ssize_t got = 1; got > 0; n += got > 0 ? (size_t)got : 0)
+		got = poll(&p, 1, 5000) > 0 ? recv(fd, answer + n, sizeof answer - 1 - n, 0) : 0;
+	CU_ASSERT_EQUAL(strncmp(answer, "HTTP/1.1 200", 12), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(answer, "\r\n\r\nnobody"));
+	close(fd);
+	fd = world_dial(httpd_port(d));		/* one that says nothing has its deadline here, too */
+	CU_ASSERT(closed_at(fd) > 0);
+	close(fd);
+	httpd_stop(d);
+}
+
 /* ---- the end ---- */
 static void *stop_thread(void *arg)
 {
@@ -605,4 +739,5 @@ UNIT_MAIN("httpd", { "setup", test_setup }, { "requests", test_requests }, { "na
 	  { "exporter", test_exporter }, { "no answer", test_no_answer },
 	  { "framing", test_framing }, { "limits", test_limits }, { "parallel deferred answers", test_parallel },
 	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone }, { "stalled handshakes", test_stalled_handshakes }, { "slow body", test_slow_body },
+	  { "crowd", test_crowd }, { "put off", test_put_off }, { "plain", test_plain },
 	  { "stop", test_stop }, { "bad configuration", test_bad_conf }, { "teardown", test_teardown })

@@ -17,6 +17,7 @@
 #include "limits.h"
 #include "pack.h"
 #include "proc.h"
+#include "service.h"
 #include "unit.h"
 
 #define SELF "test_proc_ipc"
@@ -292,7 +293,7 @@ static void notified(struct sockaddr_un *at, socklen_t len, const char *name)
 
 	CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)at, len), 0);
 	setenv("NOTIFY_SOCKET", name, 1);
-	proc_notify("READY=1");
+	service_notify("READY=1");
 	CU_ASSERT_EQUAL(recv(fd, text, sizeof text - 1, MSG_DONTWAIT), 7);
 	CU_ASSERT_STRING_EQUAL(text, "READY=1");
 	close(fd);
@@ -305,7 +306,7 @@ static void test_notify(void)
 	int n;
 
 	unsetenv("NOTIFY_SOCKET");
-	proc_notify("READY=1");		/* nobody is told, nothing breaks */
+	service_notify("READY=1");		/* nobody is told, nothing breaks */
 	n = snprintf(name, sizeof name, "@handsel-unit-%d", (int)getpid());
 	memcpy(at.sun_path + 1, name + 1, (size_t)n - 1);
 	notified(&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n), name);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "file.h"
@@ -293,6 +294,44 @@ static void test_many_threads(void)
 	world_close();
 }
 
+/* Probes, and returns the code that the state has then. */
+static enum reason probe(void)
+{
+	struct writer_state s;
+	uint64_t before;
+
+	writer_state(w.writer, &s);
+	before = s.batches;
+	writer_probe(w.writer);
+	while (s.batches == before || s.busy_ms || s.waiting) {
+		usleep(1000);
+		writer_state(w.writer, &s);
+	}
+	return s.failing ? s.why.code : REASON_OK;
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit r;
+
+	getrlimit(RLIMIT_FSIZE, &r);
+	r.rlim_cur = bytes;
+	setrlimit(RLIMIT_FSIZE, &r);
+}
+
+/* That the storage fails is seen, and by a probe that it does no more. */
+static void test_probe(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+	world_open();
+	CU_ASSERT_EQUAL(probe(), REASON_OK);
+	limit_files(100);
+	CU_ASSERT_EQUAL(probe(), REASON_STORAGE);
+	limit_files(RLIM_INFINITY);
+	CU_ASSERT_EQUAL(probe(), REASON_OK);
+	world_close();
+}
+
 #ifdef ENABLE_FAULT_INJECTION
 /* Killed at each point: the batch is there as a whole from the commit on, and before it not at all. */
 static void test_killed(void)
@@ -337,7 +376,7 @@ static void test_killed(void)
 
 UNIT_MAIN("writer", { "batches", test_batch }, { "one job fails", test_one_fails },
 	  { "batch hook fails", test_hook_fails }, { "storage fails in finish", test_finish_storage },
-	  { "transaction lost", test_transaction_lost },
+	  { "transaction lost", test_transaction_lost }, { "probe", test_probe },
 #ifdef ENABLE_FAULT_INJECTION
 	  { "killed", test_killed },
 #endif
