@@ -13,6 +13,7 @@
 #include "dfu_suffix.h"
 #include "digest.h"
 #include "file.h"
+#include "hold.h"
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
@@ -85,6 +86,7 @@ struct floor {			/* what only the main thread knows */
 	size_t n_failed;
 	struct usb_place strange[STATION_SLOTS_MAX];	/* on ports that are no slots: said once */
 	size_t n_strange;
+	bool full;		/* the disk */
 };
 
 static bool same_place(const struct usb_place *a, const struct usb_place *b)
@@ -149,6 +151,24 @@ static void start_unit(struct floor *f, const struct usb_place *p, const char *s
 	}
 }
 
+/* Without room no unit is begun; said once each way. */
+static bool has_room(struct floor *f)
+{
+	struct console *c = f->run->console;
+	struct err e;
+	bool room = hold_room(f->run->station.dir, &e) == 0;
+
+	if (room == !f->full)
+		return room;
+	f->full = !room;
+	console_state(c, "disk", room ? "ok" : "full");
+	if (room)
+		console_say(c, "there is room on the disk again: work goes on");
+	else
+		console_say(c, "%s %s; no unit is begun until there is room", reason_id(e.code), e.text);
+	return room;
+}
+
 static void start_units(struct floor *f)
 {
 	struct usb_place now[BUS_DEVICES_MAX];
@@ -157,6 +177,8 @@ static void start_units(struct floor *f)
 	f->n_done = keep_present(f->done, f->n_done, now, n);
 	f->n_failed = keep_present(f->failed, f->n_failed, now, n);
 	f->n_strange = keep_present(f->strange, f->n_strange, now, n);
+	if (!has_room(f))
+		return;
 	for (size_t i = 0; i < n; i++) {
 		const char *slot = station_slot(&f->run->station, now[i].port);
 

@@ -231,7 +231,11 @@ int resume_unit(struct unit *u, struct err *e)
 	u->requested = x.request;
 	console_note(u->run->console, r, text);
 	FAULT("station.resume");
-	return note(u, x.phase, e) < 0 ? -1 : journal_remove(u->run->journal, own, e);
+	if (note(u, x.phase, e) == 0)
+		return journal_remove(u->run->journal, own, e);
+	text_copy(r->id, sizeof r->id, own);	/* as if it had not been found: it is looked for again */
+	journal_put_back(u->run->journal, &x);
+	return -1;
 }
 
 void resume_end(struct unit *u)

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "duplicate.h"
+#include "hold.h"
 #include "limits.h"
 #include "log.h"
 #include "mem.h"
@@ -18,8 +19,6 @@
 
 #define RETURNS_MAX 3		/* a unit that leaves the bus more often has a bad cable, or an agent that dies */
 #define RETURN_WAIT_MS 5000	/* a contact that bounces, a board that restarts; longer is a unit taken away */
-#define CA_PAUSE_MS 1000	/* the first pause before the CA is asked again; it doubles */
-#define CA_PAUSE_MAX_MS 8000
 
 /* Which of two with one serial is genuine nobody here can know: neither of them gets a credential, if it has none yet. */
 static int check_twin(struct unit *u, enum phase p, struct err *e)
@@ -32,6 +31,24 @@ static int check_twin(struct unit *u, enum phase p, struct err *e)
 	if (!slot[0] || p > PHASE_ISSUE)
 		return 0;
 	return err_set(e, REASON_LABEL, "the device says %s, and so does the one in slot %s; put both aside", u->serial, slot);
+}
+
+/* Nothing is requested that could not be recorded. */
+static int on_disk(struct unit *u, enum phase p, struct err *e)
+{
+	if ((p == PHASE_TICKET && hold_room(u->run->station.dir, e) < 0) || resume_note(u, p, e) < 0) {
+		u->no_room = e->code == REASON_STORAGE;
+		return -1;
+	}
+	return 0;
+}
+
+static int resume(struct unit *u, struct err *e)
+{
+	int rc = resume_unit(u, e);
+
+	u->no_room = rc < 0 && e->code == REASON_STORAGE;
+	return rc;
 }
 
 /* One pass over the steps from `from` on; the record tells of each. */
@@ -47,10 +64,10 @@ static int pass(struct unit *u, enum phase from, struct err *e)
 		record_phase_add(&u->record, p);
 		if (p != PHASE_SEEN)
 			console_phase(u->run->console, &u->record, p);
-		u->skip = false;
-		rc = check_twin(u, p, e) < 0 || resume_note(u, p, e) < 0 ? -1 : unit_step(u, p, e);
+		u->skip = u->no_room = false;
+		rc = check_twin(u, p, e) < 0 || on_disk(u, p, e) < 0 ? -1 : unit_step(u, p, e);
 		if (rc == 0 && p == PHASE_CHECK && !u->left_out)
-			rc = resume_unit(u, e);
+			rc = resume(u, e);
 		rp = &u->record.phase[index];
 		rp->ms = clock_mono_ms() - start;
 		rp->outcome = rc < 0 ? PHASE_FAILED : u->skip ? PHASE_SKIPPED : PHASE_DONE;
@@ -87,44 +104,6 @@ static int wait_return(struct unit *u)
 			&u->place);
 }
 
-static bool is_away(const struct err *e)
-{
-	return e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE;
-}
-
-/* The CA is away: the device is held in its slot with the same request, and goes on when the CA is back. The station asks for
- * itself, as a device could say this for ever: only time in which the CA does not answer the station is not the unit's. */
-static int hold(struct unit *u, const struct err *e)
-{
-	int64_t pause = CA_PAUSE_MS;
-	struct run *r = u->run;
-	struct standing_of s;
-	char note[sizeof e->text + 64];
-	struct err why;
-	bool away = false;
-
-	snprintf(note, sizeof note, "%s; the unit is held in its slot until the CA is back", e->text);
-	console_note(r->console, &u->record, note);
-	for (;;) {
-		bus_pause(r->bus, clock_mono_ms() + pause);
-		if (bus_stopped(r->bus))
-			return -1;
-		if (standing_ask(&r->standing, &u->record.ready.request, &s, &why) == 0 || !is_away(&why))
-			break;
-		away = true;
-		if (r->ca_wait_ms && clock_mono_ms() - u->phase_start >= r->ca_wait_ms)
-			return -1;
-		if (pause < CA_PAUSE_MAX_MS)
-			pause *= 2;
-	}
-	if (away)
-		u->deadline += clock_mono_ms() - u->phase_start;
-	if (clock_mono_ms() >= u->deadline)
-		return -1;
-	console_note(r->console, &u->record, "the CA answers: the unit goes on");
-	return 0;
-}
-
 /* What a contact or a cable spoils may go well the next time: the same unit, from where its device is now. */
 static int begin_again(struct unit *u, const struct err *e)
 {
@@ -145,7 +124,11 @@ static int transaction(struct unit *u, struct err *e)
 	while (pass(u, from, e) < 0) {
 		if (bus_stopped(u->run->bus))
 			return -1;
-		if (e->code == REASON_DEVICE_LEFT) {
+		if (u->no_room) {
+			if (hold_for_room(u, e) < 0)
+				return -1;
+			from = u->record.phase[u->record.n_phases - 1].phase;
+		} else if (e->code == REASON_DEVICE_LEFT) {
 			talk_end(u);
 			if (wait_return(u) < 0)
 				return -1;
@@ -154,8 +137,8 @@ static int transaction(struct unit *u, struct err *e)
 			if (begin_again(u, e) < 0)
 				return -1;
 			from = PHASE_SEEN;
-		} else if (is_away(e) && u->link) {
-			if (hold(u, e) < 0)
+		} else if (hold_is_away(e) && u->link) {
+			if (hold_for_ca(u, e) < 0)
 				return -1;
 			from = PHASE_PREPARE;
 		} else if (e->code == REASON_TICKET && u->link && !u->renewed) {
@@ -181,12 +164,13 @@ static int write_record(struct unit *u)
 {
 	struct err why;
 
-	if (records_add(u->run->records, &u->record, &why) == 0) {
-		sender_wake(u->run->sender);
-		return 0;
-	}
-	log_err(&why, "slot %s: the record is not written", u->record.slot);
-	return -1;
+	while (records_add(u->run->records, &u->record, &why) < 0)
+		if (why.code != REASON_STORAGE || hold_for_room(u, &why) < 0) {
+			log_err(&why, "slot %s: the record is not written", u->record.slot);
+			return -1;
+		}
+	sender_wake(u->run->sender);
+	return 0;
 }
 
 /* Not PASS. A record that says PASS stays as it is, and its entry waits for the device, unless that says that it was told. */

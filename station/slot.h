@@ -22,6 +22,7 @@ struct unit {
 	struct request_id requested;	/* under way, also from before a cut; id "": none is known */
 	bool has_passed;		/* an earlier run has recorded PASS, and was killed before the device was told */
 	bool renewed;			/* a second ticket was signed after the first was refused */
+	bool no_room;			/* the station could not write what stands before or in this step */
 	bool skip;			/* the step had nothing to do */
 	bool ignore;			/* it has passed in this run: SKIPPED */
 	bool left_out;			/* only what failed is tried again, and this did not */

@@ -263,8 +263,10 @@ static int step_record(struct unit *u, struct err *e)
 	r->outcome = OUTCOME_PASS;
 	r->end = clock_utc();
 	r->phase[r->n_phases - 1].outcome = PHASE_DONE;
-	if (!u->has_passed && records_add(u->run->records, r, e) < 0)
+	if (!u->has_passed && records_add(u->run->records, r, e) < 0) {
+		u->no_room = e->code == REASON_STORAGE;
 		return -1;
+	}
 	sender_wake(u->run->sender);
 	/* A device that misses this answers challenges until it is switched off: no reason to fail a good unit. */
 	if (talk_send(u, LINK_DONE, NULL, &ignored) < 0)

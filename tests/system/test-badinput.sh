@@ -106,6 +106,37 @@ expect "handoff with another fingerprint" 'error.*fingerprint|E12' node --dir "$
 expect "CSR that is none" 'error' ca --dir "$W/factory" unit issue "$W/list.yaml" --role station --name x --out "$W/x.pem"
 expect "unknown role" 'error.*role' ca --dir "$W/factory" unit issue "$W/station-line-1/station.csr" --role king --name x --out "$W/x.pem"
 
+# ---- the station's job: model, labels, order, agent, station.yaml ------------------------------
+MODEL_YAML=$TOP/profiles/models/$MODEL.yaml
+sed 's/^model:/modell:/' "$MODEL_YAML" >"$W/key.yaml"
+sed 's/pid: 0x0002/pid: banana/' "$MODEL_YAML" >"$W/value.yaml"
+printf 'version: 1\n  id: [' >"$W/none.yaml"
+sed 's/^model: .*/model: "toaster"/' "$MODEL_YAML" >"$W/other.yaml"
+printf '00020002\n00020003 x y z\n' >"$W/words"
+printf '00020002\n\xff\xfe\n' >"$W/bytes"
+# job MODEL-FILE ORDER AGENT [OPTION...]
+job() {
+	local model=$1 order=$2 agent=$3
+	shift 3
+	station --dir "$W/station-line-1" run --model "$model" --order "$order" --agent "$agent" "$@"
+}
+AGENT=$BUILD/handsel-agent
+expect "model file: unknown key" 'E71.*key.yaml:4:1: unknown key "modell"; did you mean "model"' job "$W/key.yaml" WO-1 "$AGENT"
+expect "model file: no USB id" 'E71.*value.yaml:9:8: .*four hex digits' job "$W/value.yaml" WO-1 "$AGENT"
+expect "model file: no YAML" 'E71.*none.yaml:2:5: ' job "$W/none.yaml" WO-1 "$AGENT"
+expect "labels: words" 'E71.*words:2: a label is' job "$MODEL_YAML" WO-1 "$AGENT" --labels "$W/words"
+expect "labels: bytes" 'E71.*bytes:2: a label is' job "$MODEL_YAML" WO-1 "$AGENT" --labels "$W/bytes"
+expect "an order that nobody made" 'E41.*no such work order' job "$MODEL_YAML" WO-9 "$AGENT"
+expect "an agent that the order does not name" 'E63.*not the file that work order WO-1 names' job "$MODEL_YAML" WO-1 "$BUILD/handsel-station"
+expect "a model that the order does not name" 'E71.*describes .* toaster, but work order WO-1 is for' job "$W/other.yaml" WO-1 "$AGENT"
+cp "$W/station-line-1/station.yaml" "$W/kept.yaml"
+echo 'colour: red' >>"$W/station-line-1/station.yaml"
+expect "station.yaml: unknown key" 'E71.*station.yaml:[0-9]+:1: unknown key "colour"' job "$MODEL_YAML" WO-1 "$AGENT"
+cp "$W/kept.yaml" "$W/station-line-1/station.yaml"
+printf 'slots:\n  - {name: a, port: "1-1"}\n  - {name: a, port: "1-2"}\n' >>"$W/station-line-1/station.yaml"
+expect "station.yaml: a slot twice" 'E71.*station.yaml:[0-9]+:[0-9]+: slot a: name and port must differ' job "$MODEL_YAML" WO-1 "$AGENT"
+cp "$W/kept.yaml" "$W/station-line-1/station.yaml"
+
 # ---- command lines ------------------------------------------------------
 expect "unknown word" 'did you mean' ca --dir "$W/factory" ordr list
 expect "unknown option" 'did you mean|unknown option' ca --dir "$W/factory" order list --jso

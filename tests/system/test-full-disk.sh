@@ -6,11 +6,11 @@ if [ -z "${IN_NAMESPACE:-}" ]; then	# small file systems of our own, seen by nob
 fi
 . "$TOP/tests/system/lib.sh"
 W=$(mktemp -d "${TMPDIR:-/tmp}/handsel full disk XXXXXX")
-trap 'stop_all; umount -l "$W"/node "$W"/customer "$W"/*/store 2>/dev/null || true; rm -rf "$W"' EXIT
+trap 'stop_all; umount -l "$W"/node "$W"/customer "$W"/station-line-1 "$W"/*/store 2>/dev/null || true; rm -rf "$W"' EXIT
 
 SERIAL=00020001
 factory_init && factory_serve && station_init line-1
-order_create WO-1 00020001 00020009 3 line-1
+order_create WO-1 00020001 00020009 9 line-1
 provision WO-1 line-1 "$SERIAL"
 customer_init && customer_serve && node_init site-1
 ca --dir "$W/factory" ship --customer plant-seven --device "$SERIAL" --out "$W/manifest.p7"
@@ -59,3 +59,62 @@ echo "room again"
 activate "$SERIAL" --timeout 20s
 until_true 10 eval 'ca --dir "$W/customer" issued list --device "$SERIAL" --state active --json | grep -q issued'
 [ "$(ca --dir "$W/customer" issued list --device "$SERIAL" --state active --json | grep -c '"type":"issued"')" = 1 ]
+
+# The station: nothing is begun or requested that could not be recorded, and nothing that was done is lost.
+stop_all
+factory_serve
+LINE=$W/station-line-1
+on_small_disk "$LINE" 6m
+mkfifo "$W/scanner"
+exec 8<>"$W/scanner"
+# at_line SERIAL : a run for that one unit, whose label is scanned by "echo SERIAL >&8"; sets $RUN
+at_line() {
+	mkdir "$W/$1" && ln -s "$BUILD/handsel-agent" "$W/$1/agent"
+	: >"$W/line.out"
+	farm "$1" --fault "$1=as-agent" -- "$BUILD/handsel-station" --dir "$LINE" --json run --order WO-1 --agent "$BUILD/handsel-agent" \
+		--model "$TOP/profiles/models/$MODEL.yaml" --labels - --count 1 --timeout 20s <"$W/scanner" >"$W/line.out" 2>&1 &
+	RUN=$!
+}
+line_says() { until_true 20 grep -qsE "$1" "$W/line.out" || { cat "$W/line.out"; echo "FAILED: the station does not say $1"; exit 1; }; }
+issued() { ca --dir "$W/factory" issued list --device "$1" --json | grep -c '"type":"issued"' || true; }
+records() { grep -ls "\"serial\": \"$1\"" "$LINE"/records/*.json | wc -l; }
+# passes SERIAL : it has passed, with one certificate and one record, and all records are good.
+passes() {
+	wait "$RUN" && grep -q '"outcome":"PASS"' "$W/line.out" && [ "$(issued "$1")" = 1 ] && [ "$(records "$1")" = 1 ] &&
+		[ -z "$(ls "$LINE"/journal/*.yaml 2>/dev/null)" ] && station --dir "$LINE" record verify
+}
+
+echo "station: full before a unit is begun"
+fill "$LINE"
+at_line 00020002
+line_says '"text":"E32 the disk of .* is full .*no unit is begun until there is room'
+grep -q '"what":"disk","text":"full"' "$W/line.out"
+! grep -q '"phase"' "$W/line.out"
+empty "$LINE"
+line_says 'there is room on the disk again'
+echo 00020002 >&8
+passes 00020002
+
+echo "station: full before the ticket"
+at_line 00020003
+line_says '"phase":"check"'
+fill "$LINE"
+echo 00020003 >&8
+line_says '"text":"E32 .*the unit is held in its slot until there is room'
+[ "$(issued 00020003)" = 0 ]
+empty "$LINE"
+passes 00020003
+
+echo "station: full before the record, with the certificate issued"
+at_line 00020004
+line_says '"phase":"check"'
+kill -STOP "$FACTORY_PID"	# so that the answer waits until the disk is full
+echo 00020004 >&8
+line_says '"phase":"issue"'
+fill "$LINE"
+truncate -s -4096 "$LINE/filler"	# room for the journal, whose entry is replaced, and for no record
+kill -CONT "$FACTORY_PID"
+line_says '"text":"E32 record: .*the unit is held in its slot until there is room'
+[ "$(issued 00020004)" = 1 ] && [ "$(records 00020004)" = 0 ] && ! grep -q PASS "$W/line.out"
+empty "$LINE"
+passes 00020004
