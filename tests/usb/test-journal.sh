@@ -141,7 +141,17 @@ ok "two at once: neither passes" eval '! unit PASS "" && [ "$(grep -c "\"code\":
 # One after the other: the copy is refused, and told of the first time.
 new_serial
 first=$S
-devices "$S" -- "${STATION[@]}" --count 1 --labels - < <(printf 'OP:4711\n%s\n' "$S")
+# Somebody logs in, then plugs it in.
+cat >"$W/logged-in" <<'SCRIPT'
+"$@" < <(
+	echo OP:4711
+	until grep -qs '"type":"operator"' "$OUT"; do sleep 0.05; done
+	kill -USR1 $PPID
+	echo "$LABEL"
+)
+SCRIPT
+export LABEL=$S
+devices "$S" --fault "$S=held" -- bash "$W/logged-in" "${STATION[@]}" --count 1 --labels -
 ok "the first of two passes" unit PASS "" "$first"
 id=$(sed -n 's/.*"outcome":"PASS".*"record":"\([0-9a-f]*\)".*/\1/p' "$W/out")
 new_serial
