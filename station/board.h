@@ -36,6 +36,7 @@ struct board {
 	size_t latest;			/* the row whose result is the latest; n_rows: none */
 	char message[BOARD_MESSAGES][BOARD_TEXT];	/* the latest is the last */
 	char scanned[BOARD_TEXT];
+	unsigned rings;			/* how often the bell was to ring */
 	struct count shift, first, of_order;
 	int64_t shift_start;		/* UTC */
 };

@@ -304,6 +304,8 @@ static void show_result(struct console *c, const struct record *r)
 	row->text[0] = 0;
 	if (r->outcome == OUTCOME_PASS || outcome_has_reason(r->outcome))
 		c->board.latest = (size_t)(row - c->board.row);
+	if (c->station->console.bell == BELL_ALL || (c->station->console.bell == BELL_FAIL && outcome_has_reason(r->outcome)))
+		c->board.rings++;
 	if (!outcome_has_reason(r->outcome))
 		return;
 	board_text(row->code, sizeof row->code, reason_id(r->error.code));

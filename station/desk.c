@@ -29,6 +29,7 @@ struct desk {
 	struct pollfd fd[FDS];
 	pthread_t thread;
 	int scans;		/* for messages */
+	int64_t scanned;	/* clock_mono_ms() of the last scan */
 	int64_t drawn;		/* clock_mono_ms() of the last picture */
 	bool pending;		/* something has changed since */
 };
@@ -61,6 +62,7 @@ static void take(struct desk *d, const struct scan *s)
 	struct run *r = d->run;
 
 	d->scans++;
+	d->scanned = clock_mono_ms();
 	switch (s->kind) {
 	case SCAN_LABEL:
 		take_label(d, s->text);
@@ -86,6 +88,34 @@ static void take(struct desk *d, const struct scan *s)
 		console_say(r->console, "%s %s", reason_id(s->error.code), s->error.text);
 		break;
 	}
+}
+
+/* Who went away without a card is logged out: -1 never, else in so many milliseconds. */
+static int logout_ms(const struct desk *d)
+{
+	struct run *r = d->run;
+	int64_t last, left;
+	bool logged_in;
+
+	pthread_mutex_lock(&r->lock);
+	logged_in = r->operator[0];
+	last = r->active > d->scanned ? r->active : d->scanned;
+	pthread_mutex_unlock(&r->lock);
+	if (!logged_in || !r->station.console.logout_s)
+		return -1;
+	left = last + (int64_t)r->station.console.logout_s * 1000 - clock_mono_ms();
+	return left > 0 ? (int)left : 0;
+}
+
+static void log_out_idle(struct desk *d)
+{
+	struct run *r = d->run;
+
+	if (logout_ms(d) != 0)
+		return;
+	console_say(r->console, "%s is logged out: no scan and no unit for %llu s", r->operator,
+		    (unsigned long long)r->station.console.logout_s);
+	log_in(r, "");
 }
 
 static void read_scans(struct desk *d)
@@ -119,6 +149,14 @@ static int wait_ms(const struct desk *d)
 	return left > 0 ? (int)left : 0;
 }
 
+/* The nearer of the next picture and the operator's log-out. */
+static int poll_ms(const struct desk *d)
+{
+	int picture = wait_ms(d), logout = logout_ms(d);
+
+	return picture < 0 || (logout >= 0 && logout < picture) ? logout : picture;
+}
+
 static void draw_if_due(struct desk *d)
 {
 	struct signalfd_siginfo info;
@@ -143,10 +181,11 @@ static void *desk_thread(void *arg)
 	while (!d->fd[FD_STOP].revents) {
 		/* A change is known until it is drawn. */
 		d->fd[FD_CHANGED].events = d->pending ? 0 : POLLIN;
-		if (poll(d->fd, FDS, wait_ms(d)) < 0 && errno != EINTR)
+		if (poll(d->fd, FDS, poll_ms(d)) < 0 && errno != EINTR)
 			break;
 		if (d->fd[FD_SCAN].revents)
 			read_scans(d);
+		log_out_idle(d);
 		draw_if_due(d);
 	}
 	return NULL;

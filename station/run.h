@@ -49,6 +49,7 @@ struct run {
 	size_t n_passed;
 	struct totals totals;
 	char operator[LIMIT_NAME + 1];		/* "": nobody is logged in */
+	int64_t active;				/* clock_mono_ms() when a unit came or ended last */
 	struct run_ask {
 		enum scan_kind kind;		/* SCAN_RETRY, SCAN_SKIP */
 		char slot[LIMIT_NAME + 1];

@@ -25,6 +25,7 @@
 #define BIG_LINES (1 + LETTER_HIGH)
 #define CELL_WIDE 16		/* of the grid: a slot and its phase or result */
 #define BAR_WIDE 16
+#define PAGE_MS 3000		/* of a grid with more slots than room */
 #define LETTER_STEP (LETTER_WIDE + 1)
 
 enum ink { INK_PLAIN, INK_PASS, INK_FAIL, INK_HEAD };
@@ -33,6 +34,7 @@ struct screen {
 	SCREEN *term;
 	attr_t ink[4];
 	const char *block, *pass, *fail;	/* in the terminal's character set */
+	unsigned rung;				/* of the board's rings */
 };
 
 /* ---- the terminal comes back ---------------------------------------------------------------------------- */
@@ -325,13 +327,15 @@ static void draw_lines(const struct screen *s, const struct board *b, int64_t no
 		put_row(s, HEAD_LINES + (int)i, &b->row[i], now);
 }
 
-static void draw_grid(const struct screen *s, const struct board *b, int high)
+/* More slots than there is room for are shown one page after the other: there is no keyboard at the line to turn them. */
+static void draw_grid(const struct screen *s, const struct board *b, int high, int64_t now)
 {
 	int columns = COLS / CELL_WIDE > 0 ? COLS / CELL_WIDE : 1;
 	size_t shown = (size_t)columns * (size_t)high;
+	size_t pages = shown ? (b->n_rows + shown - 1) / shown : 1, first = pages > 1 ? (size_t)(now / PAGE_MS) % pages * shown : 0;
 
-	for (size_t i = 0; i < b->n_rows && i < shown; i++) {
-		const struct board_row *r = &b->row[i];
+	for (size_t i = 0; first + i < b->n_rows && i < shown; i++) {
+		const struct board_row *r = &b->row[first + i];
 		int y = HEAD_LINES + (int)i / columns, x = (int)i % columns * CELL_WIDE;
 
 		put(y, x, 6, "%s", r->slot);
@@ -340,8 +344,8 @@ static void draw_grid(const struct screen *s, const struct board *b, int high)
 		else
 			put_word(s, y, x + 7, r);
 	}
-	if (b->n_rows > shown)
-		put(1, COLS - 26, 26, "%zu of %zu slots are shown", shown, b->n_rows);
+	if (pages > 1)
+		put(1, 0, COLS, "slots %zu to %zu of %zu", first + 1, first + shown < b->n_rows ? first + shown : b->n_rows, b->n_rows);
 }
 
 static int grid_lines(const struct board *b)
@@ -364,7 +368,7 @@ static void draw_slots(const struct screen *s, const struct board *b, int64_t no
 	else if (lines)
 		draw_lines(s, b, now);
 	else
-		draw_grid(s, b, room > 0 ? room : 0);
+		draw_grid(s, b, room > 0 ? room : 0, now);
 	if (!big && b->latest < b->n_rows && (lines || grid_lines(b) + LETTER_HIGH <= room))
 		put_result(s, LINES - FOOT_LINES - LETTER_HIGH, 0, b->row[b->latest].slot, &b->row[b->latest]);
 }
@@ -433,4 +437,7 @@ void screen_draw(struct screen *s, const struct board *b)
 	draw_slots(s, b, clock_mono_ms());
 	draw_foot(s, b);
 	refresh();
+	if (b->rings != s->rung)
+		beep();
+	s->rung = b->rings;
 }

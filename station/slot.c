@@ -237,6 +237,7 @@ static void *unit_thread(void *arg)
 	pthread_mutex_lock(&u->run->lock);
 	count(u);
 	u->finished = true;
+	u->run->active = clock_mono_ms();
 	pthread_mutex_unlock(&u->run->lock);
 	if (write(u->run->wake, &one, sizeof one) < 0)
 		log_debug("the end of slot %s is seen at the next scan", u->record.slot);
@@ -252,6 +253,7 @@ struct unit *unit_start(struct run *r, const struct usb_place *place, const char
 	u->tunnel.fd = -1;
 	u->start = clock_mono_ms();
 	u->deadline = u->start + r->timeout_ms;
+	r->active = u->start;
 	record_start(&u->record, r->station.name, slot, place->port, r->source.order.id);
 	memcpy(u->record.operator, r->operator, sizeof u->record.operator);	/* the caller holds run->lock */
 	if (pthread_create(&u->thread, NULL, unit_thread, u) != 0) {

@@ -119,9 +119,11 @@ record=$(grep -l '"operator": "4711"' "$STATION_DIR"/records/*.json)
 /usr/bin/python3 -W ignore -m jsonschema -i "$record" "$TOP/profiles/schema/handsel-record-1.json" >&2 || failed "the operator is not in the record of the unit that began after the badge"
 grep -qP '\x1b\[[0-9;]*44m' "$W/raw" || failed "PASS has no blue"
 grep -qP '\x1b\[\?1049l' "$W/raw" || failed "the terminal's own screen does not come back"
+[ "$(tr -cd '\a' <"$W/raw" | wc -c)" = 1 ] || failed "the bell rings once, at the one FAIL"
 
 # ---- a restart keeps the counters; NO_COLOR, no UTF-8; a card gives a label up; another shift -----------------------------
 TERMINAL=(LC_ALL=C NO_COLOR=1)
+sed -i 's/shift-hours: 12/&, log-out-after: 3s, bell: none/' "$STATION_DIR/station.yaml"
 console "00000003" 80 24 -- --labels -
 await 'shift: 2 pass  1 fail  66.7 %  first-pass 50.0 %   order: 2 pass  1 fail' "counters after a restart"
 await '^1 .*check (5/10)' "the unit waits for its label"
@@ -131,9 +133,14 @@ await '#####  ###  ##### #' "FAIL in ASCII"
 await '^1 .*FAIL x' "FAIL in ASCII"
 scan CMD:SKIP:1
 await '^1 .*-- skipped; take the unit out' "a failed unit is skipped"
+scan E0815
+await '0815 is logged out: no scan and no unit for 3 s' "logged out by the clock"
+await 'op: --' "logged out by the clock"
 scan CMD:SHIFT
 await 'shift: 0 pass  0 fail  --  first-pass --   order: 2 pass  2 fail' "a new shift"
 leave
+sed -i 's/, log-out-after: 3s, bell: none//' "$STATION_DIR/station.yaml"
+grep -q "$(printf '\a')" "$W/raw" && failed "the bell rings in spite of bell: none"
 grep -aqP '\x1b\[[0-9;]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])(;[0-9]+)*m' "$W/raw" && failed "colours in spite of NO_COLOR"
 LC_ALL=C grep -qP '[\x80-\xff]' "$W/raw" && failed "bytes that are not ASCII"
 TERMINAL=(LC_ALL=C.UTF-8)
@@ -176,6 +183,10 @@ console "00000007" 80 24 --
 await '^s1  *PASS ✔' "the grid"
 [ "$(grep -oE '\bs[0-9]+\b' "$W/out" | sort -u | wc -l)" = 64 ] || failed "not every one of 64 slots is on the screen"
 await '████   █         ████   ███   ████  ████     █' "the last result below the grid"
+tm resize-window -t console -x 80 -y 14
+await 'slots 41 to 64 of 64' "the second page of a grid that has not room for all"
+grep -q '^s41 ' "$W/out" && ! grep -q '^s1 ' "$W/out" || failed "the second page has other slots"
+await 'slots 1 to 40 of 64' "the first page again"
 leave
 
 # ---- a signal that ends the station at once gives the terminal back --------------------------------------------------------
