@@ -109,5 +109,29 @@ ok "the CA judges the ticket: no more than the quota" eval 'unit ERROR E42 "$S" 
 devices "$S" $no_download -- "${STATION[@]::${#STATION[@]}-1}" nobody --count 1
 ok "who else might be the client" eval '[ $status = 2 ] && says "device or station is possible"'
 
+# ---- a device that lies, or whose link does ------------------------------------------------------------
+station_command USB-1 "$BUILD/handsel-agent" "$MODEL_FILE"
+STATION+=(--client station)
+export REAL_AGENT="$BUILD/handsel-agent"
+while read -r LIE code said; do
+	new_serial
+	rm "$W/$S/agent"
+	{ echo '#!/usr/bin/python3' && cat "$TOP/tests/usb/link_liar.py"; } >"$W/$S/agent"
+	chmod +x "$W/$S/agent"
+	export LIE
+	devices "$S" $no_download -- "${STATION[@]}" --count 1 --max-attempts 1
+	ok "its frame $LIE: $code" eval '[ $status = 1 ] && ! unit PASS "" "$S" && says "\"code\":\"$code\".*$said" && [ "$(of_state active "$S")" = 0 ]'
+done <<'LIES'
+15:garbage E53 malformed certificate request
+15:short E53 L3.11
+15:17 E53 stored no certificate that could be confirmed
+15:9 E53 L3.5
+17:garbage E63 stored another certificate
+17:short E53 L3.13
+19:garbage E53 no signature of its key for this session
+19:short E53 L3.15
+19:17 E63 answers stored where signed is expected
+LIES
+
 [ $failures = 0 ] || exit 1
 echo "client: all right"
