@@ -24,7 +24,7 @@
 #define LOG_LINES 10			/* in LOG_WINDOW_MS: each port scan makes some */
 #define LOG_WINDOW_MS 10000
 #define PUSH_PARTS 8			/* buffers in one write: GnuTLS gives one a TLS record */
-#define PRIVATE_FDS 256			/* descriptors for all but connections */
+#define MOST_FDS (2 * LIMIT_HTTP_CONN + 256)	/* as many may wait at the door as are behind it, and the rest of the process */
 
 /* ---- messages, libmicrohttpd's and ours: anybody can cause them, so they are counted ---- */
 static void on_log(void *cls, const char *fmt, va_list ap)
@@ -300,8 +300,8 @@ static void raise_fd_limit(void)
 {
 	struct rlimit r;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < LIMIT_HTTP_CONN + PRIVATE_FDS) {
-		r.rlim_cur = r.rlim_max < LIMIT_HTTP_CONN + PRIVATE_FDS ? r.rlim_max : LIMIT_HTTP_CONN + PRIVATE_FDS;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < MOST_FDS) {
+		r.rlim_cur = r.rlim_max < MOST_FDS ? r.rlim_max : MOST_FDS;
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
 }
@@ -354,21 +354,24 @@ static int start_mhd(struct httpd *d, struct err *e)
 		{ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	struct MHD_OptionItem own[] = {	/* behind the door there is none */
+		{ d->conf.plain ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, d->listen_fd, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 	int tls = d->conf.plain ? MHD_OPTION_END : MHD_OPTION_HTTPS_PRIORITIES;	/* what follows is of TLS alone */
 
 	if (threads < 2)	/* a pool of one is refused with a warning */
 		pool[0].option = MHD_OPTION_END;
-	d->mhd = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (d->conf.plain ? 0 : MHD_USE_TLS) | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+	d->mhd = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (d->conf.plain ? 0 : MHD_USE_TLS | MHD_USE_NO_LISTEN_SOCKET) | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 				  NULL, NULL, httpd_on_request, d,
 				  MHD_OPTION_EXTERNAL_LOGGER, on_log, d,	/* first: it takes the messages about the others */
-				  MHD_OPTION_LISTEN_SOCKET, d->listen_fd,
 				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, d,
 				  MHD_OPTION_NOTIFY_COMPLETED, httpd_on_completed, d,
 				  MHD_OPTION_CONNECTION_LIMIT, d->limit.connections,
 				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_HTTP_PER_IP,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_CONN,
 				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				  MHD_OPTION_ARRAY, pool, tls, HANDSEL_PRIORITY, MHD_OPTION_HTTPS_CERT_CALLBACK2, on_certificate,
+				  MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, own, tls, HANDSEL_PRIORITY, MHD_OPTION_HTTPS_CERT_CALLBACK2, on_certificate,
 				  MHD_OPTION_END);
 	return d->mhd ? 0 : err_set(e, REASON_CONFIG, "the HTTPS server does not start; see the messages before this one");
 }
@@ -430,11 +433,11 @@ struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
 		err_set(e, REASON_INTERNAL, "HTTPS server: no thread: %s", strerror(rc));
 		goto fail;
 	}
-	if (start_mhd(d, e)) {
-		stop_reaper(d);
-		goto fail;
-	}
-	return d;
+	if (start_mhd(d, e) == 0 && (conf->plain || (d->door = door_start(d, e))))
+		return d;
+	if (d->mhd)
+		MHD_stop_daemon(d->mhd);
+	stop_reaper(d);
 fail:
 	httpd_free(d);
 	return NULL;
@@ -453,7 +456,10 @@ void httpd_stop(struct httpd *d)
 
 	if (!d)
 		return;
-	MHD_quiesce_daemon(d->mhd);
+	if (d->door)
+		door_stop(d->door);
+	else
+		MHD_quiesce_daemon(d->mhd);
 	pthread_mutex_lock(&d->lock);
 	d->stopping = true;
 	while (d->handed > 0 || d->replying > 0 || (d->requests > 0 && clock_mono_ms() < end)) {

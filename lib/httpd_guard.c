@@ -170,7 +170,7 @@ void httpd_metrics(struct httpd *d, const char *prefix, struct buf *out)
 	char name[80], status[8];
 
 	pthread_mutex_lock(&d->lock);
-	conns = d->n_conns;
+	conns = d->n_conns + atomic_load(&d->waiting);
 	under_way = d->under_way;
 	late = d->late;
 	evicted = d->evicted;

@@ -72,6 +72,8 @@ struct httpd {
 	struct httpd_conf conf;
 	struct identity identity[HTTPD_IDENTITIES];
 	struct MHD_Daemon *mhd;
+	struct door *door;		/* NULL: plain, libmicrohttpd accepts by itself */
+	atomic_uint waiting;		/* at it */
 	int listen_fd;
 	uint16_t port;
 	pthread_t reaper;
@@ -107,6 +109,10 @@ void guard_unit(struct conn *c, const struct cert *leaf);
 const char *guard_request(struct http_req *r);		/* NULL: it may go on, else why not now */
 bool guard_body(struct http_req *r, size_t more);	/* false: there is no memory for so much */
 void guard_done(struct http_req *r);
+
+/* Accepts on d->listen_fd for d->mhd. NULL on failure. */
+struct door *door_start(struct httpd *d, struct err *e);
+void door_stop(struct door *o);			/* NULL is fine; whoever waits is closed, and nobody else comes */
 
 void httpd_log(struct httpd *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* rate-limited */
 

@@ -507,6 +507,44 @@ static void test_stalled_handshakes(void)
 	server = saved;
 }
 
+/* The first byte of the answer to these pieces, each sent a moment after the one before; -1: the connection ended without one. */
+static int answer_to(const uint8_t *data, size_t len, const size_t *piece, size_t pieces)
+{
+	const struct timespec nap = { .tv_nsec = 20000000 };
+	struct pollfd p = { .fd = world_dial(httpd_port(server)), .events = POLLIN };
+	size_t sent = 0;
+	uint8_t first;
+	int rc = -2;
+
+	for (size_t i = 0; i <= pieces; i++) {
+		size_t n = i < pieces ? piece[i] : len - sent;
+
+		CU_ASSERT_EQUAL(poll(&p, 1, 0), 0);	/* not before it is whole */
+		CU_ASSERT_EQUAL(send(p.fd, data + sent, n, MSG_NOSIGNAL), (ssize_t)n);
+		sent += n;
+		nanosleep(&nap, NULL);
+	}
+	if (poll(&p, 1, 5000) > 0)
+		rc = recv(p.fd, &first, 1, 0) == 1 ? first : -1;
+	close(p.fd);
+	return rc;
+}
+
+/* A connection waits at the door until its first record is whole, however it comes; what is none is refused at once. */
+static void test_door(void)
+{
+	static const size_t pieces[] = { 1, 3, 1, 1, 60 };
+	static const uint8_t text[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n", huge[] = { 22, 3, 1, 0xff, 0xff, 1, 2 };
+	uint8_t hello[2000];
+	size_t len = client_hello(hello, sizeof hello);
+
+	CU_ASSERT_EQUAL(answer_to(hello, len, NULL, 0), 22);
+	CU_ASSERT_EQUAL(answer_to(hello, len, pieces, ARRAY_LEN(pieces)), 22);
+	CU_ASSERT_NOT_EQUAL(answer_to(text, sizeof text - 1, NULL, 0), -2);
+	CU_ASSERT_NOT_EQUAL(answer_to(huge, sizeof huge, NULL, 0), -2);
+	expect_served();
+}
+
 /* One byte now and then is activity, not progress. */
 static void test_slow_body(void)
 {
@@ -738,6 +776,6 @@ static void test_teardown(void)
 UNIT_MAIN("httpd", { "setup", test_setup }, { "requests", test_requests }, { "names", test_sni },
 	  { "exporter", test_exporter }, { "no answer", test_no_answer },
 	  { "framing", test_framing }, { "limits", test_limits }, { "parallel deferred answers", test_parallel },
-	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone }, { "stalled handshakes", test_stalled_handshakes }, { "slow body", test_slow_body },
+	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone }, { "stalled handshakes", test_stalled_handshakes }, { "door", test_door }, { "slow body", test_slow_body },
 	  { "crowd", test_crowd }, { "put off", test_put_off }, { "plain", test_plain },
 	  { "stop", test_stop }, { "bad configuration", test_bad_conf }, { "teardown", test_teardown })

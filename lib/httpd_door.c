@@ -1,0 +1,251 @@
+/* The door: a connection goes on to libmicrohttpd when the first TLS record is there, with the whole ClientHello as a rule. Until then
+ * it costs a descriptor and nothing else. libmicrohttpd tries each handshake that is not over at each event of any connection, so that a
+ * thousand that stall there would double the cost of all others. */
+#include <config.h>
+
+#include "httpd_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "limits.h"
+#include "mem.h"
+
+#define RECORD_HEAD 5
+#define RECORD_MAX 16384	/* RFC 8446 5.1 */
+#define HANDSHAKE 22
+#define EVENTS 64
+#define NO_FD_MS 100		/* without descriptors accept() would fail in a loop */
+
+struct guest {
+	struct guest *next, *prev;	/* by age */
+	int fd;
+	int64_t deadline;
+	struct sockaddr_storage from;
+	socklen_t from_len;
+};
+
+struct door {
+	struct httpd *d;
+	int epoll, stop;
+	pthread_t thread;
+	struct guest *oldest, *newest;
+	unsigned n;
+	bool full;			/* of descriptors: not accepting for a moment */
+};
+
+static void leave(struct door *o, struct guest *g)
+{
+	*(g->prev ? &g->prev->next : &o->oldest) = g->next;
+	*(g->next ? &g->next->prev : &o->newest) = g->prev;
+	o->n--;
+	atomic_fetch_sub(&o->d->waiting, 1);
+	epoll_ctl(o->epoll, EPOLL_CTL_DEL, g->fd, NULL);
+}
+
+/* What was not read would turn the end into a reset. */
+static void turn_away(struct door *o, struct guest *g)
+{
+	leave(o, g);
+	recv(g->fd, NULL, RECORD_HEAD + RECORD_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	close(g->fd);
+	free(g);
+}
+
+static void wait_for(int fd, int bytes)
+{
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+/* It closes the descriptor where it has no room. */
+static void hand_over(struct door *o, struct guest *g)
+{
+	leave(o, g);
+	wait_for(g->fd, 1);
+	MHD_add_connection(o->d->mhd, g->fd, (const struct sockaddr *)&g->from, g->from_len);
+	free(g);
+}
+
+/* What is no TLS is libmicrohttpd's to refuse. */
+static void look(struct door *o, struct guest *g)
+{
+	uint8_t head[RECORD_HEAD];
+	ssize_t n = recv(g->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+	int there = 0, needed;
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		turn_away(o, g);
+		return;
+	}
+	if (n < RECORD_HEAD) {
+		wait_for(g->fd, RECORD_HEAD);
+		return;
+	}
+	needed = RECORD_HEAD + (head[3] << 8 | head[4]);
+	if (head[0] == HANDSHAKE && needed <= RECORD_HEAD + RECORD_MAX && ioctl(g->fd, FIONREAD, &there) == 0 && there < needed)
+		wait_for(g->fd, needed);
+	else
+		hand_over(o, g);
+}
+
+/* ---- who comes ---- */
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET6)
+		return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr,
+			      sizeof(struct in6_addr)) == 0;
+	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+/* Where too many wait, of one address or in all, the oldest of them has had the longest time. */
+static void make_room(struct door *o, const struct sockaddr_storage *from)
+{
+	struct guest *first = NULL;
+	unsigned n = 0;
+
+	for (struct guest *g = o->oldest; g; g = g->next)
+		if (same_address(&g->from, from) && n++ == 0)
+			first = g;
+	if (n < LIMIT_HTTP_PER_IP && o->n < o->d->limit.connections)
+		return;
+	turn_away(o, n >= LIMIT_HTTP_PER_IP ? first : o->oldest);
+	pthread_mutex_lock(&o->d->lock);
+	o->d->evicted++;
+	pthread_mutex_unlock(&o->d->lock);
+}
+
+static void enter(struct door *o, int fd, const struct sockaddr_storage *from, socklen_t len)
+{
+	struct guest *g = mem_new(1, sizeof *g);
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = g };
+
+	make_room(o, from);
+	*g = (struct guest){ .prev = o->newest, .fd = fd, .deadline = clock_mono_ms() + o->d->conf.deadline_ms, .from = *from, .from_len = len };
+	*(o->newest ? &o->newest->next : &o->oldest) = g;
+	o->newest = g;
+	o->n++;
+	atomic_fetch_add(&o->d->waiting, 1);
+	if (epoll_ctl(o->epoll, EPOLL_CTL_ADD, fd, &event))
+		turn_away(o, g);
+	else
+		look(o, g);
+}
+
+static void listening(struct door *o, bool yes)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &o->epoll };
+
+	o->full = !yes;
+	epoll_ctl(o->epoll, yes ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, o->d->listen_fd, &event);
+}
+
+static void let_in(struct door *o)
+{
+	for (int i = 0; i < EVENTS; i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof from;
+		int fd = accept4(o->d->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			enter(o, fd, &from, len);
+		} else {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				listening(o, false);
+			return;
+		}
+	}
+}
+
+/* ---- its thread ---- */
+static int next_ms(const struct door *o)
+{
+	int64_t ms = o->oldest ? o->oldest->deadline - clock_mono_ms() : o->full ? NO_FD_MS : -1;
+
+	if (o->full && ms > NO_FD_MS)
+		ms = NO_FD_MS;
+	return o->oldest && ms < 0 ? 0 : (int)ms;
+}
+
+static void end_late(struct door *o)
+{
+	while (o->oldest && o->oldest->deadline <= clock_mono_ms()) {
+		turn_away(o, o->oldest);
+		pthread_mutex_lock(&o->d->lock);
+		o->d->late++;
+		pthread_mutex_unlock(&o->d->lock);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct door *o = arg;
+	struct epoll_event event[EVENTS];
+
+	for (;;) {
+		int n = epoll_wait(o->epoll, event, EVENTS, next_ms(o));
+		bool knocks = false;
+
+		if (o->full)
+			listening(o, true);
+		for (int i = 0; i < n; i++)
+			if (event[i].data.ptr == &o->stop)
+				return NULL;
+			else if (event[i].data.ptr == &o->epoll)
+				knocks = true;
+			else if (event[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+				turn_away(o, event[i].data.ptr);
+			else
+				look(o, event[i].data.ptr);
+		if (knocks)	/* after the others, since room for it may be theirs */
+			let_in(o);
+		end_late(o);
+	}
+}
+
+static void door_free(struct door *o)
+{
+	while (o->oldest)
+		turn_away(o, o->oldest);
+	if (o->epoll >= 0)
+		close(o->epoll);
+	if (o->stop >= 0)
+		close(o->stop);
+	free(o);
+}
+
+struct door *door_start(struct httpd *d, struct err *e)
+{
+	struct door *o = mem_new(1, sizeof *o);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &o->stop };
+	int rc;
+
+	*o = (struct door){ .d = d, .epoll = epoll_create1(EPOLL_CLOEXEC), .stop = eventfd(0, EFD_CLOEXEC) };
+	rc = o->epoll < 0 || o->stop < 0 || epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->stop, &event) ? errno : 0;
+	if (rc == 0) {
+		listening(o, true);
+		rc = pthread_create(&o->thread, NULL, run, o);
+	}
+	if (rc == 0)
+		return o;
+	err_set(e, REASON_INTERNAL, "HTTPS server: it cannot accept: %s", strerror(rc));
+	door_free(o);
+	return NULL;
+}
+
+void door_stop(struct door *o)
+{
+	if (!o)
+		return;
+	eventfd_write(o->stop, 1);
+	pthread_join(o->thread, NULL);
+	door_free(o);
+}
