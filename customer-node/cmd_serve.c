@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "cmd.h"
 #include "fault.h"
@@ -83,9 +84,68 @@ static int load_chain(struct chain *ch, const char *dir, const char *name, struc
 	return file_join(path, e, dir, name) < 0 ? -1 : chain_load(ch, path, e);
 }
 
+static int note_root(struct server *s, const struct cert *root, struct err *e)
+{
+	char hash[SHA256_HEX];
+	struct db *db = node_db_open(s->dir, e);
+	int rc = -1;
+
+	text_hex(hash, root->sha256, SHA256_LEN);
+	if (db && db_begin(db, e) == 0) {
+		rc = audit_add(db, clock_utc(), "node", "ca-root", root->subject, hash, e);
+		if (rc == 0)
+			rc = db_commit(db, e);
+		else
+			db_rollback(db);
+	}
+	db_close(db);
+	if (rc == 0)
+		log_info("the root of the customer's CA is now \"%s\" (SHA-256 %s), by the word of the one before", root->subject, hash);
+	return rc;
+}
+
+/* What the CA gave last may have its new root. What is in force already needs the old one no more; a third root will be certified by this
+ * one alone. */
+static int take_up_root(struct server *s, const struct chain *cas, struct err *e)
+{
+	const struct cert *root = server_root(s, cas);
+	char path[FILE_PATH];
+	struct buf pem = {0}, der = {0};
+	int rc = -1;
+
+	if (root == &s->root.cert[0])
+		return 0;
+	cert_to_pem(root, &pem);
+	buf_set(&der, root->der.data, root->der.len);
+	if (note_root(s, root, e) == 0 && file_join(path, e, s->dir, NODE_CA_ROOT) == 0 &&
+	    file_replace(path, pem.data, pem.len, 0644, e) == 0) {
+		FAULT("node.ca-root");
+		chain_free(&s->root);
+		rc = chain_add(&s->root, der.data, der.len, e);
+	}
+	buf_free(&der);
+	buf_free(&pem);
+	return rc;
+}
+
+static int load_root(struct server *s, struct err *e)
+{
+	char path[FILE_PATH];
+	struct chain cas = {0};
+	struct err spoilt;
+	int rc = 0;
+
+	if (load_chain(&s->root, s->dir, NODE_CA_ROOT, e) < 0 || file_join(path, e, s->dir, NODE_CA_CHAIN) < 0)
+		return -1;
+	if (file_exists(path) && chain_load(&cas, path, &spoilt) == 0)
+		rc = take_up_root(s, &cas, e);
+	chain_free(&cas);
+	return rc;
+}
+
 static int load_trust(struct server *s, struct err *e)
 {
-	if (load_chain(&s->root, s->dir, NODE_CA_ROOT, e) < 0 || !(s->trust = node_trust(&s->root, e)) ||
+	if (load_root(s, e) < 0 || !(s->trust = node_trust(&s->root, e)) ||
 	    maker_set_load(&s->makers, s->dir, e) < 0)
 		return -1;
 	s->authn = authn_new(&s->makers, &s->root.cert[0], e);

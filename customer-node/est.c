@@ -326,35 +326,19 @@ static bool self_issued(const struct cert *c)
 	return strcmp(c->subject, c->issuer) == 0;
 }
 
-/* Does our own certificate stand under this root, by nothing but what comes with it? */
-static bool are_under(const struct server *s, const struct cert *root)
+/* protocol-ca 5.5. Devices are told of it at once, so that none shuts itself out; the node believes it from its next start on. */
+const struct cert *server_root(const struct server *s, const struct chain *cas)
 {
 	const struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
-	struct trust *t = trust_new();
-	struct err no;
-	bool yes = trust_add_root(t, root, &no) == 0 && trust_verify(t, &s->own.chain, &rule, &no) == 0;
+	const struct cert *newer = cross_newer(cas, &s->root.cert[0], rule.now);
 
-	trust_free(t);
-	return yes;
-}
-
-/* The root that devices are told: a newer one, if ours has certified it (protocol-ca 5.5) and our own certificate is under it, so that no
- * device shuts itself out. */
-static const struct cert *root_to_tell(const struct server *s, const struct chain *cas)
-{
-	const struct cert *root = &s->root.cert[0];
-
-	for (size_t i = 0; i < cas->n; i++)
-		if (self_issued(&cas->cert[i]) && !buf_same(&cas->cert[i].der, &root->der) &&
-		    cross_find(cas, &cas->cert[i], root, clock_utc()) && are_under(s, &cas->cert[i]))
-			return &cas->cert[i];
-	return root;
+	return newer && cross_leads(newer, &s->own.chain, &rule) ? newer : &s->root.cert[0];
 }
 
 /* The issuing CA, other CAs, one root, last: protocol-est 3.1. */
 static int build_cacerts(const struct server *s, const struct chain *cas, struct buf *der, struct err *e)
 {
-	const struct cert *root = root_to_tell(s, cas);
+	const struct cert *root = server_root(s, cas);
 	struct chain all = {0};
 	int rc = 0;
 

@@ -51,6 +51,8 @@ void server_handle(void *arg, struct http_req *r);
 /* ca_queue.h: chain(). Also for the one read from the disk. */
 void server_chain(void *arg, const struct chain *cas);
 void server_ready(void *arg);
+/* The root that counts: ours, or a newer one of cas by its word, once our own certificate stands under that. */
+const struct cert *server_root(const struct server *s, const struct chain *cas);
 
 /* ---- est.c: answers, protocol-est 4 ---- */
 bool answer_is_temporary(enum reason code);	/* 503: the same request again, later */

@@ -336,6 +336,21 @@ void authority_free(struct authority *a)
 	*a = (struct authority){0};
 }
 
+static bool chains_same(const struct chain *a, const struct chain *b)
+{
+	size_t i = 0;
+
+	while (i < a->n && i < b->n && mem_same(a->cert[i].sha256, b->cert[i].sha256, SHA256_LEN))
+		i++;
+	return i == a->n && i == b->n;
+}
+
+bool authority_same(const struct authority *a, const struct authority *b)
+{
+	return a->generation == b->generation && a->overlap == b->overlap && chains_same(&a->root, &b->root) &&
+	       chains_same(&a->issuing, &b->issuing) && chains_same(&a->unit, &b->unit) && chains_same(&a->cross, &b->cross);
+}
+
 /* ---- revocation lists ---- */
 const struct cert *crl_ca(const struct authority *a, enum crl_of of)
 {

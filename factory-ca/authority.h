@@ -66,6 +66,7 @@ struct authority {
 };
 int authority_load(struct authority *a, const char *dir, struct err *e);
 void authority_free(struct authority *a);
+bool authority_same(const struct authority *a, const struct authority *b);	/* the same certificates, in the same part */
 
 /* Revocation lists: each CA key has its own. Those of the generation before are made as long as its key is there and anybody takes
  * what it has issued: in the overlap, and those of a factory's devices, which keep their factory place for ever, after it, too. */

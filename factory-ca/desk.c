@@ -404,6 +404,18 @@ int desk_catch_up(struct desk *d, struct err *e)
 	return rc;
 }
 
+int desk_is_current(const struct desk *d, struct err *e)
+{
+	struct authority now = {0};
+	int rc = authority_load(&now, d->folder.path, e);
+
+	if (rc == 0 && !authority_same(&now, &d->ca))
+		rc = err_set(e, REASON_CONFIG, "%s: the CA has other certificates since the start (ca rollover, root install); they are taken up "
+			     "by a restart of \"handsel-ca serve\", and by nothing else", d->folder.path);
+	authority_free(&now);
+	return rc;
+}
+
 int desk_reload(struct desk *d, struct err *e)
 {
 	struct profiles *p = mem_new(1, sizeof *p);

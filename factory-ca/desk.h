@@ -65,6 +65,7 @@ struct desk *desk_open(const struct ca_folder *folder, struct signing *by, struc
  * too, since its answers may have left. More than that is a backup that was put back: then d->recovering, and an operator must look. */
 int desk_catch_up(struct desk *d, struct err *e);
 void desk_close(struct desk *d);		/* NULL is fine; gives the answers that are due first */
+int desk_is_current(const struct desk *d, struct err *e);	/* -1, code CONFIG: it has other certificates since the start */
 int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories; -1: all stays as it was */
 
 int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */

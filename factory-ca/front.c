@@ -380,8 +380,16 @@ void front_tick(struct front *f)
 
 int front_reload(struct front *f, struct err *e)
 {
-	int rc = 0;
+	struct ca_folders *all = mem_new(1, sizeof *all);
+	int rc = system_list(all, f->desks.of[0]->folder.path, e);
 
+	if (rc == 0 && all->n != f->desks.n)
+		log_warn("the system has %zu CAs, and %zu of them are served; a restart of \"handsel-ca serve\" takes up the others", all->n,
+			 f->desks.n);
+	free(all);
+	/* A signer that is started anew signs with the keys in force by then: not with those that stand in our certificates. */
+	for (size_t i = 0; i < f->desks.n && rc == 0; i++)
+		rc = desk_is_current(f->desks.of[i], e);
 	for (size_t i = 0; i < f->desks.n && rc == 0; i++)
 		rc = desk_reload(f->desks.of[i], e);
 	if (rc == 0)

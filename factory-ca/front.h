@@ -25,7 +25,8 @@ int front_failure_fd(const struct front *f);
 bool front_failed(struct front *f);
 
 /* Reads ca.yaml and the profiles of each CA again; the signer is started anew. -1: the CA that e names, and those after it,
- * stay as they were. A CA that was added is served from the next start on. */
+ * stay as they were; of a CA that has other certificates than at the start (CONFIG) nothing is read. A CA that was added is served
+ * from the next start on, and that is logged. */
 int front_reload(struct front *f, struct err *e);
 
 int front_tick_ms(const struct front *f);		/* when to call front_tick() next */

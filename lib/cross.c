@@ -50,3 +50,24 @@ const struct cert *cross_find(const struct chain *among, const struct cert *root
 			return &among->cert[i];
 	return NULL;
 }
+
+const struct cert *cross_newer(const struct chain *among, const struct cert *old, int64_t now)
+{
+	for (size_t i = 0; i < among->n; i++) {
+		const struct cert *c = &among->cert[i];
+
+		if (strcmp(c->subject, c->issuer) == 0 && !buf_same(&c->der, &old->der) && cross_find(among, c, old, now))
+			return c;
+	}
+	return NULL;
+}
+
+bool cross_leads(const struct cert *root, const struct chain *chain, const struct trust_rule *rule)
+{
+	struct trust *t = trust_new();
+	struct err no;
+	bool yes = trust_add_root(t, root, &no) == 0 && trust_verify(t, chain, rule, &no) == 0;
+
+	trust_free(t);
+	return yes;
+}

@@ -11,4 +11,10 @@ int cross_verify(const struct cert *cross, const struct cert *root, const struct
 /* Of certificates in any order the one for which cross_verify() is 0; NULL if there is none. */
 const struct cert *cross_find(const struct chain *among, const struct cert *root, const struct cert *by, int64_t now);
 
+/* Of certificates in any order a root that `old` has certified, and which is another; NULL if there is none. */
+const struct cert *cross_newer(const struct chain *among, const struct cert *old, int64_t now);
+
+/* Does the chain hold by this root alone, without another one's word for it? */
+bool cross_leads(const struct cert *root, const struct chain *chain, const struct trust_rule *rule);
+
 #endif

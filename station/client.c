@@ -204,7 +204,7 @@ static int confirm(struct client *c, struct err *e)
 /* Its answer says what is left to do: a result, it is done; stored, to be confirmed; or its request. */
 static int ask_device(struct client *c, struct link_frame *f, struct err *e)
 {
-	const struct cert *root = &c->u->run->station.root.cert[0];
+	const struct cert *root = &c->u->run->station.root.cert[c->u->root];
 	struct link_request m = {0};
 	struct buf payload = {0};
 	int rc;

@@ -156,7 +156,7 @@ static int check_one(void *arg, const struct index_entry *en, bool follows, stru
 	if (!follows)
 		err_set(&why, REASON_REQUEST, "its line of the index does not follow from the one before: that one was "
 			"changed, or lines between them were removed");
-	if (follows && records_verify(k->station.dir, k->station.trust, en, &r, &why) == 0)
+	if (follows && records_verify(k->station.dir, k->station.made, en, &r, &why) == 0)
 		k->good++;
 	else
 		say_bad(k, en->id, &why);

@@ -18,6 +18,7 @@
 #include "mem.h"
 #include "proc.h"
 #include "resume.h"
+#include "root.h"
 #include "slot.h"
 #include "text.h"
 
@@ -428,6 +429,8 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 	    order_fits(&r->source.order, &r->model, sha256, e) < 0)
 		return -1;
 	r->journal = journal_open(r->station.dir, e);
+	if (r->journal && journal_count(r->journal) == 0)
+		root_take_up(&r->station);
 	r->records = r->journal ? records_open(&r->station, mes_is_set(&r->station.mes), e) : NULL;
 	if (!r->records || (r->failed_only && failed_load(&r->failed, r->station.dir, r->source.order.id, r->journal, e) < 0))
 		return -1;

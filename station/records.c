@@ -140,7 +140,7 @@ static int settle_pending(const struct records *rs, const char *last, struct err
 
 	if (file_read(&p7, rs->pending, LIMIT_RECORD, e) < 0)
 		goto out;
-	if (index_parse(&en, last, e) == 0 && records_open_signed(rs->station->trust, &p7, &json, NULL, e) == 0) {
+	if (index_parse(&en, last, e) == 0 && records_open_signed(rs->station->made, &p7, &json, NULL, e) == 0) {
 		digest_sha256(sha256, json.data, json.len);
 		if (memcmp(sha256, en.sha256, SHA256_LEN) == 0) {
 			log_info("record %s is complete now: it was being written when the station stopped", en.id);

@@ -21,6 +21,7 @@ struct unit {
 	unsigned attempts;		/* transfers that failed and were begun again */
 	struct request_id requested;	/* under way, also from before a cut; id "": none is known */
 	bool has_passed;		/* an earlier run has recorded PASS, and was killed before the device was told */
+	size_t root;			/* which of the station's roots it is given: root.h */
 	bool renewed;			/* a second ticket was signed after the first was refused */
 	bool no_room;			/* the station could not write what stands before or in this step */
 	bool skip;			/* the step had nothing to do */

@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "file.h"
 #include "mem.h"
+#include "root.h"
 #include "text.h"
 
 static int read_slot(struct station *s, const struct conf_node *n, struct err *e)
@@ -84,16 +85,6 @@ static int read_yaml(struct station *s, struct err *e)
 	return rc;
 }
 
-static int read_root(struct station *s, struct err *e)
-{
-	char path[FILE_PATH];
-
-	if (file_join(path, e, s->dir, "root.pem") < 0 || chain_load(&s->root, path, e) < 0)
-		return -1;
-	s->trust = trust_new();
-	return trust_add_root(s->trust, &s->root.cert[0], e);
-}
-
 static int read_identity(struct station *s, struct err *e)
 {
 	char key[FILE_PATH], cert[FILE_PATH];
@@ -129,7 +120,7 @@ int station_settings(struct station *s, const char *dir, struct err *e)
 
 int station_offline(struct station *s, const char *dir, struct err *e)
 {
-	return station_settings(s, dir, e) < 0 ? -1 : read_root(s, e);
+	return station_settings(s, dir, e) < 0 ? -1 : root_load(s, e);
 }
 
 int station_load(struct station *s, const char *dir, struct err *e)
@@ -141,9 +132,8 @@ int station_load(struct station *s, const char *dir, struct err *e)
 
 void station_free(struct station *s)
 {
-	trust_free(s->trust);
+	root_free(s);
 	chain_free(&s->chain);
-	chain_free(&s->root);
 	key_free(s->key);
 	memset(s, 0, sizeof *s);
 }

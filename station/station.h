@@ -31,8 +31,9 @@ struct station {
 	struct mes mes;
 	struct key *key;
 	struct chain chain;		/* unit certificate, unit CA */
-	struct chain root;
-	struct trust *trust;
+	struct chain root;		/* root.h: the one in force, then older ones */
+	struct trust *trust;		/* it: the CA, documents */
+	struct trust *made;		/* all of them: what was made in their time */
 };
 
 /* Code CONFIG, or those of the key and the certificates. Free with station_free(), also after a failure. */

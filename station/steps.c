@@ -145,7 +145,7 @@ static int send_go(struct unit *u, struct err *e)
 	int rc;
 
 	buf_set(&go.ticket, u->ticket.data, u->ticket.len);
-	buf_set(&go.root, s->root.cert[0].der.data, s->root.cert[0].der.len);
+	buf_set(&go.root, s->root.cert[u->root].der.data, s->root.cert[u->root].der.len);
 	text_copy(go.host, sizeof go.host, s->ca.host);
 	text_copy(go.ca, sizeof go.ca, s->ca_id);
 	snprintf(go.key_type, sizeof go.key_type, "%s", u->run->key_type);
@@ -178,7 +178,6 @@ static int ask_standing(struct unit *u, struct standing_of *s, struct err *e)
 	return 0;
 }
 
-/* Another station's id is unknown to this one: then the proof alone counts. */
 static int check_standing(struct unit *u, struct err *e)
 {
 	struct standing_of s = {0};
@@ -208,14 +207,26 @@ static int device_issue(struct unit *u, struct err *e)
 	return rc;
 }
 
+/* A device that was cut before the station took up the newest root is finished under the one that it began with. */
+static int issue(struct unit *u, struct err *e)
+{
+	int rc = -1;
+
+	e->code = REASON_AUTHORITY;
+	for (u->root = 0; rc < 0 && e->code == REASON_AUTHORITY && u->root < u->run->station.root.n; u->root++) {
+		rc = u->run->client_here ? client_issue(u, e) : device_issue(u, e);
+		if (rc == 0 && u->result.code != REASON_OK)
+			rc = err_set(e, u->result.code, "%s", u->result.text);
+	}
+	return rc;
+}
+
 static int step_issue(struct unit *u, struct err *e)
 {
 	struct standing_of s;
 	struct err ignored;
-	int rc = u->run->client_here ? client_issue(u, e) : device_issue(u, e);
+	int rc = issue(u, e);
 
-	if (rc == 0 && u->result.code != REASON_OK)
-		rc = err_set(e, u->result.code, "%s", u->result.text);
 	/* The device knows only that the tunnel closed; the station knows why. */
 	if (rc < 0 && (e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE) && u->tunnel.error.text[0])
 		*e = u->tunnel.error;
@@ -228,6 +239,19 @@ static int step_issue(struct unit *u, struct err *e)
 		rc = check_standing(u, e);
 	else if (e->code == REASON_TICKET || e->code == REASON_SERIAL_ISSUED)
 		ask_standing(u, &s, &ignored);
+	return rc;
+}
+
+/* The CA's word for a newer root came with its handshake, to the one in force; what was begun under an older root holds by that. */
+static int verify_proof(const struct unit *u, struct err *e)
+{
+	const struct record *r = &u->record;
+	const struct station *s = &u->run->station;
+	struct err older;
+	int rc = proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &u->result, s->trust, clock_utc(), e);
+
+	if (rc < 0 && s->root.n > 1)
+		rc = proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &u->result, s->made, clock_utc(), &older);
 	return rc;
 }
 
@@ -246,8 +270,7 @@ static int step_proof(struct unit *u, struct err *e)
 	link_proof_free(&r->proof);
 	if (talk_send(u, LINK_CHALLENGE, &payload, e) == 0 && talk_expect(u, LINK_PROOF, &f, u->deadline, e) == 0 &&
 	    link_proof_read(&r->proof, &f.payload, e) == 0)
-		rc = proof_verify(&r->proof, &r->challenge, &r->hello, &r->ready, &u->result, u->run->station.trust,
-				  clock_utc(), e);
+		rc = verify_proof(u, e);
 	buf_free(&payload);
 	buf_free(&f.payload);
 	FAULT("station.proof");

@@ -50,11 +50,11 @@ work() {
 	return 0	# who has not passed is judged
 } 2>/dev/null
 
-# before SERIAL : what an operator does, again if it was cut.
+# before SERIAL : what an operator does, again if it was cut, twice at most.
 before() {
 	export HANDSEL_FAULT=${CASE[$1]:-none}
 	export HANDSEL_FAULT_LOG=$W/$1/fired HANDSEL_FAULT_LIST=$W/$1/passed
-	"$BEFORE" "$1" || "$BEFORE" "$1"
+	"$BEFORE" "$1" || "$BEFORE" "$1" || "$BEFORE" "$1"
 	return 0	# what came of it is judged
 } 2>/dev/null
 prepare() { [ -z "$BEFORE" ] || in_parallel before; }

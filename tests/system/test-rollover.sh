@@ -73,7 +73,10 @@ issuer_of 00040001 | grep -q 'issuing CA 2'
 
 echo "-- the node is certified anew: devices go to the new root"
 ca --dir "$W/customer" unit issue "$W/node/node.csr" --role node --name site-1 --host 127.0.0.1 --out "$W/node/node.pem"
+cmp "$W/node/ca-root.pem" "$W/root1.pem"
 restart node "$NODE_PID" node_serve
+cmp "$W/node/ca-root.pem" "$G/root.pem"		# which it has taken up by the old one's word
+node --dir "$W/node" config check
 renew 00040001
 [ "$(root_of 00040001)" = "$(cat "$G/root.pem")" ]
 activate 00040003 --timeout 20s
@@ -94,14 +97,41 @@ renew 00040003
 fails renew 00040004
 says E12 "$W/out"
 
+echo "-- a third generation, which the second alone has certified"
+cp "$G/root.pem" "$W/root2.pem"
+ca --dir "$W/customer" ca rollover --host 127.0.0.1
+G=$W/customer/gen-3
+restart customer "$CUSTOMER_PID" customer_serve
+restart node "$NODE_PID" node_serve
+until_true 10 eval '[ "$(grep -c BEGIN "$W/node/ca-chain.pem")" = 6 ]'
+renew 00040003
+issuer_of 00040003 | grep -q 'issuing CA 3'
+[ "$(root_of 00040003)" = "$(cat "$W/root2.pem")" ]
+ca --dir "$W/customer" unit issue "$W/node/node.csr" --role node --name site-1 --host 127.0.0.1 --out "$W/node/node.pem"
+restart node "$NODE_PID" node_serve
+cmp "$W/node/ca-root.pem" "$G/root.pem"
+renew 00040003
+[ "$(root_of 00040003)" = "$(cat "$G/root.pem")" ]
+
 # ---- in the factory, with an order that is open and a device under way ----
 cp "$W/factory/root.pem" "$W/froot1.pem"
 ca --dir "$W/factory" ca rollover --host 127.0.0.1
 F=$W/factory/gen-2
+echo "-- a running server is not told half of it"
+kill -HUP "$FACTORY_PID"
+until_true 10 grep -q 'taken up by a restart of' "$W/factory.log"
+provision WO-1 line-1 00040009
+openssl x509 -in "$W/00040009/store/factory/cert.pem" -noout -issuer | grep -q 'factory issuing CA$'
 restart factory "$FACTORY_PID" factory_serve
 provision WO-1 line-1 00040007
 openssl x509 -in "$W/00040007/store/factory/cert.pem" -noout -issuer | grep -q 'issuing CA 2'
 openssl verify -CAfile "$W/froot1.pem" -untrusted "$W/00040007/store/factory/cert.pem" "$W/00040007/store/factory/cert.pem"
+# One is cut again and again before it has its certificate, and put aside.
+FARM_OPTIONS=(--fault "00040008=fault-points:$(printf 'agent.verified,%.0s' {1..60})agent.verified")
+fails provision WO-1 line-1 00040008 --timeout 2s
+FARM_OPTIONS=()
+[ "$(cat "$W/00040008/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
+[ ! -e "$W/00040008/store/factory/cert.pem" ]
 ship --device 00040007 --device 00040005 --device 00040006
 kill -HUP "$NODE_PID"
 fails activate 00040007 --timeout 2s		# its issuing CA is not known to the node yet
@@ -125,16 +155,19 @@ ca --dir "$W/factory" order close WO-1
 ca --dir "$W/factory" ca rollover --finish
 restart factory "$FACTORY_PID" factory_serve
 
-echo "-- a station needs a new certificate, and has the new root by the old one's word"
-order_create WO-3 00040012 00040020 5 line-1
+echo "-- a station needs a new certificate, and then takes up the new root by the old one's word"
+order_create WO-3 00040008 00040020 5 line-1
 fails provision WO-3 line-1 00040012
 says E12 "$W/out"
 ca --dir "$W/factory" unit issue "$W/station-line-1/station.csr" --role station --name line-1 --out "$W/station-line-1/station.pem"
+cmp "$W/station-line-1/root.pem" "$W/froot1.pem"
 provision WO-3 line-1 00040012
-[ "$(cat "$W/00040012/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
-rm -rf "$W/station-line-1"
-station --dir "$W/station-line-1" init --name line-1 --ca "https://127.0.0.1:$FACTORY_PORT" --root "$F/root.pem"
-ca --dir "$W/factory" unit issue "$W/station-line-1/station.csr" --role station --name line-1 --out "$W/station-line-1/station.pem"
+[ "$(cat "$W/00040012/store/factory/root.pem")" = "$(cat "$F/root.pem")" ]
+[ "$(cat "$W/station-line-1/root.pem")" = "$(cat "$F/root.pem" "$W/froot1.pem")" ]
+station --dir "$W/station-line-1" record verify	# also those of the old generation
+echo "-- the one that was put aside is finished under the root that it began with"
+provision WO-3 line-1 00040008
+[ "$(cat "$W/00040008/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
 order_create WO-2 00040011 00040020 5 line-1
 provision WO-2 line-1 00040011
 ship --device 00040011

@@ -273,7 +273,7 @@ static void place_open(struct place *p)
 	strcpy(p->s.name, "line-2");
 	p->s.chain = chain_of(&c, &p->w->unit.cert);
 	p->s.key = p->w->leaf_key;
-	p->s.trust = p->w->trust;
+	p->s.trust = p->s.made = p->w->trust;
 	cert_free(&c);
 }
 
@@ -313,7 +313,7 @@ static int see(void *arg, const struct index_entry *en, bool follows, struct err
 
 	s->n++;
 	s->follow += follows;
-	if (records_verify(s->s->dir, s->s->trust, en, &r, &why) == 0)
+	if (records_verify(s->s->dir, s->s->made, en, &r, &why) == 0)
 		s->good++;
 	strcpy(s->last, en->id);
 	record_free(&r);

@@ -587,6 +587,14 @@ static void test_cross(void)
 	CU_ASSERT_PTR_NULL(cross_find(&among, &w->root.cert, &upper.cert, WORLD_NOW));
 	CU_ASSERT_EQUAL(chain_add(&among, good.der.data, good.der.len, &e), 0);
 	CU_ASSERT_EQUAL(cross_find(&among, &w->root.cert, &upper.cert, WORLD_NOW), &among.cert[3]);
+	/* the newer root itself must be there, and be another one */
+	CU_ASSERT_PTR_NULL(cross_newer(&among, &upper.cert, WORLD_NOW));
+	CU_ASSERT_EQUAL(chain_add(&among, upper.cert.der.data, upper.cert.der.len, &e), 0);
+	CU_ASSERT_EQUAL(chain_add(&among, w->root.cert.der.data, w->root.cert.der.len, &e), 0);
+	CU_ASSERT_EQUAL(cross_newer(&among, &upper.cert, WORLD_NOW), &among.cert[5]);
+	CU_ASSERT_PTR_NULL(cross_newer(&among, &other.cert, WORLD_NOW));
+	CU_ASSERT_PTR_NULL(cross_newer(&among, &w->root.cert, WORLD_NOW));
+	CU_ASSERT_PTR_NULL(cross_newer(&among, &upper.cert, good.not_after + 1));
 	chain_free(&among);
 	for (int i = 0; i < 3; i++)
 		cert_free(&bad[i]);
@@ -615,6 +623,11 @@ static void test_below_upper(void)
 	CU_ASSERT_EQUAL(chain_add(&ch, cross.der.data, cross.der.len, &e), 0);
 	rule.policy = OID_POLICY_FACTORY;
 	CU_ASSERT_EQUAL(trust_verify(t, &ch, &rule, &e), 0);
+	CU_ASSERT(cross_leads(&upper.cert, &ch, &rule));
+	CU_ASSERT(cross_leads(&w->root.cert, &ch, &rule));
+	ch.n--;
+	CU_ASSERT_FALSE(cross_leads(&upper.cert, &ch, &rule));
+	ch.n++;
 	rule.pinned = true;	/* and that is not what decides */
 	REFUSED(AUTHORITY, "accepted issuing CAs", trust_verify(t, &ch, &rule, &e));
 	trust_free(t);
