@@ -110,36 +110,42 @@ station_run() {
 	station --dir "$W/station" run --order WO-1 --agent "$BUILD/handsel-agent" --model "$TOP/profiles/models/$MODEL.yaml" --count 1 \
 		--timeout 3s 2>&1 | verdict 'E51\|E03'
 }
+# A node that asks its CA what it has of it.
+node_ca() {
+	sed -i "s#https://127.0.0.1:[0-9]*#https://127.0.0.1:$PORT#" "$W/asking/node.yaml"
+	node --dir "$W/asking" reconcile 2>&1 | verdict 'E51\|E03'
+}
+cp -a "$W/node" "$W/asking"
 cp -a "$W/$SERIAL" "$W/new" && printf 'factory\n' >"$W/new/store/current" && rm -rf "$W"/new/store/customer-?/*
 cp -a "$W/station-line-1" "$W/station"
 
 # ---- the table ----
 # "-": is not asked. Columns: the factory's CA, the customer's CA, the node, as clients; then as servers before a device in the
-# factory (that expects a CA), a station (a CA), a new device (a node of a customer), an onboarded device (a node of its own).
-DOORS=(factory_ca customer_ca node_door empty_device station_run new_device own_device)
+# factory (that expects a CA), a station (a CA), a new device (a node of a customer), an onboarded device (a node of its own), a node (a CA).
+DOORS=(factory_ca customer_ca node_door empty_device station_run new_device own_device node_ca)
 TABLE='
-nobody              E54   E54   E54   -     -     -     -
-factory-station     in    E12   E12   E12   E12   E12   E12
-factory-node        E54   E12   E12   E54   E54   E54   E12
-factory-handoff     E54   E12   E12   E54   E54   in    E12
-factory-ca          E54   E12   E12   in    in    E54   E12
-factory-operator    E54   E12   E12   E12   E12   E12   E12
-factory-ra          E54   E12   E12   E12   E12   E12   E12
-factory-kmc         E54   E12   E12   E12   E12   E12   E12
-factory-device      E12   E12   in    E54   E54   E54   E12
-factory-issuing     shut  shut  shut  E12   E12   E12   E12
-factory-unit-ca     shut  shut  shut  E12   E12   E12   E12
-customer-station    E12   E54   E12   E12   E12   E12   E12
-customer-node       E12   in    E12   E12   E12   E12   in
-customer-ca         E12   E54   E12   E12   E12   E12   E54
-customer-operator   E12   E54   E12   E12   E12   E12   E12
-customer-ra         E12   E54   E12   E12   E12   E12   E12
-customer-kmc        E12   E54   E12   E12   E12   E12   E12
-customer-device     E12   E12   in    E12   E12   E12   E54
-customer-issuing    shut  shut  shut  E12   E12   E12   E12
-customer-unit-ca    shut  shut  shut  E12   E12   E12   E12
-self-node           E12   E12   E12   E12   E12   E12   E12
-self-ca             E12   E12   E12   E12   E12   E12   E12
+nobody              E54   E54   E54   -     -     -     -     -
+factory-station     in    E12   E12   E12   E12   E12   E12   E12
+factory-node        E54   E12   E12   E54   E54   E54   E12   E12
+factory-handoff     E54   E12   E12   E54   E54   in    E12   E12
+factory-ca          E54   E12   E12   in    in    E54   E12   E12
+factory-operator    E54   E12   E12   E12   E12   E12   E12   E12
+factory-ra          E54   E12   E12   E12   E12   E12   E12   E12
+factory-kmc         E54   E12   E12   E12   E12   E12   E12   E12
+factory-device      E12   E12   in    E54   E54   E54   E12   E12
+factory-issuing     shut  shut  shut  E12   E12   E12   E12   E12
+factory-unit-ca     shut  shut  shut  E12   E12   E12   E12   E12
+customer-station    E12   E54   E12   E12   E12   E12   E12   E12
+customer-node       E12   in    E12   E12   E12   E12   in    E54
+customer-ca         E12   E54   E12   E12   E12   E12   E54   in
+customer-operator   E12   E54   E12   E12   E12   E12   E12   E12
+customer-ra         E12   E54   E12   E12   E12   E12   E12   E12
+customer-kmc        E12   E54   E12   E12   E12   E12   E12   E12
+customer-device     E12   E12   in    E12   E12   E12   E54   E54
+customer-issuing    shut  shut  shut  E12   E12   E12   E12   E12
+customer-unit-ca    shut  shut  shut  E12   E12   E12   E12   E12
+self-node           E12   E12   E12   E12   E12   E12   E12   E12
+self-ca             E12   E12   E12   E12   E12   E12   E12   E12
 '
 # What is right but for one thing, at the door that it would open: side, CA that issued it, role, defect, door, code.
 DEFECTS='
@@ -176,6 +182,12 @@ customer  unit     node     policy         own_device    E54
 customer  unit     node     other-role     own_device    E54
 customer  unit     node     expired        own_device    E11
 customer  issuing  node     none           own_device    E54
+customer  unit     ca       none           node_ca       in
+customer  unit     ca       eku            node_ca       E12
+customer  unit     ca       policy         node_ca       E54
+customer  unit     ca       role           node_ca       E54
+customer  unit     ca       expired        node_ca       E11
+customer  issuing  ca       none           node_ca       E54
 factory   unit     x        device-policy  node_door     E12
 '
 is_server() { [ "$1" != factory_ca ] && [ "$1" != customer_ca ] && [ "$1" != node_door ] && [ "$1" != shown ]; }
