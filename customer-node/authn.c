@@ -157,6 +157,21 @@ static int judge_factory(struct authn *a, const struct chain *chain, int64_t now
 	return -1;
 }
 
+static void fill(struct peer *out, const struct cert *leaf)
+{
+	out->id.device = leaf->device;
+	memcpy(out->id.certificate, leaf->sha256, SHA256_LEN);
+}
+
+/* A device that slept through the overlap of a rollover has a credential of a CA that is over. */
+static bool is_claim(const struct peer *p, const struct cert *leaf, int64_t now)
+{
+	struct err no;
+
+	return p->id.customer && p->why.code == REASON_AUTHORITY && now >= leaf->not_before && now <= leaf->not_after &&
+	       judge_names(leaf, &no) == 0;
+}
+
 void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct peer *out)
 {
 	const struct cert *leaf = chain->cert;
@@ -169,11 +184,14 @@ void authn_judge(struct authn *a, const struct chain *chain, int64_t now, struct
 	}
 	out->id.customer = cert_has_policy(leaf, OID_POLICY_CUSTOMER);
 	if ((out->id.customer ? judge_customer(a, chain, now, &out->why) : judge_factory(a, chain, now, out)) < 0 ||
-	    judge_names(leaf, &out->why) < 0)
+	    judge_names(leaf, &out->why) < 0) {
+		out->claimed = is_claim(out, leaf, now);
+		if (out->claimed)
+			fill(out, leaf);
 		return;
+	}
 	out->why.code = REASON_OK;
-	out->id.device = leaf->device;
-	memcpy(out->id.certificate, leaf->sha256, SHA256_LEN);
+	fill(out, leaf);
 	if (!out->id.customer)
 		buf_set(&out->factory_certificate, leaf->der.data, leaf->der.len);
 }

@@ -20,6 +20,8 @@ int authn_set_customer(struct authn *a, const struct chain *cas, struct err *e);
 struct peer {
 	bool anonymous;			/* showed no certificate */
 	struct err why;			/* code OK: it is `id` */
+	bool claimed;			/* why AUTHORITY: its CA is not believed (any more); it is `id` if this node has handed out this very
+					 * certificate, whoever signed it: the device has its key */
 	struct rules_peer id;		/* all but remote */
 	const struct maker *maker;	/* of a new device */
 	struct buf factory_certificate;	/* DER, as it was shown; empty from our own devices; free with buf_free() */

@@ -241,6 +241,19 @@ static const struct route *find_route(struct server *s, struct http_req *r)
 	return NULL;
 }
 
+static bool was_handed_out(struct server *s, const struct peer *peer)
+{
+	struct node_request known = {0};
+	struct err e;
+	bool yes;
+
+	pthread_mutex_lock(&s->lock);
+	yes = store_request_by_certificate(s->reader, peer->id.certificate, &known, &e) == 1;
+	pthread_mutex_unlock(&s->lock);
+	node_request_free(&known);
+	return yes;
+}
+
 void server_handle(void *arg, struct http_req *r)
 {
 	struct server *s = arg;
@@ -265,7 +278,7 @@ void server_handle(void *arg, struct http_req *r)
 		return;
 	if (!route->identity) {
 		route->handle(s, r, NULL);
-	} else if (peer->why.code != REASON_OK) {
+	} else if (peer->why.code != REASON_OK && !(peer->claimed && was_handed_out(s, peer))) {
 		log_warn("%s refused code=%s %s", http_remote(r), reason_id(peer->why.code), peer->why.text);
 		if (peer->anonymous)
 			send_error(s, r, 401, &peer->why);
