@@ -141,8 +141,8 @@ provision() {
 	local order=$1 name=$2 serials=$3
 	shift 3
 	set -- "$BUILD/handsel-station" --dir "$W/station-$name" run --order "$order" --agent "$BUILD/handsel-agent" \
-		--model "$TOP/profiles/models/${MODEL_FILE:-$MODEL}.yaml" --labels "$W/labels" --count "$(wc -w <<<"$serials")" "$@"
-	tr ' ' '\n' <<<"$serials" >"$W/labels"
+		--model "$TOP/profiles/models/${MODEL_FILE:-$MODEL}.yaml" --labels "$W/labels-$name" --count "$(wc -w <<<"$serials")" "$@"
+	tr ' ' '\n' <<<"$serials" >"$W/labels-$name"
 	farm "$serials" -- "$@"
 }
 

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -320,6 +321,134 @@ static void test_extend(void)
 	buf_free(&cms[0]);
 	buf_free(&cms[1]);
 	buf_free(&der);
+}
+
+/* ---- the quota, whatever comes: two fronts that lie at the same time, signers that are ended, orders that are extended ---- */
+#define WALKS 4
+#define STEPS 40
+#define P_SERIALS 4
+#define P_KEYS 4
+
+struct shot {
+	struct side *s;
+	const struct buf *spki;
+	const char *order;
+	char serial[8];
+	int code;
+};
+
+static void *shoot(void *arg)
+{
+	struct shot *t = arg;
+
+	t->code = sign(t->s, t->order, "gateway-b", t->serial, t->spki, NULL, NULL);
+	return NULL;
+}
+
+static unsigned draw(uint32_t *state, unsigned below)
+{
+	*state = *state * 1664525 + 1013904223;
+	return (*state >> 16) % below;
+}
+
+struct walk {
+	struct side fronts[2], operator;
+	struct work_order o;
+	struct buf k[P_KEYS];
+	bool got[P_SERIALS][P_KEYS];	/* signed; what was signed once is free */
+	unsigned n;			/* of these */
+	uint32_t random;
+};
+
+/* Two questions at once, mostly of the same few pairs: none beyond the quota is signed, and none within it is refused. */
+static void walk_sign(struct walk *w)
+{
+	unsigned most = w->o.quota + w->o.scrap, before = w->n, fresh = 0;
+	struct shot shot[2];
+	pthread_t thread[2];
+	bool *got[2];
+
+	for (int i = 0; i < 2; i++) {
+		unsigned serial = draw(&w->random, P_SERIALS), key = draw(&w->random, P_KEYS);
+
+		shot[i] = (struct shot){ .s = &w->fronts[i], .spki = &w->k[key], .order = w->o.id };
+		snprintf(shot[i].serial, sizeof shot[i].serial, "%04u", serial + 1);
+		got[i] = &w->got[serial][key];
+		fresh += !*got[i] && (i == 0 || got[0] != got[1]);
+	}
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, shoot, &shot[i]), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT(shot[i].code == REASON_OK || shot[i].code == REASON_QUOTA);
+		CU_ASSERT(shot[i].code == REASON_OK || !*got[i]);
+		w->n += shot[i].code == REASON_OK && !*got[i];
+		*got[i] = *got[i] || shot[i].code == REASON_OK;
+	}
+	CU_ASSERT(w->n <= most);
+	CU_ASSERT_EQUAL(w->n, before + fresh < most ? before + fresh : most);
+}
+
+static void walk_extend(struct walk *w)
+{
+	struct work_order next = w->o;
+	struct buf cms = {0};
+
+	next.version++;
+	next.quota = 1 + draw(&w->random, P_SERIALS * P_KEYS);
+	write_order(&next, &cms);
+	if (show_order(&w->operator, &cms) == SIGNER_DONE) {
+		CU_ASSERT(next.quota + next.scrap >= w->n);
+		w->o = next;
+	} else {
+		CU_ASSERT(next.quota + next.scrap < w->n);
+	}
+	buf_free(&cms);
+}
+
+static void walk(unsigned seed)
+{
+	struct walk *w = mem_new(1, sizeof *w);
+	struct buf cms = {0};
+	char id[16];
+
+	w->random = seed;
+	snprintf(id, sizeof id, "WO-P%u", seed);
+	order_fill(&w->o, id, 2, 1);
+	w->o.version = 1;
+	write_order(&w->o, &cms);
+	for (int i = 0; i < P_KEYS; i++)
+		new_spki(&w->k[i]);
+	begin(&w->operator, factory, SIGNER_FOR_OPERATOR);
+	for (int i = 0; i < 2; i++)
+		begin(&w->fronts[i], factory, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(show_order(&w->operator, &cms), SIGNER_DONE);
+	for (unsigned step = 0; step < STEPS; step++) {
+		unsigned what = draw(&w->random, 8);
+
+		if (what == 0) {
+			walk_extend(w);
+		} else if (what == 1) {	/* all that it had in memory is gone */
+			CU_ASSERT_EQUAL(end(&w->fronts[step % 2]), 0);
+			begin(&w->fronts[step % 2], factory, SIGNER_FOR_SERVE);
+		} else {
+			walk_sign(w);
+		}
+	}
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(end(&w->fronts[i]), 0);
+	CU_ASSERT_EQUAL(end(&w->operator), 0);
+	for (int i = 0; i < P_KEYS; i++)
+		buf_free(&w->k[i]);
+	buf_free(&cms);
+	free(w);
+}
+
+static void test_quota_property(void)
+{
+	for (unsigned seed = 1; seed <= WALKS; seed++)
+		walk(seed);
 }
 
 /* Two CAs in one system: an order, a count and a key of one are nothing to the other. */
@@ -1184,7 +1313,7 @@ static void test_head_malformed(void)
 	buf_free(&p.rows);
 }
 
-UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "extend", test_extend }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
+UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "extend", test_extend }, { "quota property", test_quota_property }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
 	  { "head", test_head }, { "history", test_history }, { "malformed heads", test_head_malformed },
