@@ -6,6 +6,8 @@
 #include "cli.h"
 
 enum cli_exit cmd_init(const struct cli *c);
+enum cli_exit cmd_enrol(const struct cli *c);
+enum cli_exit cmd_renew(const struct cli *c);
 enum cli_exit cmd_config_check(const struct cli *c);
 enum cli_exit cmd_handoff_request(const struct cli *c);
 enum cli_exit cmd_handoff_accept(const struct cli *c);
@@ -21,7 +23,7 @@ enum cli_exit cmd_explain(const struct cli *c);
 enum cli_exit cmd_reconcile(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
 
-extern const struct cli_option release_options[], device_options[], init_options[], request_options[], accept_options[],
+extern const struct cli_option release_options[], device_options[], init_options[], enrol_options[], request_options[], accept_options[],
 	reconcile_options[], serve_options[];
 
 /* "operator:NAME" of the person at the terminal, for the audit. */

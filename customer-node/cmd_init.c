@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "documents.h"
+#include "enrolment.h"
 #include "makers.h"
 #include "mem.h"
 #include "node.h"
@@ -35,6 +36,14 @@ const struct cli_option init_options[] = {
 	{ "ca-root", "FILE", "the customer's root certificate (PEM)", false },
 	{ "listen", "ADDR:PORT", "where to serve, default " LISTEN_DEFAULT, false },
 	{ "host", "NAME_OR_IP", "a name or address that devices use, for the hint to the CA's operator", true },
+	{ 0 },
+};
+const struct cli_option enrol_options[] = {
+	{ "name", "NAME", "name of this node, as in its invitation", false },
+	{ "ca", "URL", "https://HOST:PORT of the customer's handsel-ca", false },
+	{ "code", "CODE", "of `handsel-ca unit invite`: eight groups of five characters", false },
+	{ "ca-id", "ID", "which CA of that system, where it has several", false },
+	{ "listen", "ADDR:PORT", "where to serve, default " LISTEN_DEFAULT, false },
 	{ 0 },
 };
 const struct cli_option request_options[] = {
@@ -103,7 +112,7 @@ static int init_conf(const struct cli *c, struct node_conf *conf, struct err *e)
 	const char *id = cli_get(c, "ca-id"), *name = need(c, "name", e), *ca = name ? need(c, "ca", e) : NULL, *listen = cli_get(c, "listen");
 
 	*conf = (struct node_conf){ .pending_s = TIMEOUT_PENDING_S };
-	if (!ca || !need(c, "ca-root", e))
+	if (!ca)
 		return -1;
 	if (!text_is_token(name, LIMIT_NAME))
 		return err_set(e, REASON_CONFIG, "--name %s: letters, digits, dots, underlines and hyphens, at most %d", name,
@@ -140,26 +149,101 @@ static void init_report(const struct cli *c, const struct node_conf *conf)
 	buf_free(&next);
 }
 
+static int new_folder(const char *dir, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (file_mkdir(dir, e) < 0 || file_join(path, e, dir, NODE_CONF) < 0)
+		return -1;
+	return file_exists(path) ? err_set(e, REASON_CONFIG, "%s is there already; a new node is made only in a new folder", path) : 0;
+}
+
+static int make_identities(const char *dir, struct err *e)
+{
+	return node_identity_make(dir, NODE_OWN, e) < 0 ? -1 : node_identity_make(dir, NODE_ONBOARD, e);
+}
+
+/* node.yaml last: with it the folder is whole. */
+static int make_rest(const char *dir, const struct node_conf *conf, struct err *e)
+{
+	return make_database(dir, e) < 0 || write_new(dir, NODE_ALLOWLIST, first_allowlist, sizeof first_allowlist - 1, e) < 0
+		? -1 : node_conf_save(conf, dir, e);
+}
+
 enum cli_exit cmd_init(const struct cli *c)
 {
 	const char *dir = cli_dir(c);
-	char path[FILE_PATH];
 	struct node_conf conf;
 	struct err e;
 
-	if (init_conf(c, &conf, &e) < 0 || file_mkdir(dir, &e) < 0 || file_join(path, &e, dir, NODE_CONF) < 0)
-		return cli_fail(c, &e);
-	if (file_exists(path)) {
-		err_set(&e, REASON_CONFIG, "%s is there already; init makes a new node only in a new folder", path);
-		return cli_fail(c, &e);
-	}
-	/* node.yaml last: with it the folder is whole. */
-	if (copy_root(dir, cli_get(c, "ca-root"), &e) < 0 || node_identity_make(dir, NODE_OWN, &e) < 0 ||
-	    node_identity_make(dir, NODE_ONBOARD, &e) < 0 || make_database(dir, &e) < 0 ||
-	    write_new(dir, NODE_ALLOWLIST, first_allowlist, sizeof first_allowlist - 1, &e) < 0 ||
-	    node_conf_save(&conf, dir, &e) < 0)
+	if (!need(c, "ca-root", &e) || init_conf(c, &conf, &e) < 0 || new_folder(dir, &e) < 0 || copy_root(dir, cli_get(c, "ca-root"), &e) < 0 ||
+	    make_identities(dir, &e) < 0 || make_rest(dir, &conf, &e) < 0)
 		return cli_fail(c, &e);
 	init_report(c, &conf);
+	return EXIT_DONE;
+}
+
+/* ---- enrol ---- */
+static int save_chain(const char *dir, const char *name, const struct chain *ch, struct err *e)
+{
+	struct buf pem = {0};
+	char path[FILE_PATH];
+	int rc = -1;
+
+	chain_to_pem(ch, &pem);
+	if (file_join(path, e, dir, name) == 0)
+		rc = file_replace(path, pem.data, pem.len, 0644, e);
+	buf_free(&pem);
+	return rc;
+}
+
+/* The keys are made once: asked again after a cut, the node gets the same certificate, though the code is used. */
+static int enrol(const char *dir, const struct node_conf *conf, const struct invite *code, struct err *e)
+{
+	struct chain root = {0}, chain = {0};
+	char path[FILE_PATH];
+	struct key *key = NULL;
+	int rc = -1;
+
+	if (enrolment_root(&conf->ca, conf->ca_id, code, &root, e) < 0 || new_folder(dir, e) < 0 ||
+	    save_chain(dir, NODE_CA_ROOT, &root, e) < 0 || make_identities(dir, e) < 0 ||
+	    file_join(path, e, dir, NODE_OWN ".key") < 0 || !(key = key_load(path, e)) ||
+	    enrolment_enrol(&conf->ca, conf->ca_id, &root, code, key, &chain, e) < 0)
+		goto out;
+	if (strcmp(chain.cert[0].role, "node") != 0 || strcmp(chain.cert[0].name, conf->name) != 0)
+		err_set(e, REASON_ROLE, "the code is for %s:%s, not for node:%s", chain.cert[0].role, chain.cert[0].name, conf->name);
+	else if (save_chain(dir, NODE_OWN ".pem", &chain, e) == 0)
+		rc = make_rest(dir, conf, e);
+out:
+	key_free(key);
+	chain_free(&root);
+	chain_free(&chain);
+	return rc;
+}
+
+enum cli_exit cmd_enrol(const struct cli *c)
+{
+	struct node_conf conf;
+	struct invite code = {0};
+	const char *text;
+	struct jsonl *j;
+	struct err e;
+	int rc = -1;
+
+	text = need(c, "code", &e);
+	if (text && init_conf(c, &conf, &e) == 0 && invite_parse(&code, text, &e) == 0)
+		rc = enrol(cli_dir(c), &conf, &code, &e);
+	mem_wipe(&code, sizeof code);
+	if (rc < 0)
+		return cli_fail(c, &e);
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "name", conf.name);
+		jsonl_str(j, "dir", cli_dir(c));
+		jsonl_print(j);
+	} else {
+		printf("%s is node %s now. Next: the handoff with the manufacturer: handsel-node handoff request\n", cli_dir(c), conf.name);
+	}
 	return EXIT_DONE;
 }
 

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "fault.h"
 #include "limits.h"
+#include "enrolment.h"
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
@@ -20,6 +21,7 @@
 #include "watch.h"
 
 #define WRITER_STUCK_MS 60000	/* one batch: a busy disk and another writer take 10 s; beyond this nothing will come of it */
+#define RENEW_CHECK_S 3600	/* is the certificate due? A third of its life is left then */
 #define TICK_MAX_S 5		/* how exactly pending time is kept over a restart */
 
 const struct cli_option serve_options[] = {
@@ -241,7 +243,15 @@ static int start(struct server *s, const struct cli *c, struct service_sockets *
 	pthread_cond_init(&s->idle, NULL);
 	if (node_conf_load(&s->conf, s->dir, e) < 0 ||
 	    (listen && node_listen_parse(listen, s->conf.address, &s->conf.port, e) < 0) ||
-	    node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0 || load_trust(s, e) < 0 || open_databases(s, e) < 0)
+	    node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0 || load_trust(s, e) < 0)
+		return -1;
+	if (enrolment_due(&s->own.chain.cert[0], clock_utc())) {
+		node_renew(&s->conf, s->dir, s->trust, false);
+		node_identity_free(&s->own);
+		if (node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0)
+			return -1;
+	}
+	if (open_databases(s, e) < 0)
 		return -1;
 	load_ca_chain(s);
 	if (start_queue(s, e) < 0 || start_httpd(s, listen ? 0 : service_socket(given, ""), e) < 0)
@@ -304,7 +314,7 @@ static bool look_at_writer(struct server *s)
 
 static void live(struct server *s)
 {
-	int64_t period = (int64_t)s->conf.pending_s / 4, last = clock_mono_ms();
+	int64_t period = (int64_t)s->conf.pending_s / 4, last = clock_mono_ms(), looked = last;
 	struct service_watchdog dog;
 	char told[STATUS_TEXT] = "";
 
@@ -324,6 +334,10 @@ static void live(struct server *s)
 		if (sig == SIGHUP) {
 			reload(s);
 			told[0] = 0;	/* READY=1 ends RELOADING=1 */
+		}
+		if (clock_mono_ms() - looked >= RENEW_CHECK_S * 1000) {
+			looked = clock_mono_ms();
+			node_renew(&s->conf, s->dir, s->trust, true);
 		}
 		passed = (clock_mono_ms() - last) / 1000;
 		if (passed >= period) {

@@ -5,6 +5,9 @@
 static const struct cli_command commands[] = {
 	{ "init", "--name NAME --ca URL --ca-root FILE", "makes the folder: keys, requests, node.yaml, an empty allowlist",
 	  init_options, 0, 0, cmd_init },
+	{ "enrol", "--name NAME --ca URL --code CODE", "makes the folder by an operator's code: keys, certificate and all else",
+	  enrol_options, 0, 0, cmd_enrol },
+	{ "renew", "", "renews the node's certificate now; serve does it by itself when it is due", NULL, 0, 0, cmd_renew },
 	{ "handoff request", "--out FILE", "writes the request that the manufacturer grants", request_options, 0, 0,
 	  cmd_handoff_request },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "takes the manufacturer's bundle; the fingerprint comes another way",

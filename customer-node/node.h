@@ -56,6 +56,9 @@ void node_identity_free(struct node_identity *id);
 int node_identity_make(const char *dir, const char *name, struct err *e);
 
 /* The root alone, or a chain of which the last one is the root. */
+/* Renews the certificate of NODE_OWN if it is due, and replaces the file; what fails is a message, and it is tried again. */
+void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, bool serving);
+
 struct trust *node_trust(const struct chain *ch, struct err *e);
 
 #endif

@@ -10,6 +10,7 @@
 #include "endorsement.h"
 #include "envelope.h"
 #include "mem.h"
+#include "units.h"
 
 /* ---- issue ---- */
 static int check_ticket(struct desk *d, struct db *db, struct job *job, bool *audit, struct err *e)
@@ -246,6 +247,9 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 		return check_confirm(d, db, peer, r, job, e);
 	case CA_REVOKE:
 		return 1;
+	case CA_ENROL:
+	case CA_RENEW:
+		return units_check(job, e);
 	default:
 		return check_reading(d, db, peer, job, e);
 	}

@@ -6,6 +6,7 @@
 #include "authority.h"
 #include "cli.h"
 #include "db.h"
+#include "documents.h"
 #include "key.h"
 #include "signer.h"
 #include "system.h"
@@ -13,6 +14,7 @@
 enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
 enum cli_exit cmd_unit_issue(const struct cli *c);
+enum cli_exit cmd_unit_invite(const struct cli *c);
 enum cli_exit cmd_order_create(const struct cli *c);
 enum cli_exit cmd_order_extend(const struct cli *c);
 enum cli_exit cmd_order_reconcile(const struct cli *c);
@@ -75,6 +77,8 @@ void operator_free(struct operator *op);
 int unit_certify(struct office *o, struct signer *s, const struct unit_plan *plan, const struct buf *spki,
 		 struct chain *ch, struct err *e);
 int unit_hosts(struct unit_plan *plan, const struct cli *c, struct err *e);	/* every --host */
+/* Into the ledger, within a transaction. */
+int invitation_enter(struct db *ledger, const struct invitation *v, const struct buf *cms, const char *actor, struct err *e);
 int csr_load(struct csr *csr, const char *path, struct err *e);			/* PEM or DER, signature verified */
 int chain_save(const struct chain *ch, const char *path, struct err *e);
 

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "ledger.h"
+#include "publish.h"
 #include "rules.h"
 
 /* ---- revoke ---- */
@@ -57,6 +58,17 @@ static int revoke_certificate(struct office *o, const char *serial, const char *
 	return rc;
 }
 
+/* The signer hears of a unit's revocation at once and from us: a front that was taken over would keep it to itself, and have the
+ * unit renewed. */
+static int tell_signer(struct office *o, struct err *e)
+{
+	struct crl_source from = { .ca = &o->ca, .name = "", .ledger = o->ledger, .signer = signer_start(o->dir, SIGNER_FOR_OPERATOR, e) };
+	int rc = from.signer ? crl_tell_units(&from, e) : -1;
+
+	signer_stop(from.signer);
+	return rc;
+}
+
 static int revoke(struct office *o, const struct cli *c, const char *reason, struct err *e)
 {
 	const char *device = cli_get(c, "device"), *certificate = cli_get(c, "certificate");
@@ -67,8 +79,13 @@ static int revoke(struct office *o, const struct cli *c, const char *reason, str
 	if (db_begin(o->ledger, e) < 0)
 		return -1;
 	rc = device ? revoke_device(o, c, reason, e) : revoke_certificate(o, certificate, reason, e);
-	if (rc == 1 && db_commit(o->ledger, e) == 0)
+	if (rc == 1 && db_commit(o->ledger, e) == 0) {
+		struct err why;
+
+		if (!device && tell_signer(o, &why) < 0)
+			fprintf(stderr, "warning: revoked, but the signer has not heard of it from here, and hears it from the daemon: %s\n", why.text);
 		return 1;
+	}
 	if (rc != 1)
 		db_rollback(o->ledger);
 	return rc == 0 ? 0 : -1;

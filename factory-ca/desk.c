@@ -233,6 +233,34 @@ static void tick_pending(struct desk *d, int64_t now_ms)
 	writer_submit(d->writer, &t->w);
 }
 
+/* ---- units ---- */
+int desk_enrol(struct desk *d, const struct buf *invitation, const struct buf *spki, const struct buf *signature, struct buf *der,
+	       struct err *e)
+{
+	struct signing *by = d->signing_by;
+	int rc;
+
+	pthread_mutex_lock(&by->lock);
+	rc = signer_ready(by, e) < 0 ? -1 : signer_enrol(by->signer, d->folder.name, invitation, spki, signature, der, e);
+	pthread_mutex_unlock(&by->lock);
+	if (rc < 0 && e->code == REASON_CA_UNAVAILABLE)
+		signer_lost(by);
+	return rc;
+}
+
+int desk_renew(struct desk *d, const struct buf *renewal, const struct buf *spki, struct buf *der, struct err *e)
+{
+	struct signing *by = d->signing_by;
+	int rc;
+
+	pthread_mutex_lock(&by->lock);
+	rc = signer_ready(by, e) < 0 ? -1 : signer_renew(by->signer, d->folder.name, renewal, spki, der, e);
+	pthread_mutex_unlock(&by->lock);
+	if (rc < 0 && e->code == REASON_CA_UNAVAILABLE)
+		signer_lost(by);
+	return rc;
+}
+
 /* ---- revocation lists ---- */
 int desk_publish(struct desk *d, struct err *e)
 {

@@ -68,6 +68,11 @@ void desk_close(struct desk *d);		/* NULL is fine; gives the answers that are du
 int desk_is_current(const struct desk *d, struct err *e);	/* -1, code CONFIG: it has other certificates since the start */
 int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories; -1: all stays as it was */
 
+/* The signer's word on a unit (signer.h). */
+int desk_enrol(struct desk *d, const struct buf *invitation, const struct buf *spki, const struct buf *signature, struct buf *der,
+	       struct err *e);
+int desk_renew(struct desk *d, const struct buf *renewal, const struct buf *spki, struct buf *der, struct err *e);
+
 int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
 int64_t desk_next_ms(const struct desk *d);	/* when desk_tick() has something to do, on the monotonic clock */
 void desk_tick(struct desk *d);	/* counts the uptime of pending ones, lapses those that are over, publishes revocation lists */

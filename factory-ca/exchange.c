@@ -13,6 +13,7 @@
 #include "file.h"
 #include "log.h"
 #include "mem.h"
+#include "units.h"
 
 struct exchange {
 	struct desks *all;
@@ -178,6 +179,10 @@ static int job_run(struct writer_job *w, struct db *db, struct err *e)
 		return request_confirm(db, &job->rules, unit, job->rq, job->a, e);
 	case CA_REVOKE:
 		return request_revoke(db, &job->rules, job->unit, job->rq, job->a, e);
+	case CA_ENROL:
+		return units_enrol(job->x->d, db, job, e);
+	case CA_RENEW:
+		return units_renew(job->x->d, db, job, e);
 	default:
 		return err_set(e, REASON_INTERNAL, "a request that only reads came to the writer");
 	}

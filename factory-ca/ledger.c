@@ -91,6 +91,9 @@ static const char *const migrations[] = {
 	"CREATE UNIQUE INDEX request_renewal ON request(device)"
 	" WHERE (state = 'pending' OR state = 'active' OR state = 'reserved') AND renews != '';",
 	AUDIT_HEAD_SQL,
+	/* of a code nothing is kept but the public key that was derived from it */
+	"CREATE TABLE invitation(key BLOB PRIMARY KEY, cms BLOB NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL, operator TEXT NOT NULL,"
+	" expires INTEGER NOT NULL, created INTEGER NOT NULL, used INTEGER) WITHOUT ROWID;",
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])
@@ -978,6 +981,56 @@ int ledger_unit_in(struct db *db, const char *role, const char *name, struct err
 	rc = db_step(s, e);
 	db_reset(s);
 	return rc;
+}
+
+int ledger_unit_known(struct db *db, const char *serial, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM unit WHERE certificate_serial = ?1");
+	int rc;
+
+	bind_text(s, 1, serial);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int ledger_invitation_add(struct db *db, const struct invitation *v, const struct buf *cms, int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO invitation(key, cms, role, name, operator, expires, created) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+
+	bind_blob(s, 1, v->key, sizeof v->key);
+	bind_blob(s, 2, cms->data, cms->len);
+	bind_text(s, 3, v->role);
+	bind_text(s, 4, v->name);
+	bind_text(s, 5, v->operator_name);
+	bind_int(s, 6, v->not_after);
+	bind_int(s, 7, now);
+	return db_run(s, e);
+}
+
+int ledger_invitation_get(struct db *db, const uint8_t key[INVITE_KEY], struct ledger_invitation *v, struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT cms, operator, used FROM invitation WHERE key = ?1");
+	int rc;
+
+	bind_blob(s, 1, key, INVITE_KEY);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		col_blob(s, 0, cms);
+		col_copy(s, 1, v->operator_name, sizeof v->operator_name);
+		v->used = col_int(s, 2) != 0;
+	}
+	db_reset(s);
+	return rc;
+}
+
+int ledger_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], int64_t now, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE invitation SET used = ?2 WHERE key = ?1 AND used IS NULL");
+
+	bind_blob(s, 1, key, INVITE_KEY);
+	bind_int(s, 2, now);
+	return db_run(s, e);
 }
 
 int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e)

@@ -156,6 +156,16 @@ int ledger_unit_revoked(struct db *db, const char *serial, struct err *e);	/* 1:
 /* 1: all certificates of that unit are revoked. */
 int ledger_unit_out(struct db *db, const char *role, const char *name, struct err *e);
 int ledger_unit_in(struct db *db, const char *role, const char *name, struct err *e);	/* 1: it has one that is not */
+int ledger_unit_known(struct db *db, const char *serial, struct err *e);	/* 1: this certificate stands there */
+
+struct ledger_invitation {
+	char operator_name[LIMIT_NAME + 1];
+	bool used;
+};
+int ledger_invitation_add(struct db *db, const struct invitation *v, const struct buf *cms, int64_t now, struct err *e);
+int ledger_invitation_get(struct db *db, const uint8_t key[INVITE_KEY], struct ledger_invitation *v, struct buf *cms, struct err *e);
+int ledger_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], int64_t now, struct err *e);
+
 int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e);
 int ledger_shipment_add(struct db *db, const struct manifest *m, const struct buf *cms, struct err *e);
 

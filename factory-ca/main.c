@@ -59,6 +59,13 @@ static const struct cli_option unit_options[] = {
 	OUT("the certificate, then the unit CA's, PEM"),
 	{ NULL },
 };
+static const struct cli_option invite_options[] = {
+	{ "role", "ROLE", "as with unit issue", false },
+	{ "name", "NAME", "of the unit", false },
+	HOST,
+	{ "valid", "TIME", "like 8h; 1d is the default, 7d the most", false },
+	{ NULL },
+};
 static const struct cli_option create_options[] = {
 	{ "id", "ID", "of the work order", false },
 	{ "model", "MODEL", "name of a model file, or a path with a slash", false },
@@ -194,6 +201,8 @@ static const struct cli_command commands[] = {
 	  cmd_root_install },
 	{ "unit issue", "CSR --role R --name N [--host H]... --out FILE", "certify a unit", unit_options, 1, 1,
 	  cmd_unit_issue },
+	{ "unit invite", "--role R --name N [--host H]... [--valid TIME]", "a code by which a unit enrols itself, once", invite_options, 0, 0,
+	  cmd_unit_invite },
 	{ "order create", "--id ID --model MODEL --serials FROM-TO --quota Q --station NAME --agent FILE",
 	  "sign a work order", create_options, 0, 0, cmd_order_create },
 	{ "order extend", "ID [--valid TIME] [--quota Q] [--scrap S] [--serials FROM-TO]... [--station NAME]...",

@@ -6,7 +6,7 @@
 
 #include "camsg.h"
 
-#define METER_KINDS (CA_RECOVER + 1)
+#define METER_KINDS CA_KINDS
 #define METER_CODES 100		/* a reason code has two digits */
 
 struct meter {

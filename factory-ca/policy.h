@@ -25,6 +25,7 @@ enum role {
 enum role policy_role(const char *name);
 const char *policy_role_name(enum role r);
 bool policy_is_server(enum role r);		/* its certificate is good for a TLS server, too */
+bool policy_renews(enum role r);		/* it stands in a machine, which renews its certificate by itself */
 size_t policy_max_body(enum role role);
 
 /* May it ask this of the CA at that site whose certificates are of that profile? */

@@ -49,6 +49,21 @@ static int tell_some(struct published *p, const struct crl_source *from, enum cr
 	return rc;
 }
 
+int crl_tell_units(const struct crl_source *from, struct err *e)
+{
+	static const enum crl_of lists[] = { CRL_UNIT, CRL_OLDER_UNIT };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct published p = {0};
+		bool more = crl_ca(from->ca, lists[i]) != NULL;
+
+		while (more)
+			if (tell_some(&p, from, lists[i], &more, e) < 0)
+				return -1;
+	}
+	return 0;
+}
+
 int crl_make(struct published *p, const struct crl_source *from, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e)
 {
 	struct crl c = {0};

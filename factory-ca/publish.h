@@ -27,6 +27,8 @@ struct publisher {		/* zero it: nothing was told or published yet */
 	} list[CRL_KINDS];
 };
 
+/* Tells the signer of all units that are revoked, and makes no list. */
+int crl_tell_units(const struct crl_source *from, struct err *e);
 /* Tells the signer what the ledger has beyond p->told, and takes a list from it; of is one that crl_ca() knows. Replaces *der. */
 int crl_make(struct published *p, const struct crl_source *from, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e);
 

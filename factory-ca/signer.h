@@ -92,6 +92,12 @@ struct unit_plan {
 };
 int signer_unit(struct signer *s, const struct unit_plan *u, const struct buf *spki, struct buf *der, struct err *e);
 
+/* Of a unit that has the code of an operator's invitation, or that asks by the certificate that it has (documents.h). The signer
+ * verifies both itself. Code CA_UNAVAILABLE: it is gone; any other: it refuses. */
+int signer_enrol(struct signer *s, const char *ca, const struct buf *invitation, const struct buf *spki, const struct buf *signature,
+		 struct buf *der, struct err *e);
+int signer_renew(struct signer *s, const char *ca, const struct buf *renewal, const struct buf *spki, struct buf *der, struct err *e);
+
 /* ---- work orders: the signer verifies the operator's signature itself ---- */
 int signer_order(struct signer *s, const struct buf *cms, struct err *e);
 int signer_close(struct signer *s, const char *order, struct err *e);	/* signs no more of it */
@@ -152,6 +158,8 @@ enum signer_message {
 	SIGNER_AGREE,
 	SIGNER_HEAD,
 	SIGNER_HISTORY,
+	SIGNER_ENROL,
+	SIGNER_RENEW,
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };

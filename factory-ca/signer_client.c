@@ -410,11 +410,27 @@ int signer_agree(struct signer *s, uint64_t ledger, const struct audit_state *ba
 }
 
 /* ---- units and orders ---- */
+/* What was certified, or the refusal. */
+static int call_for_unit(struct signer *s, enum signer_message type, struct buf *question, struct buf *der, struct err *e)
+{
+	struct buf answer = {0};
+	struct unpack u;
+	int rc = call(s, type, question, &answer, e);
+
+	if (rc == 0) {
+		unpack_init(&u, answer.data, answer.len);
+		unpack_bytes(&u, der);
+		if (!unpack_done(&u))
+			rc = gone(s, e);
+	}
+	buf_free(question);
+	buf_free(&answer);
+	return rc;
+}
+
 int signer_unit(struct signer *s, const struct unit_plan *p, const struct buf *spki, struct buf *der, struct err *e)
 {
-	struct buf question = {0}, answer = {0};
-	struct unpack u;
-	int rc;
+	struct buf question = {0};
 
 	pack_str(&question, OWN_CA);
 	pack_str(&question, p->role);
@@ -423,16 +439,29 @@ int signer_unit(struct signer *s, const struct unit_plan *p, const struct buf *s
 	for (size_t i = 0; i < SIGNER_HOSTS; i++)
 		pack_str(&question, p->host[i]);
 	pack_bytes(&question, spki->data, spki->len);
-	rc = call(s, SIGNER_UNIT, &question, &answer, e);
-	if (rc == 0) {
-		unpack_init(&u, answer.data, answer.len);
-		unpack_bytes(&u, der);
-		if (!unpack_done(&u))
-			rc = gone(s, e);
-	}
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
+	return call_for_unit(s, SIGNER_UNIT, &question, der, e);
+}
+
+int signer_enrol(struct signer *s, const char *ca, const struct buf *invitation, const struct buf *spki, const struct buf *signature,
+		 struct buf *der, struct err *e)
+{
+	struct buf question = {0};
+
+	pack_str(&question, ca);
+	pack_bytes(&question, invitation->data, invitation->len);
+	pack_bytes(&question, spki->data, spki->len);
+	pack_bytes(&question, signature->data, signature->len);
+	return call_for_unit(s, SIGNER_ENROL, &question, der, e);
+}
+
+int signer_renew(struct signer *s, const char *ca, const struct buf *renewal, const struct buf *spki, struct buf *der, struct err *e)
+{
+	struct buf question = {0};
+
+	pack_str(&question, ca);
+	pack_bytes(&question, renewal->data, renewal->len);
+	pack_bytes(&question, spki->data, spki->len);
+	return call_for_unit(s, SIGNER_RENEW, &question, der, e);
 }
 
 int signer_order(struct signer *s, const struct buf *cms, struct err *e)

@@ -43,6 +43,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), history INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL,"
 	" time INTEGER NOT NULL);"
 	"INSERT INTO head VALUES(1, 1, 0, zeroblob(32), 0);",
+	/* codes that were used, by their public key, and for which unit's key */
+	"CREATE TABLE invitation(key BLOB PRIMARY KEY, spki BLOB NOT NULL, certificate BLOB NOT NULL) WITHOUT ROWID;",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -490,5 +492,43 @@ int count_head_set(struct db *db, const struct audit_head *h, struct err *e)
 	bind_int(s, 2, h->at.n);
 	bind_blob(s, 3, h->at.hash, SHA256_LEN);
 	bind_int(s, 4, h->time);
+	return db_run(s, e);
+}
+
+int count_revoked_has(struct db *db, const uint8_t ca[SHA256_LEN], const char *serial, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM revoked WHERE ca = ?1 AND serial = ?2");
+	int rc;
+
+	bind_blob(s, 1, ca, SHA256_LEN);
+	bind_text(s, 2, serial);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+/* ---- invitations ---- */
+int count_invitation_get(struct db *db, const uint8_t key[INVITE_KEY], struct buf *spki, struct buf *der, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT spki, certificate FROM invitation WHERE key = ?1");
+	int rc;
+
+	bind_blob(s, 1, key, INVITE_KEY);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		col_blob(s, 0, spki);
+		col_blob(s, 1, der);
+	}
+	db_reset(s);
+	return rc;
+}
+
+int count_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], const struct buf *spki, const struct buf *der, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT INTO invitation(key, spki, certificate) VALUES(?1, ?2, ?3)");
+
+	bind_blob(s, 1, key, INVITE_KEY);
+	bind_blob(s, 2, spki->data, spki->len);
+	bind_blob(s, 3, der->data, der->len);
 	return db_run(s, e);
 }

@@ -82,6 +82,11 @@ int count_revoked_list(struct db *db, const uint8_t ca[SHA256_LEN], int64_t expi
 /* ---- the ledger's audit: the last row that was read, and when a head was signed last ---- */
 int count_head_get(struct db *db, struct audit_head *h, struct err *e);		/* without signature */
 int count_head_set(struct db *db, const struct audit_head *h, struct err *e);
+int count_revoked_has(struct db *db, const uint8_t ca[SHA256_LEN], const char *serial, struct err *e);	/* 1: it was told so */
+
+/* ---- codes that were used: once, but for the same key again. 1: used, *spki and *der say by whom; 0: not ---- */
+int count_invitation_get(struct db *db, const uint8_t key[INVITE_KEY], struct buf *spki, struct buf *der, struct err *e);
+int count_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], const struct buf *spki, const struct buf *der, struct err *e);
 
 int count_used(struct db *db, const char *order, int64_t *used, struct err *e);
 

@@ -28,6 +28,8 @@ signer_answer signer_on_sign;
 signer_answer signer_on_position, signer_on_journal, signer_on_orders, signer_on_take_over, signer_on_agree;
 /* signer_operator.c: what only an operator may have done */
 signer_answer signer_on_unit;
+/* signer_units.c: units that an operator has invited, or that renew */
+signer_answer signer_on_enrol, signer_on_renew;
 /* signer_orders.c: work orders */
 signer_answer signer_on_order, signer_on_close;
 

@@ -92,6 +92,8 @@ static const struct rule {
 	{ SIGNER_UNIT,	    O,	   STATE_GREETED, signer_on_unit },
 	{ SIGNER_ORDER,	    O,	   STATE_GREETED, signer_on_order },
 	{ SIGNER_CLOSE,	    O,	   STATE_GREETED, signer_on_close },
+	{ SIGNER_ENROL,	    S,	   STATE_GREETED, signer_on_enrol },
+	{ SIGNER_RENEW,	    S,	   STATE_GREETED, signer_on_renew },
 	{ SIGNER_REVOKED,   S | O, STATE_GREETED, on_revoked },
 	{ SIGNER_CRL,	    S | O, STATE_GREETED, on_crl },
 	{ SIGNER_STATE,	    S,	   STATE_GREETED, on_state },

@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct manifest m;
 	struct voucher v;
 	struct release r;
+	struct invitation in;
+	struct unit_renewal re;
 	struct err e;
 
 	buf_add(&xml, data, size);
@@ -33,6 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	manifest_free(&m);
 	if (voucher_parse(&v, &xml, &e) == 0)
 		FUZZ_MUST(device_valid(&v.device) && v.customer[0] && v.sequence);
+	if (invitation_parse(&in, &xml, &e) == 0)
+		FUZZ_MUST(in.role[0] && in.name[0] && in.not_before < in.not_after && in.not_after - in.not_before <= INVITATION_MAX_S);
+	(void)unit_renewal_parse(&re, &xml, &e);
 	buf_free(&xml);
 	return 0;
 }

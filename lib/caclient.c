@@ -43,7 +43,7 @@ static int open_session(struct ca_client *c, struct err *e)
 {
 	char named[CA_ID_MAX + sizeof CA_SNI_SUFFIX];
 	struct tls_client opt = {
-		.chain = c->chain, .key = c->key, .trust = c->trust,
+		.chain = c->chain, .key = c->key, .trust = c->trust, .stranger = c->stranger,
 		.rule = { .purpose = PURPOSE_SERVER, .policy = OID_POLICY_UNIT, .role = "ca", .now = clock_utc() },
 		.sni = is_address(c->host) ? NULL : c->host,
 		.deadline_ms = deadline(c),

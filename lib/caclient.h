@@ -14,6 +14,7 @@ struct ca_client {
 	const struct chain *chain;	/* our identity, NULL for a device in the factory */
 	const struct key *key;
 	struct trust *trust;		/* the CA must be under it, with EKU serverAuth and role "ca" */
+	bool stranger;			/* whoever answers will do: for what is public and proved otherwise, and nothing else */
 	int64_t timeout_ms;		/* of one message; 0: TIMEOUT_HTTP_MS */
 	struct httpc *http;		/* the client's own: zero it, ca_client_close() frees */
 };

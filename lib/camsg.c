@@ -49,6 +49,7 @@ void ca_request_free(struct ca_request *r)
 	buf_free(&r->transport_key);
 	buf_free(&r->ticket);
 	buf_free(&r->signature);
+	buf_free(&r->document);
 	buf_free(&r->endorsement.signature);
 	buf_free(&r->endorsement.factory_certificate);
 	memset(r, 0, sizeof *r);

@@ -13,7 +13,7 @@
 #define CA_ID_MAX 32			/* id of a CA within a CA system (H4) */
 #define CA_MARK_LEN 16			/* hex digits */
 
-enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER, CA_RECOVER };
+enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER, CA_RECOVER, CA_ENROL, CA_RENEW, CA_KINDS };
 enum ca_state { CA_UNKNOWN, CA_RESERVED, CA_PENDING, CA_ACTIVE, CA_SUPERSEDED, CA_REVOKED, CA_EXPIRED };
 const char *ca_state_name(enum ca_state s);
 int ca_state_parse(const char *name, enum ca_state *s);
@@ -43,21 +43,23 @@ struct ca_request {
 	enum ca_kind kind;
 	struct request_id request;	/* issue confirm revoke status */
 	struct device_id device;	/* issue; revoke of an id that the CA may not have seen */
-	struct buf csr;			/* issue: PKCS#10 DER; or, where the CA makes the key, instead of it: */
+	uint8_t invitation[SHA256_LEN];	/* enrol: the public key of the code (invite.h) */
+	struct buf document;		/* renew: CMS of the unit's renewal (documents.h) */
+	struct buf csr;			/* issue, enrol, renew: PKCS#10 DER; or, where the CA makes the key, instead of it: */
 	struct buf transport_key;	/* SPKI DER of the key that the new private key is encrypted to */
 	struct buf ticket;		/* issue in the factory: CMS (ticket.h) */
 	struct ca_params params;	/* issue */
 	struct ca_endorsement endorsement;	/* issue at the customer */
 	char renews[REQUEST_ID_LEN + 1];	/* issue from a node: the active id that this one takes the place of; "" = none */
 	uint8_t certificate[SHA256_LEN];	/* confirm: hash of the certificate */
-	struct buf signature;		/* confirm by a device: see confirm.h; empty from a node */
+	struct buf signature;		/* confirm by a device: see confirm.h; empty from a node. enrol: by the code's key */
 	char reason[LIMIT_NAME + 1];	/* revoke: a CRLReason name: "superseded", "cessationOfOperation", ...; also "lapsed" */
 	char order[CA_ID_MAX + 1];	/* work-order */
 	bool list;			/* recover: the ids as well, behind row `after` */
 	int64_t after;
 };
 
-enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_RECOVERED, CA_DEAD, CA_REFUSED };
+enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_RECOVERED, CA_ENROLLED, CA_DEAD, CA_REFUSED };
 
 /* recovered: what the CA knows of an id. */
 struct ca_known {
@@ -74,7 +76,7 @@ struct ca_answer {
 	enum ca_result result;
 	struct request_id request;	/* dead: generation is the highest one known */
 	enum ca_state state;
-	struct chain chain;		/* issued: leaf, then issuing CA if include_ca; ca-certificates: all but the root last */
+	struct chain chain;		/* enrolled: leaf, unit CA and whoever stands between it and an older root; issued: leaf, then issuing CA if include_ca; ca-certificates: all but the root last */
 	struct buf encrypted_key;	/* issued with a key made by the CA: CMS to the transport key (envelope.h) over PKCS#8 */
 	struct buf order;		/* CMS of the work order */
 	char mark[CA_MARK_LEN + 1];	/* recovered: of the last message of this unit that changed something; "" = none */

@@ -190,6 +190,7 @@ static const struct {
 	[CA_CERTIFICATES_ARE] = { "ca-certificates", certificates_read, certificates_write },
 	[CA_ORDER_IS] = { "work-order", order_read, order_write },
 	[CA_RECOVERED] = { "recovered", recovered_read, recovered_write },
+	[CA_ENROLLED] = { "enrolled", certificates_read, certificates_write },
 	[CA_DEAD] = { "dead", dead_read, dead_write },
 	[CA_REFUSED] = { "refused", refused_read, refused_write },
 };

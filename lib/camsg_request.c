@@ -331,6 +331,45 @@ static void recover_write(const struct ca_request *r, struct xml_out *w)
 	xml_empty(w, "recover", "after", after, NULL);
 }
 
+static int enrol_read(const struct xml_node *n, struct ca_request *r, struct err *e)
+{
+	const struct xml_node *csr, *signature;
+	const struct xml_child children[] = { { "csr", &csr, true }, { "signature", &signature, true } };
+	char key[SHA256_HEX];
+	const struct xml_attr attr = { "invitation", key, sizeof key, true };
+
+	return xml_attrs(n, &attr, 1, e) || field_sha256(n, "invitation", key, r->invitation, e) || xml_children(n, children, 2, e) ||
+	       field_base64(csr, &r->csr, LIMIT_CERT, e) || field_base64(signature, &r->signature, LIMIT_CERT, e) ? -1 : 0;
+}
+
+static void enrol_write(const struct ca_request *r, struct xml_out *w)
+{
+	char key[SHA256_HEX];
+
+	text_hex(key, r->invitation, SHA256_LEN);
+	xml_open(w, "enrol", "invitation", key, NULL);
+	xml_leaf_base64(w, "csr", r->csr.data, r->csr.len);
+	xml_leaf_base64(w, "signature", r->signature.data, r->signature.len);
+	xml_close(w, "enrol");
+}
+
+static int renew_read(const struct xml_node *n, struct ca_request *r, struct err *e)
+{
+	const struct xml_node *csr, *document;
+	const struct xml_child children[] = { { "csr", &csr, true }, { "document", &document, true } };
+
+	return xml_attrs(n, NULL, 0, e) || xml_children(n, children, 2, e) || field_base64(csr, &r->csr, LIMIT_CERT, e) ||
+	       field_base64(document, &r->document, LIMIT_REQUEST, e) ? -1 : 0;
+}
+
+static void renew_write(const struct ca_request *r, struct xml_out *w)
+{
+	xml_open(w, "renew", NULL);
+	xml_leaf_base64(w, "csr", r->csr.data, r->csr.len);
+	xml_leaf_base64(w, "document", r->document.data, r->document.len);
+	xml_close(w, "renew");
+}
+
 static const struct {
 	const char *name;
 	int (*read)(const struct xml_node *n, struct ca_request *r, struct err *e);
@@ -343,6 +382,8 @@ static const struct {
 	[CA_CERTIFICATES] = { "ca-certificates", certificates_read, certificates_write },
 	[CA_WORK_ORDER] = { "work-order", work_order_read_id, work_order_write_id },
 	[CA_RECOVER] = { "recover", recover_read, recover_write },
+	[CA_ENROL] = { "enrol", enrol_read, enrol_write },
+	[CA_RENEW] = { "renew", renew_read, renew_write },
 };
 
 const char *ca_kind_name(enum ca_kind k)

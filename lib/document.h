@@ -23,6 +23,8 @@ int work_order_parse(struct work_order *o, const struct buf *xml, struct err *e)
 int ticket_parse(struct ticket *t, const struct buf *xml, struct err *e);
 int handoff_parse(struct handoff *h, const struct buf *xml, struct err *e);	/* free in any case */
 int voucher_parse(struct voucher *v, const struct buf *xml, struct err *e);
+int invitation_parse(struct invitation *v, const struct buf *xml, struct err *e);
+int unit_renewal_parse(struct unit_renewal *r, const struct buf *xml, struct err *e);
 int release_parse(struct release *r, const struct buf *xml, struct err *e);
 int manifest_parse(struct manifest *m, const struct buf *xml, struct err *e);	/* free in any case */
 

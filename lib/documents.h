@@ -6,6 +6,7 @@
 #include "camsg.h"
 #include "cms.h"
 #include "device.h"
+#include "invite.h"
 #include "x509.h"
 
 /* ---- work order (operator -> CA, signer, station) ---- */
@@ -112,5 +113,30 @@ struct release {
 int release_write(const struct release *r, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
 /* Role node. Whether it is meant for this device and this certificate is the caller's to judge. */
 int release_read(struct release *r, const void *cms, size_t len, struct trust *trust, struct err *e);
+
+/* ---- invitation (operator -> CA, signer): who has the code of this key may become that unit ---- */
+#define INVITATION_HOSTS 8
+#define INVITATION_MAX_S (7 * 86400)		/* a code lies on a desk until somebody has travelled, and not longer */
+
+struct invitation {
+	uint8_t key[INVITE_KEY];		/* of the code (invite.h) */
+	char role[CERT_ROLE_MAX], name[LIMIT_NAME + 1];
+	char host[INVITATION_HOSTS][LIMIT_NAME + 1];	/* names or addresses of a server, "" after the last */
+	int64_t not_before, not_after;
+	char operator_name[LIMIT_NAME + 1];	/* read: from the signer's certificate */
+};
+
+int invitation_write(const struct invitation *v, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+int invitation_read(struct invitation *v, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
+
+/* ---- renewal (unit -> CA, signer): a unit asks for a certificate of a new key, by the old one ---- */
+struct unit_renewal {
+	uint8_t key_sha256[SHA256_LEN];		/* of the new SPKI */
+	int64_t time;
+};
+
+int unit_renewal_write(const struct unit_renewal *r, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
+/* Any role; *unit is the certificate that signed, to be freed in any case. Its dates and its revocation are the caller's to judge. */
+int unit_renewal_read(struct unit_renewal *r, struct cert *unit, const void *cms, size_t len, struct trust *t, struct err *e);
 
 #endif

@@ -29,6 +29,7 @@ struct tls {
 	unsigned n_identity;
 	gnutls_privkey_t key;		/* the caller's */
 	struct trust *trust;
+	bool stranger;
 	struct trust_rule rule;
 	char host[256];			/* "": any */
 	struct cert peer;
@@ -83,7 +84,7 @@ static int judge(struct tls *t, struct err *e)
 		rc = chain_add(&ch, raw[i].data, raw[i].size, e);
 	if (rc < 0)
 		e->code = REASON_AUTHORITY;
-	else
+	else if (!t->stranger)
 		rc = trust_verify(t->trust, &ch, &t->rule, e);
 	if (rc == 0)
 		rc = judge_host(t, &raw[0], e);
@@ -278,6 +279,7 @@ struct tls *tls_connect(int fd, const struct tls_client *opt, struct err *e)
 	t->deadline_ms = opt->deadline_ms;
 	t->key = opt->chain && opt->key ? key_handle(opt->key) : NULL;
 	t->trust = opt->trust;
+	t->stranger = opt->stranger && !opt->trust;
 	t->rule = opt->rule;
 	t->rule.purpose = PURPOSE_SERVER;
 	snprintf(t->host, sizeof t->host, "%s", opt->host ? opt->host : "");

@@ -2,6 +2,7 @@
 #ifndef HANDSEL_TLS_H
 #define HANDSEL_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ struct tls_client {
 	const struct key *key;
 	struct trust *trust;
 	struct trust_rule rule;		/* for the peer: SERVER is demanded in any case */
+	bool stranger;			/* whoever answers will do, whatever it shows: nothing that it says may be believed, and
+					 * nothing secret told. Not beside trust */
 	const char *sni;		/* NULL: none */
 	const char *host;		/* NULL, or the DNS name or address that the peer's certificate must have (RFC 9525): for
 					 * peers that have no role of ours */

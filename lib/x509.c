@@ -2,6 +2,7 @@
 
 #include "x509.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "der.h"
@@ -171,6 +172,7 @@ static bool read_names(struct cert *c, struct der *d)
 
 	if (!seq.left)
 		return false;
+	c->names = span_of(c, &seq);
 	while (seq.left) {
 		uint8_t tag = der_peek(&seq);
 		struct der name = der_take(&seq, tag);
@@ -180,6 +182,36 @@ static bool read_names(struct cert *c, struct der *d)
 			return false;
 	}
 	return der_done(d);
+}
+
+/* The extension was parsed when the certificate was: what is no name here is none of a host. */
+static int host_text(const struct der *name, uint8_t tag, char out[128])
+{
+	if (tag == DER_CONTEXT_PRIMITIVE(2)) {
+		if (!name->left || name->left >= 128)
+			return -1;
+		memcpy(out, name->p, name->left);
+		out[name->left] = 0;
+		return strlen(out) == name->left ? 0 : -1;
+	}
+	return (name->left == 4 || name->left == 16) && inet_ntop(name->left == 4 ? AF_INET : AF_INET6, name->p, out, 128) ? 0 : -1;
+}
+
+int cert_hosts(const struct cert *c, char host[][128], size_t max, struct err *e)
+{
+	struct der names = der_from(c->der.data + c->names.at, c->names.len);
+	size_t n = 0;
+
+	while (names.left) {
+		uint8_t tag = der_peek(&names);
+		struct der name = der_take(&names, tag);
+
+		if (tag != DER_CONTEXT_PRIMITIVE(2) && tag != DER_CONTEXT_PRIMITIVE(7))
+			continue;
+		if (n == max || host_text(&name, tag, host[n++]) < 0)
+			return err_set(e, REASON_REQUEST, "\"%s\" has more or other hosts than a unit may have", c->subject);
+	}
+	return 0;
 }
 
 static const struct {

@@ -41,7 +41,7 @@ struct cert {
 	char hw_serial[LIMIT_SERIAL + 1];
 
 	/* for the path (trust.c) and the builder; spans are offsets into der */
-	struct cert_span tbs, issuer_name, subject_name, signature, key_id, issuer_key_id;
+	struct cert_span tbs, issuer_name, subject_name, signature, key_id, issuer_key_id, names;
 	int signature_algorithm;		/* of key_algorithm(); 0: one that is not accepted */
 	int path_len;				/* -1: none */
 	bool key_usage, digital_signature, key_cert_sign, crl_sign;	/* key_usage: the extension is there */
@@ -52,6 +52,8 @@ struct cert {
 /* Parses one DER certificate of at most LIMIT_CERT bytes. *c is filled only on success; free with cert_free(). */
 int cert_parse(struct cert *c, const void *der, size_t len, struct err *e);
 void cert_free(struct cert *c);
+/* The names and addresses of its subjectAltName; *host is zeroed by the caller. */
+int cert_hosts(const struct cert *c, char host[][128], size_t max, struct err *e);
 bool cert_has_policy(const struct cert *c, const char *oid);
 
 /* A chain: leaf first. */

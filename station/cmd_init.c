@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "file.h"
+#include "setup.h"
 #include "station.h"
 #include "text.h"
 
@@ -28,7 +29,7 @@ out:
 	return rc;
 }
 
-static int write_key(const char *dir, struct err *e)
+int setup_key(const char *dir, struct err *e)
 {
 	struct buf der = {0}, pem = {0};
 	struct key *key = key_generate(KEY_P256, e);
@@ -47,8 +48,7 @@ out:
 	return rc;
 }
 
-/* Last of all: a folder with station.yaml is complete. */
-static int write_yaml(const char *path, const char *name, const char *ca, const char *ca_id, struct err *e)
+int setup_yaml(const char *path, const char *name, const char *ca, const char *ca_id, struct err *e)
 {
 	struct buf text = {0};
 	int rc;
@@ -85,9 +85,9 @@ static int init(const char *dir, const char *name, const char *ca, const char *c
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this folder is a station already; take another --dir",
 			       path);
-	if (file_mkdir(dir, e) < 0 || write_root(dir, root, e) < 0 || write_key(dir, e) < 0)
+	if (file_mkdir(dir, e) < 0 || write_root(dir, root, e) < 0 || setup_key(dir, e) < 0)
 		return -1;
-	return write_yaml(path, name, ca, ca_id, e);
+	return setup_yaml(path, name, ca, ca_id, e);
 }
 
 enum cli_exit cmd_init(const struct cli *c)

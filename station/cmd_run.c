@@ -19,6 +19,7 @@
 #include "proc.h"
 #include "resume.h"
 #include "root.h"
+#include "setup.h"
 #include "slot.h"
 #include "text.h"
 
@@ -418,7 +419,10 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 {
 	uint8_t sha256[SHA256_LEN];
 
-	if (station_load(&r->station, cli_dir(c), e) < 0 || console_setup(r->console, c, &r->station, e) < 0 ||
+	if (station_load(&r->station, cli_dir(c), e) < 0)
+		return -1;
+	station_renew(&r->station);
+	if (console_setup(r->console, c, &r->station, e) < 0 ||
 	    model_load(&r->model, cli_get(c, "model"), e) < 0 ||
 	    load_agent(r, cli_get(c, "agent"), e) < 0)
 		return -1;

@@ -11,6 +11,13 @@ static const struct cli_option init_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct cli_option enrol_options[] = {
+	{ "ca", "URL", "the factory CA: https://HOST:PORT", false },
+	{ "code", "CODE", "of `handsel-ca unit invite`: eight groups of five characters", false },
+	{ "ca-id", "ID", "which CA of that system, where it has several", false },
+	{ NULL, NULL, NULL, false },
+};
+
 static const struct cli_option run_options[] = {
 	{ "order", "ID", "the work order", false },
 	{ "agent", "FILE", "the device agent that the order names", false },
@@ -61,6 +68,8 @@ static const struct cli_option report_options[] = {
 static const struct cli_command commands[] = {
 	{ "init", "--name NAME --ca URL --root FILE", "make this folder a station: key, request and settings",
 	  init_options, 0, 0, cmd_init },
+	{ "enrol", "--ca URL --code CODE", "make this folder a station by an operator's code", enrol_options, 0, 0, cmd_enrol },
+	{ "renew", "", "renew the station's certificate now; run does it by itself when it is due", NULL, 0, 0, cmd_renew },
 	{ "run", "--order ID --agent FILE --model FILE [--labels FILE]",
 	  "load and certify every unit that is plugged in", run_options, 0, 0, cmd_run },
 	{ "queue list", "", "records that wait for the MES, and those that it refused", NULL, 0, 0, cmd_queue_list },

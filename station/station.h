@@ -47,6 +47,8 @@ const char *station_slot(const struct station *s, const char *port);
 
 struct cli;
 enum cli_exit cmd_init(const struct cli *c);
+enum cli_exit cmd_enrol(const struct cli *c);
+enum cli_exit cmd_renew(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
 enum cli_exit cmd_failed(const struct cli *c);	/* run --failed --dry-run: 0 nothing is left, 1 something is */
 enum cli_exit cmd_doctor(const struct cli *c);

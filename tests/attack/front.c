@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "invite.h"
 #include "ipc.h"
 #include "mem.h"
 #include "oid.h"
@@ -18,10 +19,12 @@
 #include "signer.h"
 
 static const char usage[] =
-	"usage: front DIR ORDER OTHER-ORDER MANUFACTURER MODEL SERIAL CMS MOST\n"
+	"usage: front DIR ORDER OTHER-ORDER MANUFACTURER MODEL SERIAL CMS MOST INVITATION RENEWAL\n"
 	"\n"
 	"DIR holds a CA system that is not served. ORDER is open, with quota and scrap, MOST in all, of which nothing is used yet;\n"
-	"OTHER-ORDER is closed; CMS is a file with an order that an operator signed. At a customer both orders are \"\".\n";
+	"OTHER-ORDER is closed; CMS is a file with an order that an operator signed. At a customer both orders are \"\".\n"
+	"INVITATION is one that an operator signed, whose code the front does not have; RENEWAL is what a station has signed for its own key.\n"
+	"Both may be \"\".\n";
 
 #define CA ""			/* the system's first; each question begins with it */
 #define ENDED 0			/* instead of an answer */
@@ -30,7 +33,7 @@ static const char usage[] =
 #define UNITS_TRIED 40		/* more than any quota with scrap of the test */
 
 static struct {
-	const char *dir, *order, *other, *manufacturer, *model, *serial, *cms;
+	const char *dir, *order, *other, *manufacturer, *model, *serial, *cms, *invitation, *renewal;
 	bool factory;
 	int fd;
 	pid_t pid;
@@ -472,6 +475,56 @@ static void wish_orders(void)
 	refused("a serial outside the order", &w, REASON_ORDER);
 }
 
+/* ---- units: by an operator's invitation, or by the unit's own word, and for no other key than these mean ---- */
+static void unit_refused(const char *name, uint32_t type, const struct buf *document, const struct buf *signature)
+{
+	struct buf q = {0}, a = {0}, spki = {0};
+	uint32_t got;
+
+	new_spki(&spki);
+	pack_str(&q, CA);
+	pack_bytes(&q, document->data, document->len);
+	pack_bytes(&q, spki.data, spki.len);
+	if (signature)
+		pack_bytes(&q, signature->data, signature->len);
+	got = ask(type, &q, &a);
+	report(got == SIGNER_REFUSED, "%s: %s", name, got == SIGNER_REFUSED ? "refused" : got == ENDED ? "the signer has ended" : "CERTIFIED");
+	buf_free(&q);
+	buf_free(&a);
+	buf_free(&spki);
+}
+
+static void wish_units(void)
+{
+	struct buf invitation = {0}, renewal = {0}, order = {0}, none = {0}, own = {0}, spki = {0};
+	uint8_t root[SHA256_LEN] = {0};
+	struct invite code;
+	struct err e;
+
+	if (file_read(&invitation, it.invitation, 0, &e) < 0 || file_read(&renewal, it.renewal, 0, &e) < 0 ||
+	    file_read(&order, it.cms, 0, &e) < 0)
+		exit(99);
+	invite_new(&code, root);
+	new_spki(&spki);
+	invite_sign(&code, &spki, &own);
+	unit_refused("an invitation, without its code", SIGNER_ENROL, &invitation, &none);
+	unit_refused("an invitation, with a code of the front's own", SIGNER_ENROL, &invitation, &own);
+	unit_refused("a work order for an invitation", SIGNER_ENROL, &order, &own);
+	unit_refused("a station's renewal for an invitation", SIGNER_ENROL, &renewal, &own);
+	unit_refused("nothing for an invitation", SIGNER_ENROL, &none, &none);
+	unit_refused("a station's renewal, kept, with another key", SIGNER_RENEW, &renewal, NULL);
+	unit_refused("a work order for a renewal", SIGNER_RENEW, &order, NULL);
+	unit_refused("an invitation for a renewal", SIGNER_RENEW, &invitation, NULL);
+	for (size_t i = 0; i < invitation.len; i += 97)	/* another key, role, name, time */
+		invitation.data[i] ^= 1;
+	unit_refused("an invitation that was changed", SIGNER_ENROL, &invitation, &own);
+	buf_free(&invitation);
+	buf_free(&renewal);
+	buf_free(&order);
+	buf_free(&own);
+	buf_free(&spki);
+}
+
 /* Restarts do not help: the count is on the signer's disk. */
 static void overproduce(int most)
 {
@@ -495,7 +548,7 @@ static void overproduce(int most)
 
 int main(int argc, char **argv)
 {
-	if (argc != 9) {
+	if (argc != 11) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -506,6 +559,8 @@ int main(int argc, char **argv)
 	it.model = argv[5];
 	it.serial = argv[6];
 	it.cms = argv[7];
+	it.invitation = argv[9];
+	it.renewal = argv[10];
 	it.factory = *it.order != 0;
 	signal(SIGPIPE, SIG_IGN);
 	ask_for_units();
@@ -519,8 +574,10 @@ int main(int argc, char **argv)
 	wish_names();
 	wish_profile();
 	wish_keys();
-	if (it.factory)
+	if (it.factory) {
 		wish_orders();
+		wish_units();
+	}
 	end();
 	if (it.factory)
 		overproduce(atoi(argv[8]));

@@ -117,7 +117,7 @@ static struct ca_request *another(struct ca_message *m, enum ca_kind kind)
 	struct ca_request *r = &m->request[m->n++];
 
 	r->kind = kind;
-	if (kind != CA_CERTIFICATES && kind != CA_WORK_ORDER && kind != CA_RECOVER)
+	if (kind != CA_CERTIFICATES && kind != CA_WORK_ORDER && kind < CA_RECOVER)
 		r->request = request;
 	return r;
 }
@@ -166,6 +166,13 @@ struct ca_message *sample_message(void)
 	r = another(m, CA_RECOVER);
 	r->list = true;
 	r->after = INT64_MAX;
+	r = another(m, CA_ENROL);
+	memset(r->invitation, 0x1e, SHA256_LEN);
+	buf_str(&r->csr, "the bytes of a CSR");
+	buf_str(&r->signature, "the bytes of a signature");
+	r = another(m, CA_RENEW);
+	buf_str(&r->csr, "the bytes of a CSR");
+	buf_str(&r->document, "the bytes of a document");
 	return m;
 }
 
@@ -245,6 +252,9 @@ struct ca_reply *sample_reply(const struct samples *s)
 	snprintf(k->reason, sizeof k->reason, "keyCompromise");
 	a = answer(r, CA_RECOVERED, CA_UNKNOWN);
 	a->request = (struct request_id){0};
+	a = answer(r, CA_ENROLLED, CA_UNKNOWN);
+	a->request = (struct request_id){0};
+	add(&a->chain, &s->factory.cert[0]);
 	answer(r, CA_DEAD, CA_UNKNOWN);
 	ca_refuse(answer(r, CA_REFUSED, CA_UNKNOWN), REASON_QUOTA, "the quota of <WO-7> is used up; ask for a new order");
 	a = answer(r, CA_REFUSED, CA_UNKNOWN);
@@ -304,6 +314,13 @@ void sample_manifest(struct manifest *m, size_t devices)
 		if (m->n % 2)
 			buf_str(&d->voucher, "the bytes of a voucher");
 	}
+}
+
+void sample_invitation(struct invitation *v)
+{
+	*v = (struct invitation){ .role = "node", .name = "site-1", .host = { "node.example", "10.0.0.7" }, .not_before = MADE_AT,
+				  .not_after = MADE_AT + 86400 };
+	memset(v->key, 0x1e, sizeof v->key);
 }
 
 void sample_voucher(struct voucher *v)

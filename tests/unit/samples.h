@@ -30,6 +30,7 @@ void sample_order(struct work_order *o);
 void sample_ticket(struct ticket *t);
 void sample_release(struct release *r);
 void sample_handoff(struct handoff *h, const struct samples *s);	/* handoff_free() */
+void sample_invitation(struct invitation *v);
 void sample_voucher(struct voucher *v);
 void sample_manifest(struct manifest *m, size_t devices);		/* manifest_free() */
 

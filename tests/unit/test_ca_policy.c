@@ -13,7 +13,7 @@
 static const char *const words[] = {
 	[CA_ISSUE] = "issue",	[CA_CONFIRM] = "confirm",	    [CA_REVOKE] = "revoke",
 	[CA_STATUS] = "status", [CA_CERTIFICATES] = "certificates", [CA_WORK_ORDER] = "work-order",
-	[CA_RECOVER] = "recover",
+	[CA_RECOVER] = "recover", [CA_ENROL] = "enrol", [CA_RENEW] = "renew",
 };
 
 /* Row by row who may what; every other combination is nobody's. */
@@ -23,11 +23,16 @@ static const struct {
 	enum profile_kind profile;
 	const char *may;
 } rows[] = {
-	{ "device", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "issue confirm certificates" },
-	{ "station", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "work-order status revoke certificates" },
-	{ "node", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "issue confirm revoke status certificates recover" },
+	{ "device", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "issue confirm certificates enrol" },
+	{ "device", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "certificates enrol" },
+	{ "station", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "work-order status revoke certificates renew" },
+	{ "node", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "issue confirm revoke status certificates recover renew" },
+	{ "ra", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "renew" },
+	{ "ra", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "renew" },
+	{ "kmc", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "renew" },
+	{ "kmc", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "renew" },
 };
-static const char *const nobodies[] = { "ca", "operator", "ra", "kmc", "other" };
+static const char *const nobodies[] = { "ca", "operator", "other" };
 
 static bool has_word(const char *list, const char *word)
 {
@@ -65,7 +70,7 @@ static void test_cells(void)
 					cells++;
 				}
 	CU_ASSERT_EQUAL(cells, ROLE_COUNT * (int)ARRAY_LEN(words) * 2 * PROFILES);
-	CU_ASSERT_EQUAL(allowed, 13);
+	CU_ASSERT_EQUAL(allowed, 22);
 }
 
 /* Every role stands in one of the two lists above, so a new one cannot be forgotten. */
@@ -77,11 +82,15 @@ static void test_roles(void)
 		const char *name = policy_role_name(r);
 		bool unit = r != ROLE_DEVICE && r != ROLE_OTHER;
 
+		bool listed = false;
+
 		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-			known += strcmp(rows[i].role, name) == 0;
+			listed = listed || strcmp(rows[i].role, name) == 0;
+		known += listed;
 		for (size_t i = 0; i < ARRAY_LEN(nobodies); i++)
 			known += strcmp(nobodies[i], name) == 0;
 		CU_ASSERT_EQUAL(policy_role(name), unit ? r : ROLE_OTHER);	/* no certificate says "device" */
+		CU_ASSERT_EQUAL(policy_renews(r), r == ROLE_STATION || r == ROLE_NODE || r == ROLE_RA || r == ROLE_KMC);
 		CU_ASSERT_EQUAL(policy_is_server(r), r == ROLE_CA || r == ROLE_NODE);
 		CU_ASSERT_EQUAL(policy_max_body(r), r == ROLE_STATION || r == ROLE_NODE ? LIMIT_FRAME_UNIT : LIMIT_FRAME_DEVICE);
 	}

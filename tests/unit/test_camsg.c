@@ -21,7 +21,7 @@ static bool same_request(const struct ca_request *a, const struct ca_request *b)
 	       buf_same(&a->endorsement.signature, &b->endorsement.signature) &&
 	       buf_same(&a->endorsement.factory_certificate, &b->endorsement.factory_certificate) &&
 	       memcmp(a->endorsement.node, b->endorsement.node, SHA256_LEN) == 0 &&
-	       memcmp(a->endorsement.renews, b->endorsement.renews, SHA256_LEN) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0 && a->list == b->list && a->after == b->after;
+	       memcmp(a->endorsement.renews, b->endorsement.renews, SHA256_LEN) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0 && memcmp(a->invitation, b->invitation, SHA256_LEN) == 0 && buf_same(&a->document, &b->document) && a->list == b->list && a->after == b->after;
 }
 
 static void judge_message(struct ca_message *m)

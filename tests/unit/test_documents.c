@@ -424,6 +424,110 @@ static void test_voucher_mutated(void)
 	buf_free(&cms);
 }
 
+/* ---- invitation, its code, and renewal ---- */
+static void test_code(void)
+{
+	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	char text[INVITE_TEXT], typed[INVITE_TEXT];
+	struct invite v, again;
+	uint8_t root[SHA256_LEN], one[INVITE_KEY], two[INVITE_KEY];
+	struct buf spki = {0}, other = {0}, signature = {0};
+	struct err e;
+	int accepted = 0;
+
+	memset(root, 0x5a, sizeof root);
+	invite_new(&v, root);
+	invite_text(&v, text);
+	CU_ASSERT_EQUAL(strlen(text), INVITE_TEXT - 1);
+	CU_ASSERT_EQUAL_FATAL(invite_parse(&again, text, &e), 0);
+	CU_ASSERT_EQUAL(memcmp(&v, &again, sizeof v), 0);
+	for (size_t i = 0; i < INVITE_TEXT; i++)	/* lower case, blanks for hyphens, O for 0, L for 1 */
+		typed[i] = text[i] == '-' ? ' ' : text[i] == '0' ? 'o' : text[i] == '1' ? 'l' : text[i] >= 'A' ? (char)(text[i] - 'A' + 'a') : text[i];
+	CU_ASSERT_EQUAL(invite_parse(&again, typed, &e), 0);
+	CU_ASSERT_EQUAL(memcmp(&v, &again, sizeof v), 0);
+	/* one wrong character anywhere, one missing, one too many */
+	for (size_t i = 0; i < INVITE_TEXT - 1; i++)
+		for (size_t k = 0; text[i] != '-' && k < 32; k++) {
+			memcpy(typed, text, sizeof typed);
+			typed[i] = digits[k];
+			accepted += typed[i] != text[i] && invite_parse(&again, typed, &e) == 0;
+		}
+	CU_ASSERT_EQUAL(accepted, 0);
+	memcpy(typed, text, sizeof typed);
+	typed[INVITE_TEXT - 2] = 0;
+	CU_ASSERT_EQUAL(invite_parse(&again, typed, &e), -1);
+	CU_ASSERT_EQUAL(invite_parse(&again, "", &e), -1);
+	CU_ASSERT_EQUAL(invite_parse(&again, "00000-00000-00000-00000-00000-00000-00000-00000-00000", &e), -1);
+	/* the signature is for one key, by one code */
+	buf_str(&spki, "a key");
+	buf_str(&other, "another key");
+	invite_public(&v, one);
+	invite_sign(&v, &spki, &signature);
+	CU_ASSERT_EQUAL(invite_verify(one, &spki, &signature, &e), 0);
+	CU_ASSERT_EQUAL(invite_verify(one, &other, &signature, &e), -1);
+	v.secret[0] ^= 1;
+	invite_public(&v, two);
+	CU_ASSERT_EQUAL(invite_verify(two, &spki, &signature, &e), -1);
+	signature.len--;
+	CU_ASSERT_EQUAL(invite_verify(one, &spki, &signature, &e), -1);
+	buf_free(&spki);
+	buf_free(&other);
+	buf_free(&signature);
+}
+
+static void test_invitation(void)
+{
+	struct invitation v, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_invitation(&v);
+	CU_ASSERT_EQUAL_FATAL(invitation_write(&v, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	snprintf(v.operator_name, sizeof v.operator_name, "alice");
+	CU_ASSERT_EQUAL_FATAL(invitation_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_EQUAL(memcmp(&v, &again, sizeof v), 0);
+	for (size_t i = 0; i < cms.len * 8; i += 13) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (invitation_read(&again, cms.data, cms.len, samples.trust, &e) == 0)
+			CU_ASSERT_EQUAL(memcmp(&v, &again, sizeof v), 0);
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	CU_ASSERT_EQUAL_FATAL(invitation_write(&v, samples.station.key, &samples.station.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(invitation_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	v.not_after = v.not_before + INVITATION_MAX_S + 1;
+	CU_ASSERT_EQUAL(invitation_write(&v, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "protocol-documents 8.3"));
+	buf_free(&cms);
+}
+
+static void test_unit_renewal(void)
+{
+	struct unit_renewal r = { .time = 1767225600 }, again;
+	struct buf cms = {0};
+	struct cert unit = {0};
+	struct err e = {0};
+
+	memset(r.key_sha256, 0x5e, SHA256_LEN);
+	CU_ASSERT_EQUAL_FATAL(unit_renewal_write(&r, samples.station.key, &samples.station.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(unit_renewal_read(&again, &unit, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT_STRING_EQUAL(unit.role, "station");
+	CU_ASSERT_EQUAL(memcmp(&r, &again, sizeof r), 0);
+	cert_free(&unit);
+	for (size_t i = 0; i < cms.len * 8; i += 13) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (unit_renewal_read(&again, &unit, cms.data, cms.len, samples.trust, &e) == 0)
+			CU_ASSERT_EQUAL(memcmp(&r, &again, sizeof r), 0);
+		cert_free(&unit);
+		unit = (struct cert){0};
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	CU_ASSERT_EQUAL_FATAL(unit_renewal_write(&r, foreign.station.key, &foreign.station.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(unit_renewal_read(&again, &unit, cms.data, cms.len, samples.trust, &e), -1);
+	cert_free(&unit);
+	buf_free(&cms);
+}
+
 /* ---- mutation ---- */
 
 /* With a trust that has seen no good copy of the embedded unit CA before. */
@@ -489,7 +593,8 @@ int main(void)
 		{ "handoff, nonsense", test_handoff_nonsense }, { "manifest", test_manifest },
 		{ "release", test_release }, { "release, mutated", test_release_mutated },
 		{ "voucher", test_voucher },
-		{ "voucher, mutated", test_voucher_mutated }, { "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
+		{ "voucher, mutated", test_voucher_mutated }, { "code", test_code }, { "invitation", test_invitation }, { "unit renewal", test_unit_renewal },
+		{ "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
 	};
 	int rc;
 

@@ -1,0 +1,72 @@
+# Units come by a code that an operator gives, once and in time, and renew by themselves. Whoever answers in the CA's place, or has
+# the code a second time, gets nothing.
+set -u
+. "$TOP/tests/system/lib.sh"
+W=$(mktemp -d "${TMPDIR:-/tmp}/handsel units XXXXXX")
+. "$TOP/tests/system/checks.sh"
+trap 'stop_all; rm -rf "$W"' EXIT
+factory() { ca --dir "$W/factory" "$@"; }
+customer() { ca --dir "$W/customer" "$@"; }
+enrol() { station --dir "$W/$1" enrol --ca "https://127.0.0.1:$FACTORY_PORT" --code "$2"; }
+serial() { openssl x509 -in "$1" -noout -serial | sed 's/.*=//' | tr A-Z a-z; }
+
+factory_init >/dev/null && factory_serve && customer_init >/dev/null && customer_serve || die "no CA"
+
+echo "-- a station by its code"
+CODE=$(factory unit invite --role station --name line-1 2>"$W/told") || die "no code: $(cat "$W/told")"
+holds "forty characters in eight groups" grep -qxE '([0-9A-HJKMNP-TV-Z]{5}-){7}[0-9A-HJKMNP-TV-Z]{5}' <<<"$CODE"
+holds "it is kept nowhere" eval '! grep -qraF -e "$CODE" "$W/factory"'
+says "a typing error" 'E71.*typing error' enrol line-1 "${CODE%?}$([ "${CODE: -1}" = 7 ] && echo 8 || echo 7)"
+says "another CA answers" 'E12.*not the CA that the code is of' station --dir "$W/line-1" enrol --ca "https://127.0.0.1:$CUSTOMER_PORT" --code "$CODE"
+holds "nothing was left" [ ! -e "$W/line-1/station.yaml" ]
+HANDSEL_FAULT=front.answer HANDSEL_FAULT_LOG="$W/fired" factory_serve 2>/dev/null
+stop_all; rm -f "$W/fired"
+HANDSEL_FAULT=enrol.entered HANDSEL_FAULT_LOG="$W/fired" factory_serve
+says "the CA dies after the signer has certified it" 'E51' enrol line-1 "$CODE"
+holds "it did" grep -q . "$W/fired"
+stop_all; factory_serve && customer_serve
+typed=$(tr A-Z a-z <<<"${CODE//-/ }" | tr 0 o)
+holds "typed as people type, once more with the same key" enrol line-1 "$typed"
+holds "it is line-1" eval 'openssl x509 -in "$W/line-1/station.pem" -noout -ext subjectAltName | grep -q handsel:station:line-1'
+says "the code is used" 'E54.*used already' enrol thief "$CODE"
+holds "and works" eval 'mv "$W/line-1" "$W/station-line-1" && order_create WO-1 00020001 00020009 2 line-1 >/dev/null && provision WO-1 line-1 00020001 --timeout 20s'
+holds "who did what" [ "$(sqlite3 "$W/factory/ca.db" "SELECT group_concat(action || ' ' || subject, ', ') FROM audit WHERE action IN ('invite', 'enrol')")" = "invite station:line-1, enrol station:line-1" ]
+
+echo "-- codes that are over, or of nobody"
+SHORT=$(factory unit invite --role station --name line-2 --valid 1s 2>/dev/null)
+over=$(($(date +%s) + 2))
+says "of another factory, its root copied" 'E54.*invites nobody' enrol line-2 "$(cp -r "$W/factory" "$W/copy" && ca --dir "$W/copy" unit invite --role station --name line-2 2>/dev/null)"
+until_true 5 eval '[ "$(date +%s)" -gt $over ]'
+says "over" 'E11.*is over' enrol line-2 "$SHORT"
+says "no code is good for a month" 'E71.*7 days' factory unit invite --role station --name line-2 --valid 30d
+says "no such role" 'E71.*no unit has it' factory unit invite --role king --name line-2
+
+echo "-- a node by its code"
+CODE=$(customer unit invite --role node --name site-1 --host 127.0.0.1 --host localhost 2>/dev/null)
+says "another name" 'E54.*for node:site-1' node --dir "$W/node" enrol --name site-2 --ca "https://127.0.0.1:$CUSTOMER_PORT" --code "$CODE"
+holds "it is made" node --dir "$W/node" enrol --name site-1 --ca "https://127.0.0.1:$CUSTOMER_PORT" --code "$CODE" --listen 127.0.0.1:0
+holds "with its hosts" eval 'openssl x509 -in "$W/node/node.pem" -noout -ext subjectAltName | grep -q "DNS:localhost.*IP Address:127.0.0.1"'
+node --dir "$W/node" handoff request --out "$W/handoff.csr" >/dev/null &&
+	factory handoff grant "$W/handoff.csr" --customer plant-seven --name site-1 --out "$W/handoff.p7" >/dev/null &&
+	node --dir "$W/node" handoff accept "$W/handoff.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" >/dev/null &&
+	customer handoff accept "$W/handoff.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" >/dev/null
+holds "it serves" node_serve
+
+echo "-- renewal"
+before=$(serial "$W/station-line-1/station.pem")
+holds "the station renews" station --dir "$W/station-line-1" renew
+after=$(serial "$W/station-line-1/station.pem")
+holds "another certificate" [ "$before" != "$after" ]
+holds "of the same name" eval 'openssl x509 -in "$W/station-line-1/station.pem" -noout -ext subjectAltName | grep -q handsel:station:line-1'
+holds "with which it works" provision WO-1 line-1 00020002 --timeout 20s
+holds "the node renews" node --dir "$W/node" renew
+holds "with its hosts" eval 'openssl x509 -in "$W/node/node.pem" -noout -ext subjectAltName | grep -q "DNS:localhost.*IP Address:127.0.0.1"'
+factory revoke --certificate "$after" --reason keyCompromise >/dev/null
+stop_daemon "$FACTORY_PID" # the signer knows of it by the operator alone
+sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"
+factory_serve
+says "not once it is revoked, whatever its ledger says" 'E54.*was revoked, and is not renewed' station --dir "$W/station-line-1" renew
+holds "the chains of the audits hold" "$BUILD/tests/fault/audit" "$W/factory/ca.db" "$W/factory/signer.db"
+
+echo "$CHECKED checks, $FAILED failed"
+[ "$FAILED" = 0 ]
