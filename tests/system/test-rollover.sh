@@ -148,6 +148,12 @@ done
 FARM_OPTIONS=()
 [ "$(cat "$W/00040008/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
 [ ! -e "$W/00040008/store/factory/cert.pem" ]
+# And one whose CA-client is the station.
+FARM_OPTIONS=(--fault "00040010=fault-points:$(printf 'link.verified,%.0s' {1..60})link.verified")
+fails provision WO-1 line-1 00040010 --client station --timeout 6s
+FARM_OPTIONS=()
+[ "$(cat "$W/00040010/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
+[ ! -e "$W/00040010/store/factory/cert.pem" ]
 ship --device 00040007 --device 00040005 --device 00040006
 kill -HUP "$NODE_PID"
 fails activate 00040007 --timeout 2s		# its issuing CA is not known to the node yet
@@ -184,6 +190,8 @@ station --dir "$W/station-line-1" record verify	# also those of the old generati
 echo "-- the one that was put aside is finished under the root that it began with"
 provision WO-3 line-1 00040008
 [ "$(cat "$W/00040008/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
+provision WO-3 line-1 00040010 --client station
+[ "$(cat "$W/00040010/store/factory/root.pem")" = "$(cat "$W/froot1.pem")" ]
 order_create WO-2 00040011 00040020 5 line-1
 provision WO-2 line-1 00040011
 ship --device 00040011
