@@ -43,6 +43,7 @@ static int order_from_options(struct work_order *o, const char *manufacturer, co
 	snprintf(o->manufacturer, sizeof o->manufacturer, "%s", model.manufacturer);
 	snprintf(o->model, sizeof o->model, "%s", model.model);
 	snprintf(o->hw_type, sizeof o->hw_type, "%s", model.hw_type);
+	o->label = cli_has(c, "label");
 	o->not_before = clock_utc() - 60;
 	o->not_after = clock_utc() + seconds;
 	return 0;
@@ -54,7 +55,8 @@ static int enter(struct office *o, const struct work_order *order, const struct 
 	char detail[120];
 	int rc;
 
-	snprintf(detail, sizeof detail, "model=%s quota=%u scrap=%u", order->model, order->quota, order->scrap);
+	snprintf(detail, sizeof detail, "model=%s quota=%u scrap=%u%s", order->model, order->quota, order->scrap,
+		 order->label ? " label=required" : "");
 	if (db_begin(o->ledger, e) < 0)
 		return -1;
 	rc = ledger_order_add(o->ledger, order, cms, now, e);
@@ -153,6 +155,7 @@ static int print_order(void *arg, const struct ledger_order *row, const struct b
 		jsonl_int(j, "quota", row->quota);
 		jsonl_int(j, "used", row->used);
 		jsonl_int(j, "scrap", o->scrap);
+		jsonl_bool(j, "label", o->label);
 		jsonl_str(j, "not_after", until);
 		jsonl_str(j, "operator", o->operator_name);
 		jsonl_print(j);

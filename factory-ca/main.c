@@ -71,6 +71,7 @@ static const struct cli_option create_options[] = {
 	{ "model", "MODEL", "name of a model file, or a path with a slash", false },
 	{ "serials", "FROM-TO", "inclusive, of equal width; may be repeated", true },
 	{ "quota", "Q", "units", false },
+	{ "label", NULL, "no unit passes before its label is printed", false },
 	{ "scrap", "S", "keys beyond the quota for tries that were cut; default a tenth of it, at least 3", false },
 	{ "station", "NAME", "that may work on it; may be repeated", true },
 	{ "agent", "FILE", "the agent image that is loaded into the devices", false },

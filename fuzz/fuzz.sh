@@ -16,6 +16,7 @@ flags="-g -O1 -Wno-include-next-absolute-path -fsanitize=address,undefined,fuzze
 own= libraries="libxml-2.0 gnutls nettle hogweed jansson yaml-0.1"
 case $name in
 allowlist) own=libnode.a libraries="$libraries sqlite3 libmicrohttpd" ;;
+zpl) own=libstation.a libraries="$libraries libqrencode libpng" ;;
 dfu | dfu_suffix) own=libstation.a libraries="$libraries libusb-1.0" ;;
 esac
 make -s libhandsel.a $own

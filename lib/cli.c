@@ -61,6 +61,13 @@ enum cli_exit cli_exit_of(enum reason code)
 	case REASON_CA_UNAVAILABLE:
 	case REASON_USB:
 	case REASON_DEVICE_LEFT:
+	case REASON_PRINTER:
+	case REASON_PAPER_OUT:
+	case REASON_RIBBON_OUT:
+	case REASON_HEAD_OPEN:
+	case REASON_PRINTER_PAUSED:
+	case REASON_PRINTER_BUSY:
+	case REASON_PRINTER_FAULT:
 		return EXIT_MISSING;
 	case REASON_AGENT:
 	case REASON_AUDIT:

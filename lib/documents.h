@@ -31,6 +31,7 @@ struct work_order {
 	size_t n_stations;
 	uint8_t agent_sha256[SHA256_LEN];
 	int64_t not_before, not_after;
+	bool label;				/* no unit passes before its label is printed */
 	char operator_name[LIMIT_NAME + 1];	/* read: from the signer's certificate */
 };
 

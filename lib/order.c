@@ -12,6 +12,7 @@
 #include "mem.h"
 
 #define WHAT "work order"
+#define LABEL_REQUIRED "required"
 
 /* ---- serial ranges ---- */
 
@@ -98,8 +99,10 @@ int work_order_follows(const struct work_order *next, const struct work_order *b
 		return err_set(e, REASON_ORDER, "another order with the id %s exists, of version %u; give a new one another id; an extension"
 			       " has a higher version", before->id, before->version);
 	if (strcmp(next->manufacturer, before->manufacturer) != 0 || strcmp(next->model, before->model) != 0 ||
-	    strcmp(next->hw_type, before->hw_type) != 0 || memcmp(next->agent_sha256, before->agent_sha256, SHA256_LEN) != 0)
-		return err_set(e, REASON_ORDER, "order %s: an extension is for the same model and agent", before->id);
+	    strcmp(next->hw_type, before->hw_type) != 0 || memcmp(next->agent_sha256, before->agent_sha256, SHA256_LEN) != 0 ||
+	    next->label != before->label)
+		return err_set(e, REASON_ORDER, "order %s: an extension is for the same model and agent, with labels or without as before",
+			       before->id);
 	if (!keeps_lists(next, before))
 		return err_set(e, REASON_ORDER, "order %s: an extension adds serials and stations, and takes none away", before->id);
 	return 0;
@@ -118,7 +121,7 @@ static void order_xml(const struct work_order *o, struct buf *xml)
 	xml_begin(&w, xml);
 	xml_open(&w, "work-order", "id", o->id, "version", o->version > 1 ? field_number(version, o->version) : "", "manufacturer", o->manufacturer, "model", o->model, "hw-type", o->hw_type,
 		 "quota", field_number(quota, o->quota), "scrap", field_number(scrap, o->scrap), "agent-sha256", agent,
-		 "not-before", from, "not-after", until, NULL);
+		 "not-before", from, "not-after", until, "label", o->label ? LABEL_REQUIRED : "", NULL);
 	for (size_t i = 0; i < o->n_ranges; i++)
 		xml_empty(&w, "range", "from", o->range[i].from, "to", o->range[i].to, NULL);
 	for (size_t i = 0; i < o->n_stations; i++)
@@ -146,7 +149,7 @@ int work_order_write(const struct work_order *o, const struct key *key, const st
 static int root_read(struct work_order *o, const struct xml_node *n, struct err *e)
 {
 	char quota[FIELD_NUMBER], scrap[FIELD_NUMBER], agent[SHA256_HEX], from[TEXT_TIME], until[TEXT_TIME];
-	char version[FIELD_NUMBER];
+	char version[FIELD_NUMBER], label[16] = "";
 	const struct xml_attr attrs[] = {
 		{ "id", o->id, sizeof o->id, true },
 		{ "version", version, sizeof version, false },
@@ -158,6 +161,7 @@ static int root_read(struct work_order *o, const struct xml_node *n, struct err 
 		{ "agent-sha256", agent, sizeof agent, true },
 		{ "not-before", from, sizeof from, true },
 		{ "not-after", until, sizeof until, true },
+		{ "label", label, sizeof label, false },
 	};
 
 	if (xml_attrs(n, attrs, ARRAY_LEN(attrs), e) || xml_only_elements(n, e) || field_token(n, "id", o->id, e) ||
@@ -170,6 +174,9 @@ static int root_read(struct work_order *o, const struct xml_node *n, struct err 
 		return -1;
 	if (o->scrap > UINT32_MAX - o->quota)
 		return xml_error(n, e, "protocol-documents 2.2: quota and scrap together are too large");
+	if (label[0] && strcmp(label, LABEL_REQUIRED) != 0)
+		return xml_error(n, e, "protocol-documents 2.6: 'label' is 'required', or it is left out");
+	o->label = label[0];
 	if (o->not_before >= o->not_after)
 		return xml_error(n, e, "protocol-documents 2.2: 'not-after' is not after 'not-before'");
 	return 0;

@@ -12,6 +12,7 @@ enum phase {
 	PHASE_TICKET,		/* the station signs for it */
 	PHASE_ISSUE,		/* it requests, stores and confirms its credential through the tunnel */
 	PHASE_PROOF,		/* it proves that it holds the key of the certificate */
+	PHASE_LABEL,		/* its label is on paper, if there is a printer */
 	PHASE_RECORD,		/* the record is on disk */
 	PHASES
 };

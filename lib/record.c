@@ -13,7 +13,7 @@
 const char *phase_name(enum phase p)
 {
 	static const char *const names[PHASES] = { "seen", "dfu", "agent", "hello", "check",
-						   "prepare", "ticket", "issue", "proof", "record" };
+						   "prepare", "ticket", "issue", "proof", "label", "record" };
 
 	return names[p];
 }

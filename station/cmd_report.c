@@ -100,6 +100,7 @@ static void print_json(const struct report *rp)
 
 static void print_text(const struct report *rp)
 {
+	unsigned long long passed = rp->first.pass, units = passed + rp->first.fail;
 	int yield = counters_yield(&rp->first);
 
 	for (int o = OUTCOME_PASS; o < OUTCOMES; o++)
@@ -109,8 +110,8 @@ static void print_text(const struct report *rp)
 			printf("%6u x %s %s: %s\n", rp->code[i], reason_id((enum reason)i), reason_info((enum reason)i)->name,
 			       reason_info((enum reason)i)->action);
 	if (yield >= 0)
-		printf("first-pass yield %d.%d %%: %llu of %llu units passed at their first try\n", yield / 10, yield % 10,
-		       (unsigned long long)rp->first.pass, (unsigned long long)(rp->first.pass + rp->first.fail));
+		printf("first-pass yield %d.%d %%: %llu of %llu units passed at their first try\n", yield / 10, yield % 10, passed,
+		       units);
 }
 
 static int report(struct report *rp, struct err *e)

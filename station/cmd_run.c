@@ -22,6 +22,7 @@
 #include "setup.h"
 #include "slot.h"
 #include "text.h"
+#include "zpl.h"
 
 #define SCAN_MS 250		/* where hotplug events do not come */
 #define SCAN_RARE_MS 2000	/* where they do: each look reads the descriptors of every device */
@@ -271,11 +272,26 @@ static bool answer_failed(struct floor *f, const struct run_ask *a)
 	return false;
 }
 
+/* The printer is asked all the time anyway: the card only needs an answer. */
+static bool answer_at_printer(const struct floor *f, const struct run_ask *a)
+{
+	struct run *r = f->run;
+	bool found = false;
+
+	pthread_mutex_lock(&r->lock);
+	for (size_t i = 0; i < STATION_SLOTS_MAX && !found; i++)
+		found = r->unit[i] && r->unit[i]->at_printer && strcmp(r->unit[i]->record.slot, a->slot) == 0;
+	pthread_mutex_unlock(&r->lock);
+	if (found)
+		console_say(r->console, "slot %s: waits for the label printer, and goes on when that prints", a->slot);
+	return found;
+}
+
 static void answer(struct floor *f, const struct run_ask *a)
 {
 	struct run *r = f->run;
 
-	if (answer_failed(f, a) || (a->kind == SCAN_SKIP && r->labels && labels_skip(r->labels, a->slot)))
+	if (answer_failed(f, a) || answer_at_printer(f, a) || (a->kind == SCAN_SKIP && r->labels && labels_skip(r->labels, a->slot)))
 		return;
 	console_say(r->console, "slot %s: %s", a->slot,
 		    a->kind == SCAN_RETRY ? "no failed unit is plugged in there; nothing is tried again"
@@ -415,6 +431,49 @@ static int read_options(const struct cli *c, struct run *r, size_t *wanted, stru
 	return read_key_options(c, r, e);
 }
 
+static void show_printer(void *console, const char *state)
+{
+	console_state(console, "printer", state);
+}
+
+/* A label on which the order's units have no room is better known before the first of them. */
+static int try_label(const struct run *r, struct err *e)
+{
+	const struct work_order *o = &r->source.order;
+	struct label l = {0};
+	struct buf zpl = {0};
+	int rc;
+
+	text_copy(l.device.manufacturer, sizeof l.device.manufacturer, o->manufacturer);
+	text_copy(l.device.model, sizeof l.device.model, o->model);
+	text_copy(l.device.serial, sizeof l.device.serial, o->range[0].from);
+	text_copy(l.order, sizeof l.order, o->id);
+	rc = zpl_label(&r->station.label, &l, &zpl, e);
+	buf_free(&zpl);
+	return rc;
+}
+
+static int prepare_printer(struct run *r, struct err *e)
+{
+	if (label_is_printed(&r->station.label)) {
+		r->printer = printer_new(&r->station.label, show_printer, r->console);
+		return try_label(r, e);
+	}
+	if (r->source.order.label)
+		return err_set(e, REASON_CONFIG, "work order %s wants a printed label on each unit, but station.yaml has no label with a printer",
+			       r->source.order.id);
+	return 0;
+}
+
+/* That there is no paper is better known before the first unit. */
+static void look_at_printer(struct run *r)
+{
+	struct err e;
+
+	if (r->printer && printer_look(r->printer, &e) < 0)
+		console_say(r->console, "%s: %s", e.text, reason_info(e.code)->action);
+}
+
 static int prepare(const struct cli *c, struct run *r, struct err *e)
 {
 	uint8_t sha256[SHA256_LEN];
@@ -430,7 +489,7 @@ static int prepare(const struct cli *c, struct run *r, struct err *e)
 		return -1;
 	digest_sha256(sha256, r->agent.data, r->agent.len);
 	if (order_fetch(&r->source, &r->station, cli_get(c, "order"), e) < 0 ||
-	    order_fits(&r->source.order, &r->model, sha256, e) < 0)
+	    order_fits(&r->source.order, &r->model, sha256, e) < 0 || prepare_printer(r, e) < 0)
 		return -1;
 	r->journal = journal_open(r->station.dir, e);
 	if (r->journal && journal_count(r->journal) == 0)
@@ -459,6 +518,7 @@ static enum cli_exit run_order(struct run *r, size_t wanted)
 	standing_init(&r->standing, &r->station);
 	if (mes_is_set(&r->station.mes))
 		r->sender = sender_start(&r->station, show_queue, r->console);
+	look_at_printer(r);
 	resume_start(r);
 	rc = serve(r, wanted ? wanted : r->failed.n);	/* --failed ends when each was tried */
 	standing_close(&r->standing);
@@ -490,6 +550,7 @@ enum cli_exit cmd_run(const struct cli *c)
 	failed_free(&r->failed);
 	journal_close(r->journal);
 	labels_free(r->labels);
+	printer_free(r->printer);
 	console_free(r->console);
 	bus_free(r->bus);
 	buf_free(&r->agent);

@@ -101,13 +101,29 @@ static void look_mes(struct visit *v, const char *dir)
 		finding_say(v->all, "mes", FINDING_DOUBT, REASON_REQUEST, "refused %zu records: handsel-station queue list", n_refused);
 	} else if (n_waiting) {
 		text_time(since, waiting[0].time_ns / 1000000000);
-		finding_say(v->all, "mes", FINDING_DOUBT, REASON_UNREACHABLE, "%zu records wait, the oldest since %s: handsel-station queue retry",
-			    n_waiting, since);
+		finding_say(v->all, "mes", FINDING_DOUBT, REASON_UNREACHABLE,
+			    "%zu records wait, the oldest since %s: handsel-station queue retry", n_waiting, since);
 	} else {
 		finding_say(v->all, "mes", FINDING_GOOD, REASON_OK, "no record waits");
 	}
 	free(waiting);
 	free(refused);
+}
+
+/* ---- the label printer ---- */
+static void look_printer(struct visit *v)
+{
+	struct printer *p;
+	struct err e;
+
+	if (!label_is_printed(&v->station.label))
+		return;
+	p = printer_new(&v->station.label, NULL, NULL);
+	if (printer_look(p, &e) < 0)
+		finding_say(v->all, "printer", FINDING_BAD, e.code, "%s", e.text);
+	else
+		finding_say(v->all, "printer", FINDING_GOOD, REASON_OK, "%s is ready", printer_name(p));
+	printer_free(p);
 }
 
 /* ---- USB ---- */
@@ -232,6 +248,7 @@ void doctor(const char *dir, const char *order, const char *model, struct findin
 	look_clock(&v);
 	look_disk(&v, dir);
 	look_mes(&v, dir);
+	look_printer(&v);
 	look_model(&v, model);
 	look_ca(&v, order);
 	station_free(&v.station);

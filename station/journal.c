@@ -62,6 +62,13 @@ static void put_time(struct buf *b, const char *name, int64_t utc)
 	put(b, name, text);
 }
 
+static bool has_label(const struct journal_entry *x)
+{
+	static const uint8_t none[SHA256_LEN];
+
+	return memcmp(x->labelled, none, SHA256_LEN) != 0;
+}
+
 void journal_entry_write(const struct journal_entry *x, struct buf *text)
 {
 	char hex[SHA256_HEX];
@@ -84,16 +91,22 @@ void journal_entry_write(const struct journal_entry *x, struct buf *text)
 		put(text, "request", x->request.id);
 		put_number(text, "generation", x->request.generation);
 	}
+	if (x->label_given)
+		put_number(text, "label-given", x->label_given);
+	if (has_label(x)) {
+		text_hex(hex, x->labelled, SHA256_LEN);
+		put(text, "labelled", hex);
+	}
 	digest_sha256_hex(hex, text->data, text->len);
 	put(text, "sha256", hex);
 }
 
 enum { AT_VERSION, AT_RECORD, AT_ORDER, AT_SLOT, AT_PORT, AT_PHASE, AT_START, AT_TIME, AT_TRIES, AT_SHA256, AT_MANUFACTURER, AT_MODEL, AT_SERIAL, AT_REQUEST,
-       AT_GENERATION };
+       AT_GENERATION, AT_LABEL_GIVEN, AT_LABELLED };
 
 static int read_names(struct journal_entry *x, const struct conf_node *const *v, struct err *e)
 {
-	uint64_t tries, generation = 0;
+	uint64_t tries, generation = 0, given = 0;
 
 	if (conf_str(v[AT_RECORD], x->record, sizeof x->record, e) < 0 || conf_str(v[AT_ORDER], x->order, sizeof x->order, e) < 0 ||
 	    conf_str(v[AT_SLOT], x->slot, sizeof x->slot, e) < 0 || conf_str(v[AT_PORT], x->port, sizeof x->port, e) < 0 ||
@@ -101,9 +114,10 @@ static int read_names(struct journal_entry *x, const struct conf_node *const *v,
 	    conf_str(v[AT_MODEL], x->device.model, sizeof x->device.model, e) < 0 ||
 	    conf_str(v[AT_SERIAL], x->device.serial, sizeof x->device.serial, e) < 0 ||
 	    conf_str(v[AT_REQUEST], x->request.id, sizeof x->request.id, e) < 0 ||
-	    conf_uint(v[AT_TRIES], &tries, 1, UINT32_MAX, e) < 0 || conf_uint(v[AT_GENERATION], &generation, 0, UINT32_MAX, e) < 0)
+	    conf_uint(v[AT_LABEL_GIVEN], &given, 0, UINT32_MAX, e) < 0 || conf_uint(v[AT_TRIES], &tries, 1, UINT32_MAX, e) < 0 || conf_uint(v[AT_GENERATION], &generation, 0, UINT32_MAX, e) < 0)
 		return -1;
 	x->tries = (uint32_t)tries;
+	x->label_given = (uint32_t)given;
 	x->request.generation = (uint32_t)generation;
 	if (!record_id_valid(x->record))
 		return conf_error(v[AT_RECORD], e, "this is no record's id");
@@ -111,6 +125,8 @@ static int read_names(struct journal_entry *x, const struct conf_node *const *v,
 		return conf_error(v[AT_SERIAL], e, "this is no device's name");
 	if (x->request.id[0] && !request_id_valid(&x->request))
 		return conf_error(v[AT_REQUEST], e, "this is no request id");
+	if (v[AT_LABELLED] && text_unhex(x->labelled, SHA256_LEN, conf_text(v[AT_LABELLED])) < 0)
+		return conf_error(v[AT_LABELLED], e, "this is no hash");
 	return 0;
 }
 
@@ -144,7 +160,8 @@ int journal_entry_read(struct journal_entry *x, const char *name, const struct b
 		[AT_TRIES] = { "tries", CONF_SCALAR, true },	[AT_SHA256] = { "sha256", CONF_SCALAR, true },
 		[AT_MANUFACTURER] = { "manufacturer", CONF_SCALAR, false }, [AT_MODEL] = { "model", CONF_SCALAR, false },
 		[AT_SERIAL] = { "serial", CONF_SCALAR, false },    [AT_REQUEST] = { "request", CONF_SCALAR, false },
-		[AT_GENERATION] = { "generation", CONF_SCALAR, false },
+		[AT_GENERATION] = { "generation", CONF_SCALAR, false }, [AT_LABEL_GIVEN] = { "label-given", CONF_SCALAR, false },
+		[AT_LABELLED] = { "labelled", CONF_SCALAR, false },
 	};
 	const struct conf_node *v[ARRAY_LEN(fields)];
 	struct conf *c = conf_parse(name, text, e);

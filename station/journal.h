@@ -16,6 +16,8 @@ struct journal_entry {
 	enum phase phase;			/* under way, or about to be */
 	int64_t start, time;			/* UTC: of the unit, of this phase */
 	uint32_t tries;				/* 1: was never cut before */
+	uint32_t label_given;			/* how often the printer got its label, or may have got it */
+	uint8_t labelled[SHA256_LEN];		/* of the public key on the label that is on paper; zeros: none is */
 };
 
 struct journal;

@@ -63,6 +63,19 @@ static const struct cli_option report_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct cli_option label_print_options[] = {
+	{ "png", NULL, "a picture, dot by dot what the printer prints", false },
+	{ "text", NULL, "its lines, and what the QR code says", false },
+	{ "zpl", NULL, "what the printer gets", false },
+	{ NULL, NULL, NULL, false },
+};
+
+static const struct cli_option label_reprint_options[] = {
+	{ "reason", "TEXT", "why it is printed again", false },
+	{ "operator", "NAME", "who wants that; default: who is logged in at this machine", false },
+	{ NULL, NULL, NULL, false },
+};
+
 #define RECORD_ARGS_MAX 1000	/* what a shell finds in the folder of a day */
 
 static const struct cli_command commands[] = {
@@ -72,6 +85,11 @@ static const struct cli_command commands[] = {
 	{ "renew", "", "renew the station's certificate now; run does it by itself when it is due", NULL, 0, 0, cmd_renew },
 	{ "run", "--order ID --agent FILE --model FILE [--labels FILE]",
 	  "load and certify every unit that is plugged in", run_options, 0, 0, cmd_run },
+	{ "label print", "RECORD|SERIAL --png|--text|--zpl", "the label of a unit that has passed, to standard output",
+	  label_print_options, 1, 1, cmd_label_print },
+	{ "label reprint", "RECORD|SERIAL --reason TEXT [--operator NAME]", "have it printed again, and note who and why",
+	  label_reprint_options, 1, 1, cmd_label_reprint },
+	{ "label reprints", "", "the labels that were printed again", NULL, 0, 0, cmd_label_reprints },
 	{ "queue list", "", "records that wait for the MES, and those that it refused", NULL, 0, 0, cmd_queue_list },
 	{ "queue retry", "[ID...]", "send now what waits, and again what was refused, all or these", NULL, 0, RECORD_ARGS_MAX,
 	  cmd_queue_retry },

@@ -58,7 +58,7 @@ static int start(const struct mes *m, const char *id, const char *path, int out,
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &pipe_only);
-	rc = posix_spawnp(pid, argv[0], &files, &attr, argv, env);
+	rc = posix_spawnp(pid, m->program[0], &files, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	for (size_t i = 0; i < m->n_program; i++)

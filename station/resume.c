@@ -156,9 +156,10 @@ void resume_start(struct run *r)
 
 /* ---- of a unit --------------------------------------------------------------------------- */
 
-static bool is_journalled(enum phase p)
+static bool is_journalled(const struct run *r, enum phase p)
 {
-	return p == PHASE_DFU || p == PHASE_CHECK || p == PHASE_TICKET || p == PHASE_ISSUE || p == PHASE_PROOF || p == PHASE_RECORD;
+	return p == PHASE_DFU || p == PHASE_CHECK || p == PHASE_TICKET || p == PHASE_ISSUE || p == PHASE_PROOF ||
+	       (p == PHASE_LABEL && r->printer) || p == PHASE_RECORD;
 }
 
 static struct journal_entry entry_of(const struct unit *u, enum phase p)
@@ -167,6 +168,8 @@ static struct journal_entry entry_of(const struct unit *u, enum phase p)
 	struct journal_entry x = { .phase = p, .start = r->start, .time = clock_utc(), .tries = r->cuts + 1, .request = u->requested,
 				   .device = r->hello.device };
 
+	x.label_given = u->label_given + (p == PHASE_LABEL);	/* as the printer may have it before the next entry */
+	memcpy(x.labelled, u->labelled, SHA256_LEN);
 	text_copy(x.record, sizeof x.record, r->id);
 	text_copy(x.order, sizeof x.order, r->order);
 	text_copy(x.slot, sizeof x.slot, r->slot);
@@ -183,7 +186,7 @@ static int note(const struct unit *u, enum phase p, struct err *e)
 
 int resume_note(const struct unit *u, enum phase p, struct err *e)
 {
-	return is_journalled(p) ? note(u, p, e) : 0;
+	return is_journalled(u->run, p) ? note(u, p, e) : 0;
 }
 
 /* A cut in the middle of this function leaves two entries of one serial: the one that got further counts. */
@@ -229,6 +232,8 @@ int resume_unit(struct unit *u, struct err *e)
 	r->cut_phase = x.phase;
 	r->cut_time = x.time;
 	u->requested = x.request;
+	memcpy(u->labelled, x.labelled, SHA256_LEN);
+	u->label_given = x.label_given;
 	console_note(u->run->console, r, text);
 	FAULT("station.resume");
 	if (note(u, x.phase, e) == 0)

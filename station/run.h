@@ -10,6 +10,7 @@
 #include "journal.h"
 #include "labels.h"
 #include "order_source.h"
+#include "printer.h"
 #include "profile.h"
 #include "records.h"
 #include "scan.h"
@@ -33,6 +34,7 @@ struct run {
 	bool failed_only;		/* --failed: these, as they were when the run began */
 	struct failed failed;
 	struct sender *sender;		/* NULL: no MES */
+	struct printer *printer;	/* NULL: no labels are printed */
 	struct bus *bus;
 	struct console *console;
 	int64_t timeout_ms;		/* of one unit, without the time in which the CA was away */

@@ -388,7 +388,7 @@ static void draw_head(const struct screen *s, const struct board *b)
 	strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &tm));
 	attrset(s->ink[INK_HEAD]);
 	put(0, 0, COLS, "%*s", COLS, "");
-	put(0, 0, COLS, " %s  %s  %s  %u of %u  op: %s  %s", b->station, b->order, b->model, b->done, b->ordered,
+	put(0, 0, (int)len < COLS ? COLS - (int)len - 1 : COLS, " %s  %s  %s  %u of %u  op: %s  %s", b->station, b->order, b->model, b->done, b->ordered,
 	    b->operator_name[0] ? b->operator_name : "--", clock);
 	if (len && (int)len < COLS)
 		put(0, COLS - (int)len - 1, (int)len + 1, "%s ", states);

@@ -24,11 +24,14 @@ struct unit {
 	size_t root;			/* which of the station's roots it is given: root.h */
 	bool renewed;			/* a second ticket was signed after the first was refused */
 	bool no_room;			/* the station could not write what stands before or in this step */
+	uint8_t labelled[SHA256_LEN];	/* of the public key on the label that is on paper, also from before a cut */
+	uint32_t label_given;		/* how often the printer got it, or may have got it before a cut */
 	bool skip;			/* the step had nothing to do */
 	bool ignore;			/* it has passed in this run: SKIPPED */
 	bool left_out;			/* only what failed is tried again, and this did not */
 	char serial[LIMIT_SERIAL + 1];	/* under run->lock */
 	char twin[LIMIT_NAME + 1];	/* under run->lock: the slot of another device that says the same serial; "": none */
+	bool at_printer;		/* under run->lock: waits for it */
 	bool finished;			/* under run->lock */
 	pthread_t thread;
 };

@@ -148,7 +148,8 @@ static int send_one(const struct station *s, const char *folder, const char *id,
 	}
 }
 
-int spool_send(const struct station *s, bool (*go_on)(void *arg, size_t waiting), void *arg, struct spool_count *count, struct err *e)
+int spool_send(const struct station *s, bool (*go_on)(void *arg, size_t waiting), void *arg, struct spool_count *count,
+	       struct err *e)
 {
 	struct spooled *list;
 	char folder[FILE_PATH];

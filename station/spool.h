@@ -24,7 +24,8 @@ struct spool_count {
 
 /* Sends what is there, oldest first, until the MES is not ready (returns -1 and why; the rest waits), or go_on says no before a
  * record (may be NULL). Two processes may do this at a time: each record is sent by one of them. */
-int spool_send(const struct station *s, bool (*go_on)(void *arg, size_t waiting), void *arg, struct spool_count *count, struct err *e);
+int spool_send(const struct station *s, bool (*go_on)(void *arg, size_t waiting), void *arg, struct spool_count *count,
+	       struct err *e);
 
 /* A thread that does so whenever it is woken, and again after a pause that doubles while the MES is away. It tells how many wait,
  * a few times a second at most. */

@@ -46,6 +46,7 @@ static int read_fields(struct station *s, const struct conf_node *root, struct e
 		{ "scanner", CONF_MAP, false },
 		{ "console", CONF_MAP, false },
 		{ "mes", CONF_MAP, false },
+		{ "label", CONF_MAP, false },
 	};
 	const struct conf_node *v[ARRAY_LEN(fields)];
 	struct err why;
@@ -60,7 +61,7 @@ static int read_fields(struct station *s, const struct conf_node *root, struct e
 	if (v[4] && !text_is_token(s->ca_id, CA_ID_MAX))
 		return conf_error(v[4], e, "a CA's id must be of A-Z a-z 0-9 . _ -");
 	if (scan_settings_read(&s->scanner, v[5], e) < 0 || console_settings_read(&s->console, v[6], e) < 0 ||
-	    (v[7] && mes_settings(&s->mes, v[7], e) < 0))
+	    (v[7] && mes_settings(&s->mes, v[7], e) < 0) || label_settings_read(&s->label, v[8], e) < 0)
 		return -1;
 	for (size_t i = 0; v[3] && i < conf_count(v[3]); i++)
 		if (read_slot(s, conf_item(v[3], i), e) < 0)

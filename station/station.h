@@ -6,6 +6,7 @@
 #include "console_settings.h"
 #include "http.h"
 #include "key.h"
+#include "label.h"
 #include "limits.h"
 #include "mes.h"
 #include "scan.h"
@@ -29,6 +30,7 @@ struct station {
 	struct scan_settings scanner;
 	struct console_settings console;
 	struct mes mes;
+	struct label_settings label;
 	struct key *key;
 	struct chain chain;		/* unit certificate, unit CA */
 	struct chain root;		/* root.h: the one in force, then older ones */
@@ -52,6 +54,9 @@ enum cli_exit cmd_renew(const struct cli *c);
 enum cli_exit cmd_run(const struct cli *c);
 enum cli_exit cmd_failed(const struct cli *c);	/* run --failed --dry-run: 0 nothing is left, 1 something is */
 enum cli_exit cmd_doctor(const struct cli *c);
+enum cli_exit cmd_label_print(const struct cli *c);
+enum cli_exit cmd_label_reprint(const struct cli *c);
+enum cli_exit cmd_label_reprints(const struct cli *c);
 enum cli_exit cmd_queue_list(const struct cli *c);
 enum cli_exit cmd_queue_retry(const struct cli *c);
 enum cli_exit cmd_report(const struct cli *c);

@@ -304,7 +304,7 @@ int unit_step(struct unit *u, enum phase p, struct err *e)
 		[PHASE_SEEN] = step_seen,     [PHASE_DFU] = step_dfu,	  [PHASE_AGENT] = step_agent,
 		[PHASE_HELLO] = step_hello,   [PHASE_CHECK] = step_check, [PHASE_PREPARE] = step_prepare,
 		[PHASE_TICKET] = step_ticket, [PHASE_ISSUE] = step_issue, [PHASE_PROOF] = step_proof,
-		[PHASE_RECORD] = step_record,
+		[PHASE_LABEL] = step_label,   [PHASE_RECORD] = step_record,
 	};
 
 	return steps[p](u, e);

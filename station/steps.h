@@ -12,4 +12,7 @@ int step_seen(struct unit *u, struct err *e);
 int step_dfu(struct unit *u, struct err *e);
 int step_agent(struct unit *u, struct err *e);
 
+/* steps_label.c: the label is on paper before the record says PASS. */
+int step_label(struct unit *u, struct err *e);
+
 #endif

@@ -89,11 +89,16 @@ station_init() {
 		ca --dir "$W/factory" unit issue "$dir/station.csr" --role station --name "$1" --out "$dir/station.pem"
 }
 
-# order_create ID FROM TO QUOTA STATION... : a work order for the agent of this build.
+# order_create ID FROM TO QUOTA STATION... [--OPTION...] : a work order for the agent of this build.
 order_create() {
 	local id=$1 from=$2 to=$3 quota=$4 s stations=()
 	shift 4
-	for s in "$@"; do stations+=(--station "$s"); done
+	for s in "$@"; do
+		case $s in
+		--*) stations+=("$s") ;;
+		*) stations+=(--station "$s") ;;
+		esac
+	done
 	ca --dir "$W/factory" order create --id "$id" --model "$MODEL" --serials "$from-$to" --quota "$quota" \
 		"${stations[@]}" --agent "$BUILD/handsel-agent" --valid 30d --out "$W/order-$id.p7"
 }

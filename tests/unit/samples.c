@@ -271,7 +271,7 @@ void sample_order(struct work_order *o)
 		.id = "WO-7", .version = 1, .manufacturer = "Acme Devices", .model = "gateway-b", .hw_type = OID_MODELS ".1",
 		.range = { { "GB-000100", "GB-000199" }, { "GB-000500", "GB-000500" } }, .n_ranges = 2,
 		.quota = 101, .scrap = 5, .station = { "line-2", "line-3" }, .n_stations = 2,
-		.not_before = MADE_AT, .not_after = MADE_AT + 30 * 86400,
+		.not_before = MADE_AT, .not_after = MADE_AT + 30 * 86400, .label = true,
 	};
 	memset(o->agent_sha256, 0xa9, SHA256_LEN);
 }

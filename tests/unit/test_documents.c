@@ -59,6 +59,9 @@ static void test_order_extension(void)
 	CU_ASSERT_EQUAL(o.version, 2);
 	o.version = 3;
 	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), 0);
+	o.label = false;
+	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), -1);
+	o.label = true;
 	o.n_stations--;
 	CU_ASSERT_EQUAL(work_order_follows(&o, &before, &e), -1);
 	o.n_stations++, o.n_ranges--;

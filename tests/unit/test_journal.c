@@ -38,6 +38,8 @@ static void same(const struct journal_entry *a, const struct journal_entry *b)
 	CU_ASSERT_EQUAL(a->start, b->start);
 	CU_ASSERT_EQUAL(a->time, b->time);
 	CU_ASSERT_EQUAL(a->tries, b->tries);
+	CU_ASSERT_EQUAL(a->label_given, b->label_given);
+	CU_ASSERT_EQUAL(memcmp(a->labelled, b->labelled, SHA256_LEN), 0);
 }
 
 static void test_round_trip(void)
@@ -52,6 +54,8 @@ static void test_round_trip(void)
 		if (!serials[i][0]) {
 			memset(&x.request, 0, sizeof x.request);
 			memset(&x.device, 0, sizeof x.device);
+			x.label_given = 2;
+			memset(x.labelled, 0x1a, sizeof x.labelled);
 		}
 		journal_entry_write(&x, &text);
 		CU_ASSERT_EQUAL(journal_entry_read(&y, "x.yaml", &text, &e), 0);

@@ -81,15 +81,15 @@ await 'CA ok' "the state of the CA"
 scan E4711
 await 'op: 4711' "badge"
 await 'badge 4711' "badge"
-await '^1 .*check (5/10)' "the unit waits for its label"
+await '^1 .*check (5/11)' "the unit waits for its label"
 scan '1 00000001'
 await "$PASS_1" "slot 1 passes"
-await '^1 .*00000001 .*record (10/10).*PASS ✔' "slot 1 passes"
+await '^1 .*00000001 .*record (11/11).*PASS ✔' "slot 1 passes"
 scan '2 00000001'
 await 'shift: 1 pass  0 fail  100.0 %  first-pass 100.0 %   order: 1 pass  0 fail' "counters"
 scan '2 00000009'
 await "$FAIL_1" "slot 2 fails"
-await '^2 .*check (5/10).*FAIL ✘' "slot 2 fails"
+await '^2 .*check (5/11).*FAIL ✘' "slot 2 fails"
 await 'E45 label-differs: the label says 00000009' "why it failed"
 await 'shift: 1 pass  1 fail  50.0 %  first-pass 50.0 %' "counters"
 [ -z "${SCREENS:-}" ] || cp "$W/out" "$SCREENS"	# for the README
@@ -126,7 +126,7 @@ TERMINAL=(LC_ALL=C NO_COLOR=1)
 sed -i 's/shift-hours: 12/&, log-out-after: 3s, bell: none/' "$STATION_DIR/station.yaml"
 console "00000003" 80 24 -- --labels -
 await 'shift: 2 pass  1 fail  66.7 %  first-pass 50.0 %   order: 2 pass  1 fail' "counters after a restart"
-await '^1 .*check (5/10)' "the unit waits for its label"
+await '^1 .*check (5/11)' "the unit waits for its label"
 scan CMD:SKIP:1
 await 'its label was given up' "a label is given up"
 await '#####  ###  ##### #' "FAIL in ASCII"
@@ -169,7 +169,7 @@ slots() {
 slots 6
 console "00000015 00000016" 80 24 --fault 00000016=poll:100 --
 await '████   █         ████   ███   ████  ████     █' "the latest result with its slot"
-await '^s2 .*00000016 .*dfu (2/10) .* [0-9][0-9]*% ' "how far a download is"
+await '^s2 .*00000016 .*dfu (2/11) .* [0-9][0-9]*% ' "how far a download is"
 await '^s6 .*-- plug in a unit' "an empty slot"
 [ -z "${SCREENS:-}" ] || cp "$W/out" "$SCREENS.lines"
 leave

@@ -49,7 +49,7 @@ for f in "$R"/*.json; do
 done
 jq '.outcome = "MAYBE"' "$R/$(record_of "$S").json" >"$W/wrong.json"
 jsonschema "$W/wrong.json" >"$W/out" 2>&1 && failed "the schema allows any outcome"
-[ "$(json '[.phases[].name] | unique | length' "$R/$(record_of FAIL).json")" = 10 ] || failed "phases that did not run are missing"
+[ "$(json '[.phases[].name] | unique | length' "$R/$(record_of FAIL).json")" = 11 ] || failed "phases that did not run are missing"
 
 # ---- by foreign programs alone ----
 ID=$(record_of "$S")

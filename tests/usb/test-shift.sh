@@ -44,7 +44,7 @@ once() { until_true 20 grep -qsE "$1" "$W/out" || failed "the run never says $1"
 over() {
 	wait $RUN
 	grep -v '^slot\|^total\|^shift' "$W/out" >>"$W/told"
-	{ grep '^slot left' "$W/out"; grep '^slot right' "$W/out"; } | grep -v "${1:-([0-9]*/10)\$}" >>"$W/told"
+	{ grep '^slot left' "$W/out"; grep '^slot right' "$W/out"; } | grep -v "${1:-([0-9]*/11)\$}" >>"$W/told"
 	grep '^total' "$W/out" >>"$W/told"
 }
 
@@ -57,7 +57,7 @@ scan OP:4711
 scan 'left 00020001'
 once 'slot left .*PASS'
 scan 'right 00020009'
-over 'right .*([0-9]*/10)$'
+over 'right .*([0-9]*/11)$'
 
 plain 'run --failed --dry-run --order WO-1' run --failed --dry-run --order WO-1
 TAKEN_OUT=00020001
