@@ -17,6 +17,7 @@
 #include "oid.h"
 
 #define CRL_VALID_S (7 * 86400)	/* customers who fetch the list by hand do so once a week */
+#define OCSP_VALID_S 86400
 #define HEAD_S 60
 #define HEAD_ROWS 1000
 
@@ -94,6 +95,7 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 		{ "profiles", CONF_LIST, false },
 		{ "crl-valid", CONF_SCALAR, false }, { "audit-head", CONF_SCALAR, false }, { "audit-head-rows", CONF_SCALAR, false },
 		{ "metrics", CONF_SCALAR, false },
+		{ "ocsp-valid", CONF_SCALAR, false }, { "listen-http", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
 	struct endpoint where;
@@ -108,14 +110,20 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 	s->site = (enum site)kind;
 	s->pending_s = TIMEOUT_PENDING_S;
 	s->crl_valid_s = CRL_VALID_S;
+	s->ocsp_valid_s = OCSP_VALID_S;
 	s->head_s = HEAD_S;
 	s->head_rows = HEAD_ROWS;
 	if (conf_seconds(n[5], &s->pending_s, 7 * 86400, e) < 0 ||
 	    conf_seconds(n[7], &s->crl_valid_s, LIMIT_CRL_VALID_S, e) < 0 || conf_seconds(n[8], &s->head_s, LIMIT_HEAD_S, e) < 0 ||
-	    (n[9] && conf_uint(n[9], &s->head_rows, 1, LIMIT_HEAD_ROWS, e) < 0))
+	    (n[9] && conf_uint(n[9], &s->head_rows, 1, LIMIT_HEAD_ROWS, e) < 0) ||
+	    conf_seconds(n[11], &s->ocsp_valid_s, LIMIT_OCSP_VALID_S, e) < 0 || conf_str(n[12], s->listen_http, sizeof s->listen_http, e) < 0)
 		return -1;
 	if (s->crl_valid_s == 0)
 		return conf_error(n[7], e, "crl-valid: a list that is never good helps nobody; write for example 7d");
+	if (s->ocsp_valid_s == 0)
+		return conf_error(n[11], e, "ocsp-valid: an answer that is never good helps nobody; write for example 1d");
+	if (n[12] && endpoint_parse(&where, s->listen_http, &why) < 0)
+		return conf_error(n[12], e, "listen-http: %s", why.text);
 	if (s->head_s == 0)
 		return conf_error(n[8], e, "audit-head: write how long rows may stand without a head, for example 60s");
 	if (!text_is_token(s->id, CA_ID_MAX))

@@ -34,6 +34,8 @@ struct settings {
 	char listen[272];		/* ADDR:PORT; "" in a further CA of a system, which serves at one address */
 	char metrics[272];		/* ADDR:PORT for monitoring (lib/monitor.h); "": none. Of the first CA of a system */
 	uint64_t crl_valid_s;		/* how long a revocation list is good for; it is made anew at half of that */
+	char listen_http[272];		/* ADDR:PORT without TLS, for revocation lists and OCSP alone; "": none */
+	uint64_t ocsp_valid_s;		/* how long an answer about one certificate is good for; made anew at half of that */
 	uint64_t head_s, head_rows;	/* a head of the audit after so long, or so many rows */
 	uint64_t pending_s; /* how long a device may stay unconfirmed; the factory's alone, a node owns its time */
 	char profile[LIMIT_PROFILES][CA_ID_MAX + 1];	/* that it issues to devices by, the default first */

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "ledger.h"
+#include "mem.h"
 #include "publish.h"
 #include "rules.h"
 
@@ -35,13 +36,29 @@ static int revoke_device(struct office *o, const struct cli *c, const char *reas
 	return rc;
 }
 
-static int revoke_certificate(struct office *o, const char *serial, const char *reason, struct err *e)
+/* As the ledger has it: however openssl, a browser or a person wrote the number. */
+static void plain_serial(char out[2 * CERT_SERIAL_MAX + 1], const char *text)
 {
+	size_t n = 0;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	for (; *text && n < 2 * CERT_SERIAL_MAX; text++)
+		if (*text != ':')
+			out[n++] = (char)(*text >= 'A' && *text <= 'F' ? *text - 'A' + 'a' : *text);
+	out[n] = 0;
+}
+
+static int revoke_certificate(struct office *o, const char *given, const char *reason, struct err *e)
+{
+	char serial[2 * CERT_SERIAL_MAX + 1];
 	struct ledger_request r = {0};
 	struct ledger_device d = {0};
 	int64_t now = clock_utc();
-	int rc = ledger_unit_revoke(o->ledger, serial, reason, now, e);
+	int rc;
 
+	plain_serial(serial, given);
+	rc = ledger_unit_revoke(o->ledger, serial, reason, now, e);
 	if (rc == 1)
 		return audit_add(o->ledger, now, o->actor, "revoke", serial, reason, e) < 0 ? -1 : 1;
 	if (rc == 0)
@@ -91,6 +108,25 @@ static int revoke(struct office *o, const struct cli *c, const char *reason, str
 	return rc == 0 ? 0 : -1;
 }
 
+/* Reasons of RFC 5280 5.3.1 that do not fit, each with what does. */
+static const char *why_not(const char *reason)
+{
+	static const struct {
+		const char *reason, *why;
+	} refused[] = {
+		{ "certificateHold", "a revocation is final here: a device drops what was revoked. To keep one out for a time block it at its "
+				     "node (\"handsel-node devices block\")" },
+		{ "removeFromCRL", "a revocation is final here, and there are no delta lists" },
+		{ "cACompromise", "that is a reason to revoke a CA: make new ones by \"handsel-ca ca rollover\", and end the old ones by --finish" },
+		{ "aACompromise", "that is for attribute authorities, and there are none" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (strcmp(refused[i].reason, reason) == 0)
+			return refused[i].why;
+	return "use keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or unspecified";
+}
+
 enum cli_exit cmd_revoke(const struct cli *c)
 {
 	const char *reason;
@@ -102,10 +138,7 @@ enum cli_exit cmd_revoke(const struct cli *c)
 	if (option_needed(c, "reason", &reason, &e) < 0)
 		return cli_fail(c, &e);
 	if (!ca_reason_known(reason)) {
-		err_set(&e, REASON_CONFIG,
-			"--reason %s: use keyCompromise, affiliationChanged, superseded, cessationOfOperation, "
-			"privilegeWithdrawn or unspecified",
-			reason);
+		err_set(&e, REASON_CONFIG, "--reason %s: %s", reason, why_not(reason));
 		return cli_fail(c, &e);
 	}
 	if (office_open(&o, c, &e) < 0)

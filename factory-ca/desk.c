@@ -17,7 +17,7 @@
 #include "oid.h"
 #include "service.h"
 
-#define PUBLISH_RETRY_S 60	/* after a failure: the old list is good for half of its time yet */
+#define PUBLISH_RETRY_S 10	/* after a failure: the old list is good for half of its time yet */
 
 /* ---- the signer of all ---- */
 int signing_start(struct signing *s, const char *dir, struct err *e)
@@ -362,6 +362,7 @@ static int load(struct desk *d, struct err *e)
 	snprintf(d->sni, sizeof d->sni, "%s" CA_SNI_SUFFIX, d->settings.id);
 	d->pending_s = (int64_t)d->settings.pending_s;
 	d->crl_valid_s = d->settings.crl_valid_s;
+	d->ocsp_valid_s = d->settings.ocsp_valid_s;
 	d->head_s = (int64_t)d->settings.head_s;
 	d->head_rows = (int64_t)d->settings.head_rows;
 	d->ledger = ledger_open(path, e);
@@ -461,6 +462,7 @@ int desk_reload(struct desk *d, struct err *e)
 		d->profiles = *p;
 		d->pending_s = (int64_t)s.pending_s;
 		d->crl_valid_s = s.crl_valid_s;
+		d->ocsp_valid_s = s.ocsp_valid_s;
 		d->head_s = (int64_t)s.head_s;
 		d->head_rows = (int64_t)s.head_rows;
 		pthread_rwlock_unlock(&d->lock);

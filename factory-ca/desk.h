@@ -45,7 +45,7 @@ struct desk {
 	pthread_rwlock_t lock;		/* of profiles and the next two: a reload writes */
 	struct profiles profiles;
 	int64_t pending_s;
-	uint64_t crl_valid_s;
+	uint64_t crl_valid_s, ocsp_valid_s;
 	int64_t ticked_ms, publish_ms;	/* the main thread's, likewise the next: last tick; when to look for revocations again */
 	struct publisher publisher;
 	int64_t head_ms;		/* the main thread's: when to look at the audit again */

@@ -15,16 +15,19 @@
 #include "mem.h"
 #include "oid.h"
 #include "publish.h"
+#include "responses.h"
 #include "state.h"
 #include "watch.h"
 
 #define CRL_PATH "/crl/"
 #define WRITER_STUCK_MS 120000	/* one batch: 64 RSA keys made on a slow machine, and a busy disk; beyond it nothing will come of it */
+#define OCSP_PATH "/ocsp"
 
 struct front {
 	struct desks desks;
 	struct signing signing;
-	struct httpd *httpd;
+	struct httpd *httpd, *plain;	/* plain: without TLS, NULL: none */
+	struct responses *responses;
 	struct watch *watch;
 	struct monitor *monitor;		/* NULL: none was asked for */
 	int64_t started, told_ms;	/* when it began to serve; when to write the state again */
@@ -146,6 +149,30 @@ static void answer_crl(struct front *f, struct http_req *r)
 	buf_free(&der);
 }
 
+/* What anybody may have, since it is signed by itself. */
+static bool answer_public(struct front *f, struct http_req *r)
+{
+	const char *path = http_path(r);
+
+	if (strncmp(path, CRL_PATH, strlen(CRL_PATH)) == 0)
+		answer_crl(f, r);
+	else if (strncmp(path, OCSP_PATH, strlen(OCSP_PATH)) == 0 && (path[strlen(OCSP_PATH)] == 0 || path[strlen(OCSP_PATH)] == '/'))
+		responses_answer(f->responses, &f->desks, r, path + strlen(OCSP_PATH));
+	else
+		return false;
+	return true;
+}
+
+static void on_plain_request(void *arg, struct http_req *r)
+{
+	struct err e;
+
+	if (answer_public(arg, r))
+		return;
+	err_set(&e, REASON_REQUEST, "nothing is served here but %s and %s; all else needs TLS", CRL_PATH, OCSP_PATH);
+	exchange_refuse(r, 404, &e);
+}
+
 static void on_request(void *arg, struct http_req *r)
 {
 	struct front *f = arg;
@@ -153,10 +180,8 @@ static void on_request(void *arg, struct http_req *r)
 	int status = 0;
 	struct err e;
 
-	if (strncmp(http_path(r), CRL_PATH, strlen(CRL_PATH)) == 0) {
-		answer_crl(f, r);
+	if (answer_public(f, r))
 		return;
-	}
 	if (still_welcome(p, &e) < 0) {
 		status = 403;
 	} else if (strcmp(http_path(r), CA_PATH) != 0) {
@@ -285,6 +310,22 @@ static int catch_up(struct front *f, struct err *e)
 	return 0;
 }
 
+static int start_plain(struct front *f, struct err *e)
+{
+	const struct settings *s = &f->desks.of[0]->settings;
+	struct httpd_conf conf = { .plain = true, .handle = on_plain_request, .arg = f };
+	struct endpoint where;
+
+	if (!*s->listen_http)
+		return 0;
+	if (endpoint_parse(&where, s->listen_http, e) < 0)
+		return -1;
+	conf.address = where.address;
+	conf.port = where.port;
+	f->plain = httpd_start(&conf, e);
+	return f->plain ? 0 : -1;
+}
+
 struct front *front_start(const char *dir, const struct endpoint *listen, const char *record, struct err *e)
 {
 	struct front *f = mem_new(1, sizeof *f);
@@ -297,13 +338,14 @@ struct front *front_start(const char *dir, const struct endpoint *listen, const 
 				   .socket = listen->socket };
 
 	f->watch = watch_new(&f->desks, &f->signing);
+	f->responses = responses_new();
 	f->signing = (struct signing){ .lock = PTHREAD_MUTEX_INITIALIZER, .failure = -1 };
 	if (open_desks(f, dir, e) == 0 && load_record(f, record, e) == 0 && signing_start(&f->signing, dir, e) == 0 &&
 	    catch_up(f, e) == 0 && publish_all(f, e) == 0) {
 		put_identities(&conf, &f->desks);
 		f->httpd = httpd_start(&conf, e);
 	}
-	if (f->httpd) {
+	if (f->httpd && start_plain(f, e) == 0) {
 		f->started = clock_utc();
 		watch_look(f->watch);
 		watch_serves(f->watch, f->httpd);
@@ -402,6 +444,8 @@ void front_stop(struct front *f)
 	if (!f)
 		return;
 	monitor_stop(f->monitor);	/* first: it looks at all the rest */
+	if (f->plain)
+		httpd_stop(f->plain);
 	if (f->httpd)
 		httpd_stop(f->httpd);	/* waits for the answers, which the writers give */
 	while (f->desks.n)
@@ -410,5 +454,6 @@ void front_stop(struct front *f)
 		state_remove(f->signing.dir);
 	signing_stop(&f->signing);
 	watch_free(f->watch);
+	responses_free(f->responses);
 	free(f);
 }

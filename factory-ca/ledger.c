@@ -892,6 +892,35 @@ static void read_certificate(struct ledger_revocation *v, const struct buf *der)
 	cert_free(&c);
 }
 
+static void revocation_columns(struct stmt *s, struct ledger_revocation *v, struct buf *der)
+{
+	v->n = col_int(s, 0);
+	col_copy(s, 1, v->serial, sizeof v->serial);
+	col_copy(s, 2, v->reason, sizeof v->reason);
+	v->time = col_int(s, 3);
+	col_blob(s, 4, der);
+	read_certificate(v, der);
+}
+
+int ledger_certificate(struct db *db, const char *serial, bool *unit, struct buf *der, struct ledger_revocation *v, struct err *e)
+{
+	struct stmt *s;
+	int rc = 0;
+
+	for (int of = 0; of < 2 && rc == 0; of++) {
+		*unit = of == 1;
+		s = *unit ? db_stmt(db, "SELECT revocation, certificate_serial, reason, revoked, certificate FROM unit WHERE certificate_serial = ?1")
+			  : db_stmt(db, "SELECT revocation, certificate_serial, CASE state WHEN 'superseded' THEN state ELSE reason END, changed,"
+					" certificate FROM request WHERE certificate_serial = ?1");
+		bind_text(s, 1, serial);
+		rc = db_step(s, e);
+		if (rc == 1)
+			revocation_columns(s, v, der);
+		db_reset(s);
+	}
+	return rc;
+}
+
 int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,
 		       struct err *e)
 {
@@ -905,16 +934,8 @@ int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_r
 
 	bind_int(s, 1, after);
 	bind_int(s, 2, (int64_t)max);
-	for (*n = 0; (rc = db_step(s, e)) == 1; ++*n) {
-		struct ledger_revocation *v = &list[*n];
-
-		v->n = col_int(s, 0);
-		col_copy(s, 1, v->serial, sizeof v->serial);
-		col_copy(s, 2, v->reason, sizeof v->reason);
-		v->time = col_int(s, 3);
-		col_blob(s, 4, &der);
-		read_certificate(v, &der);
-	}
+	for (*n = 0; (rc = db_step(s, e)) == 1; ++*n)
+		revocation_columns(s, &list[*n], &der);
 	buf_free(&der);
 	return rc < 0 ? -1 : 0;
 }

@@ -140,6 +140,9 @@ struct ledger_revocation {
 int ledger_revocations(struct db *db, bool units, int64_t after, struct ledger_revocation *list, size_t max, size_t *n,
 		       struct err *e);
 
+/* A device's or a unit's certificate by its number. 1: there, with *der; v->n 0: it is not revoked. */
+int ledger_certificate(struct db *db, const char *serial, bool *unit, struct buf *der, struct ledger_revocation *v, struct err *e);
+
 /* ---- what a node asks after a restore ---- */
 int ledger_mark_get(struct db *db, const char *unit, char mark[CA_MARK_LEN + 1], struct err *e);
 int ledger_mark_put(struct db *db, const char *unit, const char *mark, struct err *e);

@@ -9,6 +9,7 @@
 #include "camsg.h"
 #include "device.h"
 #include "key.h"
+#include "ocsp.h"
 #include "x509.h"
 
 /* What a signer may be asked for, given when it starts: a front that is taken over can neither certify units nor
@@ -113,6 +114,22 @@ int signer_revoked(struct signer *s, const char *ca, enum crl_of of, const struc
 /* A list of all that it was told, good for valid_s from now, with a number above all before. Replaces *der. */
 int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e);
 
+/* ---- answers about one certificate (ocsp.h) ---- */
+struct ocsp_question {
+	enum crl_of of;			/* whose certificate */
+	enum ocsp_hash hash;
+	const char *serial;
+	const struct buf *cert;		/* DER, as far as the ledger has it; empty: it knows none */
+	const struct revoked_item *revoked;	/* NULL: it is not, as far as the ledger knows; else the signer remembers */
+	uint64_t valid_s;
+};
+struct ocsp_answer {
+	enum ocsp_status status;	/* what the signer says, which may know better */
+	int64_t this_update, next_update;
+	struct buf der;
+};
+int signer_ocsp(struct signer *s, const char *ca, const struct ocsp_question *q, struct ocsp_answer *a, struct err *e);
+
 /* ---- heads of the audit (heads.h) ---- */
 struct audit_page {
 	int64_t after;			/* the row before the first */
@@ -160,6 +177,7 @@ enum signer_message {
 	SIGNER_HISTORY,
 	SIGNER_ENROL,
 	SIGNER_RENEW,
+	SIGNER_OCSP,
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };

@@ -81,6 +81,8 @@ static int64_t not_after(const struct profile *p, uint32_t wanted_days, int64_t 
 {
 	uint32_t days = wanted_days ? wanted_days : p->validity_days;
 
+	if (p->validity_s && days == p->validity_days)
+		return now + p->validity_s;
 	return days ? now + (int64_t)days * 86400 : X509_NO_EXPIRY;
 }
 
@@ -88,6 +90,14 @@ static int64_t not_after(const struct profile *p, uint32_t wanted_days, int64_t 
 static void pick(char *out, size_t size, const char *given, const char *profile, const char *otherwise)
 {
 	snprintf(out, size, "%s", *given ? given : *profile ? profile : otherwise);
+}
+
+/* Where to ask whether it is revoked, or that nobody tells. */
+static void put_revocation(struct cert_plan *plan, const struct profile *p)
+{
+	plan->crl_url = p->crl_url;
+	plan->ocsp_url = p->ocsp_url;
+	plan->no_rev_avail = p->no_rev_avail;
 }
 
 /* ---- devices ---- */
@@ -122,6 +132,7 @@ int build_device(struct builder *b, const struct work_order *order, const struct
 	plan.policy = b->site == SITE_FACTORY ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER;
 	type = order ? order->hw_type : hw_type(b, &q->device);
 	plan.hw_type = *type ? type : NULL;
+	put_revocation(&plan, p);
 	return sign(b, CRL_ISSUING, &plan, der, e);
 }
 
@@ -167,6 +178,7 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 	if (profile_check(&b->unit, &none, spki_type(spki), e) < 0 || add_hosts(&plan, u, e) < 0)
 		return -1;
 	plan.server_auth = policy_is_server(role);
+	put_revocation(&plan, &b->unit);
 	snprintf(plan.subject_cn, sizeof plan.subject_cn, "%s %s", u->role, u->name);
 	pick(plan.organization, sizeof plan.organization, "", b->unit.organization, "");
 	pick(plan.unit, sizeof plan.unit, "", b->unit.unit, "");
@@ -174,6 +186,17 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 	if (*u->customer)
 		snprintf(plan.uri[1], sizeof plan.uri[1], "handsel:customer:%s", u->customer);
 	return sign(b, CRL_UNIT, &plan, der, e);
+}
+
+int build_responder(struct builder *b, enum crl_of of, const struct buf *spki, int64_t now, int64_t until, struct buf *der, struct err *e)
+{
+	struct cert_plan plan = { .spki = spki, .path_len = -1, .digital_signature = true, .ocsp_signing = true, .subject_cn = "OCSP responder",
+				  .not_before = now - BACKDATE_S, .not_after = until };
+	const struct cert *ca = crl_ca(&b->ca, of);
+
+	if (plan.not_after > ca->not_after)
+		plan.not_after = ca->not_after;
+	return sign(b, of, &plan, der, e);
 }
 
 /* ---- CAs ---- */

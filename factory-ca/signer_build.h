@@ -35,6 +35,9 @@ int build_device(struct builder *b, const struct work_order *order, const struct
 int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *spki, int64_t now, struct buf *der,
 	       struct err *e);
 
+/* A delegated OCSP responder of that CA key, whose own key is of spki. Codes of signer_key(). */
+int build_responder(struct builder *b, enum crl_of of, const struct buf *spki, int64_t now, int64_t not_after, struct buf *der, struct err *e);
+
 /* The ceremony's: root (issuer NULL), issuing and unit CA. */
 int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site, unsigned generation,
 	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,

@@ -417,6 +417,35 @@ int count_revoked_add(struct db *db, const uint8_t ca[SHA256_LEN], const struct 
 	return db_run(s, e);
 }
 
+int count_revoked_get(struct db *db, const uint8_t ca[SHA256_LEN], const char *serial, struct revoked_item *v, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT reason, date, expires FROM revoked WHERE ca = ?1 AND serial = ?2");
+	int rc;
+
+	bind_blob(s, 1, ca, SHA256_LEN);
+	bind_text(s, 2, serial);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		snprintf(v->serial, sizeof v->serial, "%s", serial);
+		v->reason = (uint8_t)col_int(s, 0);
+		v->date = col_int(s, 1);
+		v->expires = col_int(s, 2);
+	}
+	db_reset(s);
+	return rc;
+}
+
+int count_ended(struct db *db, const uint8_t certificate[SHA256_LEN], struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM signed WHERE sha256 = ?1 AND ended");
+	int rc;
+
+	bind_blob(s, 1, certificate, SHA256_LEN);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
 int count_crl_next(struct db *db, const uint8_t ca[SHA256_LEN], int64_t now, int64_t *number, int64_t *before, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT number, time FROM crl WHERE ca = ?1");

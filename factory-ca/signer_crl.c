@@ -13,8 +13,7 @@
  * and then not published must not be the only one. */
 #define KEEP_EXPIRED_S 86400
 
-/* NULL with code CONFIG: no list of it is made here. */
-static const struct cert *ca_of(const struct builder *b, enum crl_of of, struct err *e)
+const struct cert *crl_ca_of(const struct builder *b, enum crl_of of, struct err *e)
 {
 	const struct cert *ca = crl_ca(&b->ca, of);
 
@@ -24,7 +23,7 @@ static const struct cert *ca_of(const struct builder *b, enum crl_of of, struct 
 }
 
 /* ---- what is revoked ---- */
-static int read_item(struct unpack *u, struct revoked_item *v)
+int crl_read_item(struct unpack *u, struct revoked_item *v)
 {
 	struct crl_entry x;
 
@@ -59,12 +58,12 @@ int crl_remember(const struct builder *b, struct db *db, struct unpack *u, struc
 
 	if (of >= CRL_KINDS || n == 0 || n > SIGNER_REVOKED_MAX)
 		return -2;
-	ca = ca_of(b, (enum crl_of)of, e);
+	ca = crl_ca_of(b, (enum crl_of)of, e);
 	if (!ca)
 		return -1;
 	list = mem_new(n, sizeof *list);
 	for (uint32_t i = 0; i < n; i++)
-		if (read_item(u, &list[i]) < 0)
+		if (crl_read_item(u, &list[i]) < 0)
 			goto out;
 	if (unpack_done(u))
 		rc = remember_all(db, ca->spki_sha256, list, n, e);
@@ -86,7 +85,7 @@ static int collect(void *arg, const struct revoked_item *v)
 	struct crl_entry x = { .reason = v->reason, .date = v->date };
 
 	if (crl_entry_serial(&x, v->serial) < 0)
-		return 0;	/* not reached: read_item() lets none in */
+		return 0;	/* not reached: crl_read_item() lets none in */
 	if (list->n == list->room) {
 		list->room = list->room ? 2 * list->room : 64;
 		list->entry = mem_grow(list->entry, list->room, sizeof *list->entry);
@@ -124,7 +123,7 @@ int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, st
 
 	if (!unpack_done(u) || of >= CRL_KINDS || valid_s == 0 || valid_s > LIMIT_CRL_VALID_S)
 		return -2;
-	ca = ca_of(b, (enum crl_of)of, e);
+	ca = crl_ca_of(b, (enum crl_of)of, e);
 	if (!ca)
 		return -1;
 	key = signer_key(&b->keys, (enum crl_of)of, e);

@@ -7,6 +7,10 @@
 #include "pack.h"
 #include "signer_build.h"
 
+/* The CA of which revocations are told; NULL with code CONFIG: of that one no longer. */
+const struct cert *crl_ca_of(const struct builder *b, enum crl_of of, struct err *e);
+int crl_read_item(struct unpack *u, struct revoked_item *v);	/* -1: malformed */
+
 /* The questions of protocol-signer 2: 0 done, -1 refused, -2 malformed. */
 int crl_remember(const struct builder *b, struct db *db, struct unpack *u, struct err *e);
 int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e);

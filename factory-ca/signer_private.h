@@ -8,6 +8,12 @@
 #include "signer_build.h"
 #include "signer_count.h"
 
+/* Answers about the certificates of a CA key: its own key, made when it is needed and never written. */
+struct responder {
+	struct key *key;		/* NULL: none yet */
+	struct cert cert;
+};
+
 /* One CA: what it is asked, it answers with its own keys, counts and orders, and no other's (H4). */
 struct server {
 	const char *ca;			/* as the front names it */
@@ -17,6 +23,7 @@ struct server {
 	size_t n_orders;
 	struct pool *pool;		/* RSA keys made ahead, of all CAs; NULL: an operator's signer */
 	int64_t started_ms;
+	struct responder responder[CRL_KINDS];
 };
 
 /* An answer to a question: 0, -1 refused with e, -2 malformed, which ends the signer. */
@@ -40,6 +47,10 @@ const struct work_order *signer_order_get(struct server *s, const char *id, stru
 /* signer_head.c: heads of the ledger's audit */
 signer_answer signer_on_head, signer_on_history;
 int signer_new_history(struct server *s, const struct audit_state *base, struct err *e);	/* in a transaction of the caller's */
+
+/* signer_ocsp.c: what a certificate's state is */
+signer_answer signer_on_ocsp;
+void responder_free(struct responder *r);
 
 /* The order, if an operator of this CA has signed it. Code ORDER or of the signature. */
 int signer_verify_order(struct server *s, const struct buf *cms, struct work_order *o, struct err *e);

@@ -104,6 +104,7 @@ static const struct rule {
 	{ SIGNER_AGREE,	    O,	   STATE_GREETED, signer_on_agree },
 	{ SIGNER_HEAD,	    S | O, STATE_GREETED, signer_on_head },
 	{ SIGNER_HISTORY,   O,	   STATE_GREETED, signer_on_history },
+	{ SIGNER_OCSP,	    S | O, STATE_GREETED, signer_on_ocsp },
 };
 #undef S
 #undef O
@@ -218,6 +219,8 @@ static int server_load(struct server *s, const char *dir, enum signer_purpose pu
 static void server_free(struct server *s)
 {
 	builder_free(&s->build);
+	for (size_t i = 0; i < CRL_KINDS; i++)
+		responder_free(&s->responder[i]);
 	db_close(s->db);
 	for (size_t i = 0; i < s->n_orders; i++)
 		free(s->orders[i]);

@@ -36,7 +36,7 @@ struct httpd_conf {
 	const char *address;		/* "127.0.0.1", "::", ... */
 	uint16_t port;			/* 0: any free one, see httpd_port() */
 	int socket;			/* above 0: it listens already (service.h) and becomes the server's; address and port are not used */
-	bool plain;			/* HTTP without TLS, and without identities: for the machine's own monitoring alone */
+	bool plain;			/* HTTP without TLS, and without identities: for the machine's own monitoring, and what is public and signed by itself */
 	unsigned threads;		/* 0: one a core */
 	struct httpd_identity identity[HTTPD_IDENTITIES];
 	size_t n_identities;

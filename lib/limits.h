@@ -43,6 +43,10 @@
 #define LIMIT_RSA_BITS		4096		/* modulus of a key that we verify with: larger ones buy nothing but our time */
 #define LIMIT_RSA_EXPONENT	8		/* bytes: in use are 3 and 65537 */
 #define LIMIT_CRL		(8u << 20)	/* in DER: some 170,000 entries, a tenth of the devices of a large factory */
+#define LIMIT_OCSP_REQUEST	1024u		/* two hashes and a serial: 130 bytes; with a nonce and a requestor below 300 */
+#define LIMIT_OCSP_VALID_S	(7u * 86400)	/* an answer is an excerpt of a list, asked for one certificate: fresher than that */
+#define LIMIT_OCSP_CACHE	8192		/* answers kept, of some 900 bytes each */
+#define LIMIT_OCSP_UNKNOWN	20		/* signatures a second for certificates that nobody has issued: anybody may ask for those */
 #define LIMIT_CRL_VALID_S	(90u * 86400)	/* a list that is good for longer tells nobody of a revocation */
 #define LIMIT_CHAIN		4		/* leaf, issuing, root, upper CA (H14) */
 #define LIMIT_PEER_CHAIN	8		/* certificates that a peer may send: some send root and cross certificates, too */

@@ -52,6 +52,16 @@ static int read_key_types(const struct conf_node *list, uint32_t *types, struct 
 	return 0;
 }
 
+static int read_url(const struct conf_node *n, char out[PROFILE_URL], struct err *e)
+{
+	if (conf_str(n, out, PROFILE_URL, e))
+		return -1;
+	if (n && ((strncmp(out, "http://", 7) != 0 && strncmp(out, "https://", 8) != 0) || strcspn(out, " \"<>\\^`{|}") != strlen(out) ||
+		  !text_is_name(out, PROFILE_URL - 1)))
+		return conf_error(n, e, "not a URL; write http://HOST/... (RFC 5280 8: rather not https, whose certificate would have to be judged first)");
+	return 0;
+}
+
 static int read_days(const struct conf_node *n, uint32_t *days, struct err *e)
 {
 	uint64_t seconds = 0;
@@ -68,6 +78,23 @@ static int read_days(const struct conf_node *n, uint32_t *days, struct err *e)
 		return conf_error(n, e, "not whole days; write something like 730d, or forever");
 	*days = (uint32_t)(seconds / DAY);
 	return 0;
+}
+
+/* Whole days, or below a day whatever it is. */
+static int read_validity(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	uint64_t seconds = 0;
+
+	if (conf_kind(n) == CONF_SCALAR && strcmp(conf_text(n), "forever") != 0) {
+		if (conf_seconds(n, &seconds, (uint64_t)VALIDITY_MAX_DAYS * DAY, e))
+			return -1;
+		if (seconds > 0 && seconds < DAY) {
+			p->validity_s = (uint32_t)seconds;
+			p->validity_days = 1;
+			return 0;
+		}
+	}
+	return read_days(n, &p->validity_days, e);
 }
 
 /* Sets flag[i] for each item that is words[i]. */
@@ -109,11 +136,17 @@ static int profile_judge(const struct profile *p, const struct conf_node *root, 
 				  "remove them from the profile");
 	if (p->order_needed && p->kind != PROFILE_DEVICE_FACTORY)
 		return conf_error(root, e, "'order-needed' is for the kind device-factory alone; remove it");
+	if (p->no_rev_avail && (p->crl_url[0] || p->ocsp_url[0]))
+		return conf_error(root, e, "'no-revocation' says that nobody tells of a revocation, and 'crl-url' or 'ocsp-url' where (RFC 9608 3); "
+				  "remove the one or the other");
+	if (p->no_rev_avail && (p->kind == PROFILE_ROOT || p->kind == PROFILE_ISSUING || p->kind == PROFILE_UNIT_CA || !p->validity_s || p->allow_validity))
+		return conf_error(root, e, "'no-revocation' is for what lives less than a day and is no CA (RFC 9608 2); shorten 'validity', and do not "
+				  "allow a request to ask for another");
 	return 0;
 }
 
 enum { F_VERSION, F_ID, F_KIND, F_KEYS, F_VALIDITY, F_MAX, F_ALLOW, F_ORGANIZATION, F_UNIT, F_LOCALITY, F_EMAIL, F_INCLUDE,
-       F_USAGE, F_ORDER, F_COUNT };
+       F_USAGE, F_ORDER, F_CRL, F_OCSP, F_NO_REV, F_COUNT };
 
 static const struct conf_field profile_fields[F_COUNT] = {
 	[F_VERSION] = { "version", CONF_SCALAR, true },
@@ -130,6 +163,9 @@ static const struct conf_field profile_fields[F_COUNT] = {
 	[F_INCLUDE] = { "include-ca", CONF_SCALAR, false },
 	[F_USAGE] = { "usage", CONF_LIST, false },
 	[F_ORDER] = { "order-needed", CONF_SCALAR, false },
+	[F_CRL] = { "crl-url", CONF_SCALAR, false },
+	[F_OCSP] = { "ocsp-url", CONF_SCALAR, false },
+	[F_NO_REV] = { "no-revocation", CONF_SCALAR, false },
 };
 
 static int profile_read(struct profile *p, const struct conf_node *root, struct err *e)
@@ -139,13 +175,14 @@ static int profile_read(struct profile *p, const struct conf_node *root, struct 
 
 	if (conf_fields(root, profile_fields, F_COUNT, f, e) || conf_version(f[F_VERSION], root, e) ||
 	    conf_str(f[F_ID], p->id, sizeof p->id, e) || conf_choice(f[F_KIND], kinds, &kind, e) ||
-	    read_key_types(f[F_KEYS], &p->key_types, e) || read_days(f[F_VALIDITY], &p->validity_days, e) ||
+	    read_key_types(f[F_KEYS], &p->key_types, e) || read_validity(f[F_VALIDITY], p, e) ||
 	    read_days(f[F_MAX], &p->validity_max_days, e) || read_allow(f[F_ALLOW], p, e) ||
 	    read_name(f[F_ORGANIZATION], p->organization, sizeof p->organization, e) ||
 	    read_name(f[F_UNIT], p->unit, sizeof p->unit, e) ||
 	    read_name(f[F_LOCALITY], p->locality, sizeof p->locality, e) ||
 	    read_name(f[F_EMAIL], p->email, sizeof p->email, e) || conf_bool(f[F_INCLUDE], &p->include_ca, e) ||
-	    read_usage(f[F_USAGE], p, e) || conf_bool(f[F_ORDER], &p->order_needed, e))
+	    read_usage(f[F_USAGE], p, e) || conf_bool(f[F_ORDER], &p->order_needed, e) ||
+	    read_url(f[F_CRL], p->crl_url, e) || read_url(f[F_OCSP], p->ocsp_url, e) || conf_bool(f[F_NO_REV], &p->no_rev_avail, e))
 		return -1;
 	if (!text_is_token(p->id, CA_ID_MAX))
 		return conf_error(f[F_ID], e, "an id may have letters, digits, '.', '_' and '-' only");

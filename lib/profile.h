@@ -8,6 +8,8 @@
 
 enum profile_kind { PROFILE_ROOT, PROFILE_ISSUING, PROFILE_UNIT_CA, PROFILE_UNIT, PROFILE_DEVICE_FACTORY, PROFILE_DEVICE_CUSTOMER };
 
+#define PROFILE_URL 256
+
 struct profile {
 	char id[CA_ID_MAX + 1];
 	enum profile_kind kind;
@@ -18,6 +20,9 @@ struct profile {
 	char organization[LIMIT_NAME + 1], unit[LIMIT_NAME + 1], locality[LIMIT_NAME + 1], email[2 * LIMIT_NAME + 1];	/* defaults */
 	bool include_ca;			/* default of the parameter */
 	bool server_auth, client_auth;
+	char crl_url[PROFILE_URL], ocsp_url[PROFILE_URL];	/* in the certificate; "" = none */
+	bool no_rev_avail;			/* in the certificate: short-lived, never revoked (RFC 9608) */
+	uint32_t validity_s;			/* of less than a day; else 0, and validity_days counts */
 	bool order_needed;			/* signed only within a work order */
 };
 

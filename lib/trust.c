@@ -107,6 +107,16 @@ static bool signed_by(const struct cert *child, gnutls_pubkey_t key)
 	       gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t)child->signature_algorithm, 0, &tbs, &sig) >= 0;
 }
 
+int cert_signed_by(const struct cert *c, const struct cert *ca, struct err *e)
+{
+	gnutls_pubkey_t key = spki_import(ca->spki.data, ca->spki.len);
+	bool good = key && names_chain(c, ca) && signed_by(c, key);
+
+	if (key)
+		gnutls_pubkey_deinit(key);
+	return good ? 0 : err_set(e, REASON_AUTHORITY, "\"%s\" was not signed by \"%s\"", c->subject, ca->subject);
+}
+
 static int may_be_ca(const struct cert *c, struct err *e)
 {
 	if (!c->ca)

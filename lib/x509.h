@@ -97,6 +97,9 @@ struct trust_rule {
  * Codes: AUTHORITY unknown issuer or bad signature or purpose, CLOCK outside its dates, ROLE wrong role or policy. Thread-safe. */
 int trust_verify(struct trust *t, const struct chain *ch, const struct trust_rule *rule, struct err *e);
 
+/* Names and signature alone: this CA key has signed it. Code AUTHORITY. */
+int cert_signed_by(const struct cert *c, const struct cert *ca, struct err *e);
+
 /* ---- building (handsel-signer only) ---- */
 struct cert_plan {
 	const struct buf *spki;
@@ -108,6 +111,9 @@ struct cert_plan {
 	int path_len;				/* of a CA, -1 = none */
 	bool key_cert_sign, crl_sign, digital_signature, key_encipherment, key_agreement;
 	bool server_auth, client_auth;
+	bool ocsp_signing;			/* of a responder: with ocsp-nocheck (RFC 6960 4.2.2.2.1) */
+	bool no_rev_avail;			/* nobody will say that it is revoked (RFC 9608) */
+	const char *crl_url, *ocsp_url;		/* NULL or "": none */
 	const char *policy;			/* NULL or OID */
 	const struct cert *as;			/* not NULL: the subject is that of this certificate, byte for byte */
 	char uri[3][2 * LIMIT_NAME + 16];	/* URI SANs, "" = none */

@@ -86,7 +86,7 @@ static void put_purposes(struct buf *out, const struct cert_plan *plan)
 {
 	size_t value, at, seq;
 
-	if (!plan->server_auth && !plan->client_auth)
+	if (!plan->server_auth && !plan->client_auth && !plan->ocsp_signing)
 		return;
 	at = ext_begin(out, 37, false, &value);
 	seq = der_begin(out, DER_SEQUENCE);
@@ -94,8 +94,63 @@ static void put_purposes(struct buf *out, const struct cert_plan *plan)
 		der_put_oid(out, "1.3.6.1.5.5.7.3.1");
 	if (plan->client_auth)
 		der_put_oid(out, "1.3.6.1.5.5.7.3.2");
+	if (plan->ocsp_signing)
+		der_put_oid(out, "1.3.6.1.5.5.7.3.9");
 	der_end(out, seq);
 	ext_end(out, at, value);
+}
+
+/* An extension whose value is NULL says all by being there. */
+static void put_mark(struct buf *out, const char *oid)
+{
+	size_t at = der_begin(out, DER_SEQUENCE);
+
+	der_put_oid(out, oid);
+	der_put(out, DER_OCTETS, "\x05\x00", 2);
+	der_end(out, at);
+}
+
+/* RFC 5280 4.2.1.13: one place, which has the whole list. */
+static void put_crl_url(struct buf *out, const char *url)
+{
+	size_t value, at = ext_begin(out, 31, false, &value), list = der_begin(out, DER_SEQUENCE), point = der_begin(out, DER_SEQUENCE);
+	size_t name = der_begin(out, DER_CONTEXT(0)), full = der_begin(out, DER_CONTEXT(0));
+
+	der_put_text(out, DER_CONTEXT_PRIMITIVE(6), url);
+	der_end(out, full);
+	der_end(out, name);
+	der_end(out, point);
+	der_end(out, list);
+	ext_end(out, at, value);
+}
+
+/* RFC 5280 4.2.2.1: id-ad-ocsp alone. */
+static void put_ocsp_url(struct buf *out, const char *url)
+{
+	size_t at = der_begin(out, DER_SEQUENCE), value, list, one;
+
+	der_put_oid(out, "1.3.6.1.5.5.7.1.1");
+	value = der_begin(out, DER_OCTETS);
+	list = der_begin(out, DER_SEQUENCE);
+	one = der_begin(out, DER_SEQUENCE);
+	der_put_oid(out, "1.3.6.1.5.5.7.48.1");
+	der_put_text(out, DER_CONTEXT_PRIMITIVE(6), url);
+	der_end(out, one);
+	der_end(out, list);
+	der_end(out, value);
+	der_end(out, at);
+}
+
+static void put_revocation(struct buf *out, const struct cert_plan *plan)
+{
+	if (plan->crl_url && *plan->crl_url)
+		put_crl_url(out, plan->crl_url);
+	if (plan->ocsp_url && *plan->ocsp_url)
+		put_ocsp_url(out, plan->ocsp_url);
+	if (plan->ocsp_signing)
+		put_mark(out, "1.3.6.1.5.5.7.48.1.5");
+	if (plan->no_rev_avail)
+		put_mark(out, "2.5.29.56");
 }
 
 static int put_policy(struct buf *out, const char *policy)
@@ -202,6 +257,7 @@ static int put_extensions(struct buf *out, const struct cert_plan *plan, const s
 		return refuse(e, "the policy is no object identifier");
 	if (put_alternative(out, plan, e) < 0)
 		return -1;
+	put_revocation(out, plan);
 	if (!issuer)
 		put_key_ids(out, own, NULL, 0);
 	else if (issuer->key_id.len)

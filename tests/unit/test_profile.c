@@ -98,6 +98,8 @@ static void test_model(void)
 
 #define GOOD "version: 1\nid: x\nkind: device-customer\nkey-types: [p256]\nvalidity: 730d\n"
 
+#define SHORT "version: 1\nid: x\nkind: device-customer\nkey-types: [p256]\nvalidity: 8h\n"
+
 static void test_bad_files(void)
 {
 	static const struct {
@@ -123,11 +125,21 @@ static void test_bad_files(void)
 		{ GOOD "include-ca: yes\n", "p.yaml:6:13:", "" },
 		{ GOOD "order-needed: true\n", "p.yaml:", "device-factory" },
 		{ GOOD "locality: \"a\\tb\"\n", "p.yaml:6:11:", "printable" },
+		{ GOOD "crl-url: \"ftp://a/b\"\n", "p.yaml:6:10:", "http://" },
+		{ GOOD "ocsp-url: \"http://a b\"\n", "p.yaml:6:11:", "http://" },
+		{ GOOD "no-revocation: true\n", "p.yaml:", "less than a day" },
+		{ SHORT "no-revocation: true\nallow: [validity]\n", "p.yaml:", "less than a day" },
+		{ SHORT "no-revocation: true\nocsp-url: \"http://a/\"\n", "p.yaml:", "RFC 9608" },
+		{ "version: 1\nid: x\nkind: issuing\nkey-types: [p256]\nvalidity: 8h\nno-revocation: true\n", "p.yaml:", "no CA" },
 	};
 	struct profile p;
 	struct err e;
 
 	CU_ASSERT_EQUAL(load_text(&p, GOOD, &e), 0);
+	CU_ASSERT_EQUAL(load_text(&p, GOOD "crl-url: \"http://ca.example/crl/issuing.crl\"\nocsp-url: \"http://ca.example/ocsp\"\n", &e), 0);
+	CU_ASSERT(strcmp(p.ocsp_url, "http://ca.example/ocsp") == 0 && p.validity_s == 0);
+	CU_ASSERT_EQUAL(load_text(&p, SHORT "no-revocation: true\n", &e), 0);
+	CU_ASSERT(p.no_rev_avail && p.validity_s == 8 * 3600 && p.validity_days == 1);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		memset(&e, 0, sizeof e);
 		CU_ASSERT_EQUAL(load_text(&p, bad[i].text, &e), -1);

@@ -933,6 +933,7 @@ static void test_permissions(void)
 		{ SIGNER_FOR_SERVE, SIGNER_ORDERS },
 		{ SIGNER_FOR_SERVE, SIGNER_TAKE_OVER }, { SIGNER_FOR_SERVE, SIGNER_AGREE },
 		{ SIGNER_FOR_SERVE, SIGNER_HEAD },	{ SIGNER_FOR_OPERATOR, SIGNER_HEAD },
+		{ SIGNER_FOR_SERVE, SIGNER_OCSP },	{ SIGNER_FOR_OPERATOR, SIGNER_OCSP },
 		{ SIGNER_FOR_SERVE, SIGNER_HISTORY },	{ SIGNER_FOR_OPERATOR, SIGNER_HISTORY },
 		{ SIGNER_FOR_SERVE, SIGNER_POSITION },	{ SIGNER_FOR_SERVE, SIGNER_JOURNAL },
 		{ SIGNER_FOR_SERVE, SIGNER_HELLO },
@@ -1287,6 +1288,92 @@ static void test_history(void)
 	buf_free(&a.page.rows);
 }
 
+/* ---- answers about one certificate ---- */
+struct status {
+	uint32_t got;			/* SIGNER_DONE, SIGNER_REFUSED, 0: it has ended */
+	int status;
+	enum reason code;
+};
+
+static struct status ask_status(struct side *s, const struct buf *cert, const char *serial, const struct revoked_item *revoked, uint8_t of)
+{
+	struct buf q = {0}, a = {0}, der = {0};
+	struct status st = { .status = -1 };
+	struct unpack u;
+
+	pack_u8(&q, of);
+	pack_u8(&q, OCSP_SHA1);
+	pack_u32(&q, 3600);
+	pack_str(&q, serial);
+	pack_bytes(&q, cert->data, cert->len);
+	pack_u8(&q, revoked != NULL);
+	if (revoked) {
+		pack_str(&q, revoked->serial);
+		pack_u8(&q, revoked->reason);
+		pack_u64(&q, (uint64_t)revoked->date);
+		pack_u64(&q, (uint64_t)revoked->expires);
+	}
+	st.got = ask(s, SIGNER_OCSP, &q, &a);
+	unpack_init(&u, a.data, a.len);
+	if (st.got == SIGNER_DONE) {
+		st.status = unpack_u8(&u);
+		unpack_u64(&u);
+		unpack_u64(&u);
+		unpack_bytes(&u, &der);
+		CU_ASSERT(unpack_done(&u) && der.len > 200);
+	} else if (st.got == SIGNER_REFUSED) {
+		st.code = (enum reason)unpack_u32(&u);
+	}
+	buf_free(&q);
+	buf_free(&a);
+	buf_free(&der);
+	return st;
+}
+
+static void test_ocsp(void)
+{
+	struct revoked_item over = { .reason = 1, .date = clock_utc() };
+	struct buf k = {0}, der = {0}, other = {0}, none = {0};
+	struct cert c = {0};
+	struct status st;
+	struct side s;
+	struct err e;
+
+	new_spki(&k);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL_FATAL(sign(&s, "", "gateway-b", "0700", &k, NULL, &der), REASON_OK);
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&c, der.data, der.len, &e), 0);
+	CU_ASSERT_EQUAL(ask_status(&s, &der, c.serial, NULL, CRL_ISSUING).status, OCSP_GOOD);
+	/* good is nothing but what this key has signed: not another's, not under another number, not changed */
+	st = ask_status(&s, &der, c.serial, NULL, CRL_UNIT);
+	CU_ASSERT(st.got == SIGNER_REFUSED && st.code == REASON_AUTHORITY);
+	st = ask_status(&s, &der, "1234", NULL, CRL_ISSUING);
+	CU_ASSERT(st.got == SIGNER_REFUSED && st.code == REASON_REQUEST);
+	buf_set(&other, der.data, der.len);
+	other.data[other.len - 1] ^= 1;
+	CU_ASSERT_EQUAL(ask_status(&s, &other, c.serial, NULL, CRL_ISSUING).got, SIGNER_REFUSED);
+	CU_ASSERT_EQUAL(ask_status(&s, &none, "1234", NULL, CRL_ISSUING).status, OCSP_UNKNOWN);
+	st = ask_status(&s, &none, "1234", NULL, CRL_OLDER_ISSUING);
+	CU_ASSERT(st.got == SIGNER_REFUSED && st.code == REASON_CONFIG);
+	/* revoked once is revoked for ever, whoever says what */
+	snprintf(over.serial, sizeof over.serial, "%s", c.serial);
+	CU_ASSERT_EQUAL(ask_status(&s, &der, c.serial, &over, CRL_ISSUING).status, OCSP_REVOKED);
+	CU_ASSERT_EQUAL(ask_status(&s, &der, c.serial, NULL, CRL_ISSUING).status, OCSP_REVOKED);
+	CU_ASSERT_EQUAL(ask_status(&s, &none, c.serial, NULL, CRL_ISSUING).status, OCSP_REVOKED);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	begin(&s, customer, SIGNER_FOR_OPERATOR);
+	CU_ASSERT_EQUAL(ask_status(&s, &der, c.serial, NULL, CRL_ISSUING).status, OCSP_REVOKED);
+	CU_ASSERT_EQUAL(ask_status(&s, &der, "no number", NULL, CRL_ISSUING).got, 0);
+	CU_ASSERT_EQUAL(end(&s), -1);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(ask_status(&s, &der, c.serial, &(struct revoked_item){ .serial = "1234" }, CRL_ISSUING).got, 0);	/* of another */
+	CU_ASSERT_EQUAL(end(&s), -1);
+	cert_free(&c);
+	buf_free(&k);
+	buf_free(&der);
+	buf_free(&other);
+}
+
 static void ends_it(const struct audit_page *p)
 {
 	struct audit_head h = {0};
@@ -1317,7 +1404,7 @@ static void test_head_malformed(void)
 UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "extend", test_extend }, { "quota property", test_quota_property }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
-	  { "head", test_head }, { "history", test_history }, { "malformed heads", test_head_malformed },
+	  { "head", test_head }, { "history", test_history }, { "malformed heads", test_head_malformed }, { "ocsp", test_ocsp },
 	  { "certificate", test_certificate }, { "journal", test_journal }, { "closed", test_closed }, { "tampered", test_tampered },
 	  { "rollover", test_rollover },
 	  { "ceremony once", test_ceremony_once })

@@ -1,0 +1,16 @@
+/* responses.h - OCSP (RFC 6960, 5019): answers of the signer about one certificate, kept until half of their time is over. */
+#ifndef HANDSEL_RESPONSES_H
+#define HANDSEL_RESPONSES_H
+
+#include "exchange.h"
+
+struct responses;
+
+struct responses *responses_new(void);
+void responses_free(struct responses *s);	/* NULL is fine */
+
+/* A POST with a request, or a GET with one in base64 behind a slash: rest is what follows the path. Exactly one http_reply(). Whatever CA
+ * of the system is asked about, in force or of the generation before. */
+void responses_answer(struct responses *s, struct desks *all, struct http_req *r, const char *rest);
+
+#endif
