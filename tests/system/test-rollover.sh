@@ -22,7 +22,7 @@ renew() { "$W/$1/agent" --dir "$W/$1/store" renew --node "https://127.0.0.1:$NOD
 factory_init
 factory_serve
 station_init line-1
-order_create WO-1 00040001 00040020 10 line-1
+order_create WO-1 00040001 00040020 11 line-1
 provision WO-1 line-1 "00040001 00040002 00040003 00040004 00040005 00040006"
 customer_init
 customer_serve
@@ -169,6 +169,13 @@ handoff() { # ROOT
 handoff "$W/froot1.pem"
 activate 00040007 --timeout 20s
 activate 00040005 --timeout 20s
+
+echo "-- a station that is certified anew in the overlap stays with the root that its order is signed under"
+cp -a "$W/station-line-1" "$W/station-copy"
+ca --dir "$W/factory" unit issue "$W/station-copy/station.csr" --role station --name line-1 --out "$W/station-copy/station.pem"
+provision WO-1 copy 00040014
+cmp "$W/station-copy/root.pem" "$W/froot1.pem"
+rm -r "$W/station-copy"
 
 echo "-- the end needs that nothing is open under the old keys"
 fails ca --dir "$W/factory" ca rollover --finish
