@@ -52,7 +52,7 @@ static void note_failure(struct ca_queue *q, const struct err *e)
 	q->retry_ms = q->retry_ms ? q->retry_ms * 2 : RETRY_FIRST_MS;
 	if (q->retry_ms > RETRY_MAX_MS)
 		q->retry_ms = RETRY_MAX_MS;
-	q->retry_at = clock_mono_ms() + q->retry_ms;
+	q->retry_at = clock_mono_ms() + ca_client_pause_ms(&q->client, q->retry_ms);
 }
 
 static void note_success(struct ca_queue *q)

@@ -21,6 +21,9 @@ enum cli_exit cmd_devices_block(const struct cli *c);
 enum cli_exit cmd_devices_unblock(const struct cli *c);
 enum cli_exit cmd_explain(const struct cli *c);
 enum cli_exit cmd_reconcile(const struct cli *c);
+enum cli_exit cmd_node_backup_create(const struct cli *c);
+enum cli_exit cmd_node_backup_verify(const struct cli *c);
+enum cli_exit cmd_node_backup_restore(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
 
 extern const struct cli_option release_options[], device_options[], init_options[], enrol_options[], request_options[], accept_options[],

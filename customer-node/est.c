@@ -262,7 +262,9 @@ void server_handle(void *arg, struct http_req *r)
 	struct rules_peer id;
 	struct err e;
 	bool stopping, ready;
+	struct writer_state w;
 
+	writer_state(s->writer, &w);
 	pthread_mutex_lock(&s->lock);
 	s->busy++;
 	stopping = s->stopping;
@@ -284,6 +286,9 @@ void server_handle(void *arg, struct http_req *r)
 			send_error(s, r, 401, &peer->why);
 		else
 			answer_error(s, r, &peer->why);
+	} else if (route->acts && w.waiting >= LIMIT_QUEUE) {
+		err_set(&e, REASON_CA_UNAVAILABLE, "too many requests wait; nothing was done, ask again later");
+		answer_error(s, r, &e);
 	} else if (route->acts && !ready) {
 		err_set(&e, REASON_CA_UNAVAILABLE, "the node compares its database with the customer's CA first; ask again");
 		answer_error(s, r, &e);

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "cmd.h"
+#include "cmd_backup.h"
 
 static const struct cli_command commands[] = {
 	{ "init", "--name NAME --ca URL --ca-root FILE", "makes the folder: keys, requests, node.yaml, an empty allowlist",
@@ -26,6 +27,7 @@ static const struct cli_command commands[] = {
 	{ "explain", "SERIAL", "why a device is let in or refused", device_options, 1, 1, cmd_explain },
 	{ "reconcile", "[--apply]", "after a restore: shows what the CA knows better; 0 nothing, 1 something", reconcile_options, 0, 0,
 	  cmd_reconcile },
+	BACKUP_COMMANDS(cmd_node_backup_create, cmd_node_backup_verify, cmd_node_backup_restore),
 	{ "config check", "", "checks configuration, keys, certificates and allowlist", NULL, 0, 0, cmd_config_check },
 	{ "serve", "", "the daemon", serve_options, 0, 0, cmd_serve },
 	{ 0 },

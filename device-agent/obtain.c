@@ -159,13 +159,16 @@ static int try_with_pauses(struct attempt *a, struct err *e)
 	long pause_ms = PAUSE_FIRST_MS;
 
 	for (int i = 1;; i++, pause_ms *= 2) {
-		struct timespec wait = { pause_ms / 1000, pause_ms % 1000 * 1000000 };
+		int64_t wait_ms;
+		struct timespec wait;
 
 		/* What is stored is confirmed before anything else. */
 		if ((a->c.chain.n > 0 || issue(a, e) == 0) && confirm(a, e) == 0)
 			return 0;
 		if (i == TRIES || (e->code != REASON_CA_UNAVAILABLE && e->code != REASON_UNREACHABLE))
 			return -1;
+		wait_ms = ca_client_pause_ms(&a->client, pause_ms);
+		wait = (struct timespec){ wait_ms / 1000, wait_ms % 1000 * 1000000 };
 		ca_client_close(&a->client);
 		if (a->o->say)
 			a->o->say(a->o->arg, e->text);

@@ -323,6 +323,15 @@ static struct desk *desk_of(const struct desks *all, const struct http_req *r, c
 	return NULL;
 }
 
+/* What would wait so long that its client is gone by then is not let in. */
+static int crowded(struct desk *d, struct err *e)
+{
+	struct writer_state s;
+
+	writer_state(d->writer, &s);
+	return s.waiting < LIMIT_QUEUE ? 0 : err_set(e, REASON_CA_UNAVAILABLE, "too many requests wait; nothing was done, ask again later");
+}
+
 /* *d: the CA that it is for. */
 static struct ca_message *message_read(struct desks *all, struct http_req *r, const struct peer *peer, struct err **bad,
 				       struct desk **d)
@@ -332,7 +341,7 @@ static struct ca_message *message_read(struct desks *all, struct http_req *r, co
 	struct err e;
 	int rc = ca_message_read(m, bad, body->data, body->len, policy_max_body(peer->role), &e);
 
-	if (rc == 0 && !(*d = desk_of(all, r, peer, m->ca, &e))) {
+	if (rc == 0 && (!(*d = desk_of(all, r, peer, m->ca, &e)) || crowded(*d, &e) < 0)) {
 		rc = -1;
 		for (size_t i = 0; i < m->n; i++)
 			free(bad[i]);
@@ -340,7 +349,7 @@ static struct ca_message *message_read(struct desks *all, struct http_req *r, co
 	if (rc == 0)
 		return m;
 	log_info("%s %s: %s", http_remote(r), *peer->unit ? peer->unit : "device", e.text);
-	exchange_refuse(r, e.code == REASON_ROLE ? 403 : 400, &e);
+	exchange_refuse(r, e.code == REASON_ROLE ? 403 : e.code == REASON_CA_UNAVAILABLE ? 503 : 400, &e);
 	ca_message_free(m);
 	return NULL;
 }

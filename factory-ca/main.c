@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "cmd.h"
+#include "cmd_backup.h"
 #include "keys.h"
 
 #define HOST { "host", "NAME_OR_ADDRESS", "where it is reached; may be repeated", true }
@@ -227,6 +228,7 @@ static const struct cli_command commands[] = {
 	{ "crl", "[--of CA] [--pem] --out FILE", "make a revocation list", crl_options, 0, 0, cmd_crl },
 	{ "reconcile", "[--apply]", "after a restore: what ledger or signer lack, and take it over", reconcile_options, 0, 0,
 	  cmd_reconcile },
+	BACKUP_COMMANDS(cmd_ca_backup_create, cmd_ca_backup_verify, cmd_ca_backup_restore),
 	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
 	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,

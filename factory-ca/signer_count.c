@@ -212,6 +212,11 @@ int count_position(struct db *db, struct count_position *p, struct err *e)
 	return rc == 1 ? 0 : rc == 0 ? err_set(e, REASON_STORAGE, "signer.db has no position; restore it from the backup") : -1;
 }
 
+int count_restored(struct db *db, struct err *e)
+{
+	return db_run(db_stmt(db, "UPDATE position SET changes = changes + 1, told = changes + 1"), e);
+}
+
 int count_agree(struct db *db, uint64_t position, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "UPDATE position SET changes = ?1, told = ?1");

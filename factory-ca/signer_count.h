@@ -45,6 +45,8 @@ struct count_position {
 };
 int count_position(struct db *db, struct count_position *p, struct err *e);
 int count_told(struct db *db, uint64_t told, struct err *e);
+/* signer.db came out of a backup: no ledger fits until an operator has reconciled. */
+int count_restored(struct db *db, struct err *e);
 /* An operator's word: ledger and journal are both at `position`, which is new to both, and so are the rows taken over. */
 int count_agree(struct db *db, uint64_t position, struct err *e);
 

@@ -10,7 +10,9 @@
 #include "fault.h"
 #include "http.h"
 #include "httpc.h"
+#include "mem.h"
 #include "oid.h"
+#include "text.h"
 
 static int64_t deadline(const struct ca_client *c)
 {
@@ -126,6 +128,24 @@ static int refused_whole(const struct http_answer *a, const char *host, struct e
 	return err_set(e, code, "CA at %s: protocol-ca 1.5: HTTP status %d%s%s", host, a->status, n ? ": " : "", text);
 }
 
+static int64_t later_ms(const struct http_answer *a)
+{
+	uint64_t seconds;
+
+	if (a->status != 503 || text_uint(&seconds, http_answer_header(a, "retry-after"), UINT32_MAX) < 0)
+		return 0;	/* a date is of no use to a device without a clock */
+	return (int64_t)(seconds < LIMIT_RETRY_AFTER_S ? seconds : LIMIT_RETRY_AFTER_S) * 1000;
+}
+
+int64_t ca_client_pause_ms(const struct ca_client *c, int64_t own_ms)
+{
+	int64_t ms = c->later_ms > own_ms ? c->later_ms : own_ms;
+	uint8_t jitter;
+
+	mem_random(&jitter, sizeof jitter);
+	return ms + ms * jitter / 1024;
+}
+
 static int answers_read(const struct ca_client *c, const struct ca_message *m, const struct http_answer *a, struct ca_reply *r,
 			struct err *e)
 {
@@ -154,6 +174,7 @@ int ca_client_call(struct ca_client *c, struct ca_message *m, struct ca_reply *r
 		ca_client_close(c);
 		rc = exchange(c, &xml, &a, e);
 	}
+	c->later_ms = rc == 0 ? later_ms(&a) : 0;
 	if (rc == 0)
 		rc = answers_read(c, m, &a, r, e);
 	http_answer_free(&a);

@@ -415,6 +415,70 @@ void col_blob(struct stmt *s, int i, struct buf *out)
 	buf_set(out, data, (size_t)len);
 }
 
+/* ---- whole databases ---- */
+static int open_raw(struct db *d, const char *path, int flags, struct err *e)
+{
+	int rc = sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+	if (rc != SQLITE_OK)
+		return fail(d, rc, e);
+	sqlite3_busy_timeout(d->handle, TIMEOUT_BUSY_MS);
+	return 0;
+}
+
+/* In one step: a writer is not waited for, and what it commits meanwhile is not in the copy. */
+static int copy_pages(struct db *from, struct db *to, struct err *e)
+{
+	sqlite3_backup *b = sqlite3_backup_init(to->handle, "main", from->handle, "main");
+	int rc;
+
+	if (!b)
+		return fail(to, sqlite3_errcode(to->handle), e);
+	rc = sqlite3_backup_step(b, -1);
+	sqlite3_backup_finish(b);
+	if (rc != SQLITE_DONE)
+		return fail(to, rc, e);
+	return execute(to, "PRAGMA journal_mode=DELETE", e);	/* one file, without a write-ahead log beside it */
+}
+
+int db_copy(const char *from, const char *to, struct err *e)
+{
+	struct db *source = mem_new(1, sizeof *source), *copy = mem_new(1, sizeof *copy);
+	int rc = -1;
+
+	source->path = mem_str(from);
+	copy->path = mem_str(to);
+	if (create_private(to, e) == 0 && open_raw(source, from, SQLITE_OPEN_READWRITE, e) == 0 &&
+	    open_raw(copy, to, SQLITE_OPEN_READWRITE, e) == 0)
+		rc = copy_pages(source, copy, e);
+	db_close(copy);
+	db_close(source);
+	return rc;
+}
+
+int db_check(const char *path, struct err *e)
+{
+	struct db *d = mem_new(1, sizeof *d);
+	sqlite3_stmt *s = NULL;
+	int rc = -1;
+
+	d->path = mem_str(path);
+	if (open_raw(d, path, SQLITE_OPEN_READONLY, e) == 0) {
+		rc = sqlite3_prepare_v2(d->handle, "PRAGMA integrity_check(1)", -1, &s, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_step(s);
+		if (rc != SQLITE_ROW)
+			rc = fail(d, rc, e);
+		else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
+			rc = err_set(e, REASON_STORAGE, "%s: the database is damaged (%s)", path, (const char *)sqlite3_column_text(s, 0));
+		else
+			rc = 0;
+		sqlite3_finalize(s);
+	}
+	db_close(d);
+	return rc;
+}
+
 int db_touch(struct db *d, struct err *e)
 {
 	int64_t version = 0;

@@ -38,6 +38,11 @@ int64_t col_int(struct stmt *s, int i);			/* i from 0; NULL: 0 */
 const char *col_text(struct stmt *s, int i);		/* until the next step; NULL: "" */
 void col_copy(struct stmt *s, int i, char *out, size_t size);	/* text into a fixed field, cut if too long */
 void col_blob(struct stmt *s, int i, struct buf *out);	/* replaces *out */
+/* A copy as of one moment, also while others write; `to` must not exist. Whatever the schema is, it stays so. */
+int db_copy(const char *from, const char *to, struct err *e);
+/* Reads all of a database that nobody has open. Code STORAGE: it is damaged. */
+int db_check(const char *path, struct err *e);
+
 int db_touch(struct db *d, struct err *e);	/* inside a transaction: writes what is there already */
 int64_t db_size(const char *path);		/* bytes of the database with its WAL; 0 if it is not there */
 int64_t db_changes(struct db *d);			/* rows of the last statement */

@@ -79,7 +79,7 @@
 #define TIMEOUT_KEEP_S		60		/* idle kept connection */
 #define RETRY_AFTER_S		5		/* what "later" means: longer than a batch, shorter than a person's patience */
 #define RETRY_AFTER_TEXT	"5"
-#define LIMIT_RETRY_AFTER_S	300		/* of a Retry-After that we follow: a server that says a year does not stop us */
+#define LIMIT_RETRY_AFTER_S	60		/* of a Retry-After that we follow: a server that says a year does not stop us */
 
 /* ---- monitoring ---- */
 #define TIMEOUT_MONITOR_MS	5000		/* one scrape: the counts of a ledger of a million rows are under 1 s */

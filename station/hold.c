@@ -33,7 +33,7 @@ int hold_for_ca(struct unit *u, const struct err *e)
 	snprintf(note, sizeof note, "%s; the unit is held in its slot until the CA is back", e->text);
 	console_note(r->console, &u->record, note);
 	for (;;) {
-		bus_pause(r->bus, clock_mono_ms() + pause);
+		bus_pause(r->bus, clock_mono_ms() + ca_client_pause_ms(&r->standing.client, pause));
 		if (bus_stopped(r->bus))
 			return -1;
 		if (standing_ask(&r->standing, &u->record.ready.request, &s, &why) == 0 || !hold_is_away(&why))
