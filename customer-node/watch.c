@@ -29,10 +29,14 @@ void watch_answer(struct server *s, const struct http_req *r, unsigned code)
 static int still_good(const struct cert *c, const char *what, struct err *why)
 {
 	char until[TEXT_TIME];
+	int64_t now = clock_utc();
 
-	if (clock_utc() <= c->not_after)
+	if (now >= c->not_before && now <= c->not_after)
 		return 0;
-	text_time(until, c->not_after);
+	text_time(until, now < c->not_before ? c->not_before : c->not_after);
+	if (now < c->not_before)
+		return err_set(why, REASON_CLOCK, "%s is not valid before %s: the clock of this machine was stepped back; set it right", what,
+			       until);
 	return err_set(why, REASON_CLOCK, "%s has expired at %s, or the clock is wrong; have the .csr beside it certified anew", what,
 		       until);
 }

@@ -16,7 +16,7 @@
 static struct samples samples, foreign;
 
 /* ---- the server ---- */
-enum manner { ANSWERS, ONE_TOO_FEW, REFUSES, IS_BUSY, IS_A_WEB_PAGE, LOSES_ONE };
+enum manner { ANSWERS, ONE_TOO_FEW, REFUSES, IS_BUSY, IS_BUSY_FOR_EVER, IS_A_WEB_PAGE, LOSES_ONE };
 static _Atomic enum manner manner;
 static atomic_int seen;
 
@@ -70,6 +70,9 @@ static void on_handle(void *arg, struct http_req *r)
 		break;
 	case IS_BUSY:
 		http_reply(r, 503, "text/plain", "Retry-After: 5\r\n", "", 0);
+		break;
+	case IS_BUSY_FOR_EVER:
+		http_reply(r, 503, "text/plain", "Retry-After: 4000000000\r\n", "", 0);
 		break;
 	case IS_A_WEB_PAGE:
 		http_reply(r, 200, "text/html", "", page, sizeof page - 1);
@@ -225,6 +228,36 @@ static void test_failures(void)
 	judge_failure(IS_A_WEB_PAGE, REASON_REQUEST, "127.0.0.1: line 1: html: protocol-ca 2.6");
 }
 
+/* Who was asked to come later does so, and not to the millisecond; and is not sent away for ever by it. */
+static void test_retry_after(void)
+{
+	struct httpd *d = serve(&samples.ca);
+	struct ca_client c = client(d, &samples);
+	struct err e = {0};
+	int64_t first, most = 0, least = INT64_MAX;
+
+	atomic_store(&manner, IS_BUSY);
+	CU_ASSERT_EQUAL(ask(&c, false, &e), -1);
+	CU_ASSERT_EQUAL(c.later_ms, 5000);
+	first = ca_client_pause_ms(&c, 100);
+	CU_ASSERT(first >= 5000 && first <= 6250);
+	for (int i = 0; i < 100; i++) {
+		int64_t ms = ca_client_pause_ms(&c, 8000);
+
+		most = ms > most ? ms : most;
+		least = ms < least ? ms : least;
+	}
+	CU_ASSERT(least >= 8000 && most <= 10000 && most - least > 500);
+	atomic_store(&manner, IS_BUSY_FOR_EVER);
+	CU_ASSERT_EQUAL(ask(&c, false, &e), -1);
+	CU_ASSERT_EQUAL(c.later_ms, LIMIT_RETRY_AFTER_S * 1000);
+	atomic_store(&manner, ANSWERS);
+	CU_ASSERT_EQUAL(ask(&c, false, &e), 0);
+	CU_ASSERT_EQUAL(c.later_ms, 0);
+	ca_client_close(&c);
+	httpd_stop(d);
+}
+
 /* Chain and role are both demanded. */
 static void test_authority(void)
 {
@@ -293,7 +326,7 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{ "kept", test_kept }, { "lost", test_lost }, { "lost confirm", test_lost_confirm },
 		{ "failures", test_failures }, { "authority", test_authority }, { "nobody there", test_nobody_there },
-		{ "silence", test_silence },
+		{ "silence", test_silence }, { "retry after", test_retry_after },
 	};
 	int rc;
 
