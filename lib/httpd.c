@@ -165,8 +165,7 @@ static void session_begin(struct conn *c, gnutls_session_t session)
 	gnutls_certificate_send_x509_rdn_sequence(session, 1);
 }
 
-/* Of a new connection, until its first request is there. */
-static int64_t head_ms(const struct httpd *d)
+int64_t conn_head_ms(const struct httpd *d)
 {
 	return d->conf.deadline_ms < TIMEOUT_HTTP_HEAD_MS ? d->conf.deadline_ms : TIMEOUT_HTTP_HEAD_MS;
 }
@@ -182,7 +181,7 @@ static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 	if (!d->conf.plain)
 		session_begin(c, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	c->deadline = clock_mono_ms() + head_ms(d);
+	c->deadline = clock_mono_ms() + conn_head_ms(d);
 	pthread_mutex_lock(&d->lock);
 	guard_enter(c);
 	c->next = d->conns;
@@ -242,7 +241,7 @@ static void *reap(void *arg)
 
 	pthread_mutex_lock(&d->lock);
 	while (!d->stopped) {
-		int64_t now = clock_mono_ms(), wake = now + head_ms(d);	/* none that is set meanwhile is earlier */
+		int64_t now = clock_mono_ms(), wake = now + conn_head_ms(d);	/* none that is set meanwhile is earlier */
 		struct timespec t;
 
 		for (struct conn *c = d->conns; c; c = c->next) {

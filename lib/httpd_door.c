@@ -129,7 +129,7 @@ static void enter(struct door *o, int fd, const struct sockaddr_storage *from, s
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = g };
 
 	make_room(o, from);
-	*g = (struct guest){ .prev = o->newest, .fd = fd, .deadline = clock_mono_ms() + o->d->conf.deadline_ms, .from = *from, .from_len = len };
+	*g = (struct guest){ .prev = o->newest, .fd = fd, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
 	*(o->newest ? &o->newest->next : &o->oldest) = g;
 	o->newest = g;
 	o->n++;

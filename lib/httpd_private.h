@@ -99,6 +99,7 @@ struct httpd {
 /* Verifies nothing itself: reads the client's certificates and has conf.peer() judge them. Once a connection. */
 void conn_judge(struct conn *c);
 void conn_deadline(struct conn *c, int64_t ms);		/* from now on */
+int64_t conn_head_ms(const struct httpd *d);		/* how long until the ClientHello is there, and from it the first request */
 void conn_cut(struct conn *c);				/* under the lock: nothing more comes or goes */
 
 /* ---- httpd_guard.c, all under the lock ---- */
