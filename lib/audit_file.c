@@ -59,6 +59,7 @@ static int print(FILE *out, json_t *o, struct err *e)
 	json_decref(o);
 	if (!text)
 		mem_out();
+	/* cppcheck-suppress nullPointerRedundantCheck ; mem_out() does not return */
 	rc = fprintf(out, "%s\n", text) < 0 || fflush(out) ? err_errno(e, REASON_STORAGE, "the audit cannot be written") : 0;
 	free(text);
 	return rc;
