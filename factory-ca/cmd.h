@@ -28,6 +28,7 @@ enum cli_exit cmd_takeover(const struct cli *c);
 enum cli_exit cmd_rework(const struct cli *c);
 enum cli_exit cmd_crl(const struct cli *c);
 enum cli_exit cmd_status(const struct cli *c);
+enum cli_exit cmd_unlock(const struct cli *c);
 enum cli_exit cmd_reconcile(const struct cli *c);
 enum cli_exit cmd_ca_backup_create(const struct cli *c);
 enum cli_exit cmd_ca_backup_verify(const struct cli *c);

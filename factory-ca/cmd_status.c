@@ -172,6 +172,38 @@ static void print_pool(const struct cli *c, const struct pool_state *p)
 	jsonl_print(j);
 }
 
+/* ---- keys ---- */
+static const char *condition(const struct keys_state *k)
+{
+	return !k->store.there ? "the token is not there" : k->open ? "open" : "locked: handsel-ca unlock";
+}
+
+static void print_keys(const struct cli *c, const struct keys_state *k)
+{
+	const char *tries = token_tries_text(k->store.tries);
+	struct jsonl *j;
+
+	if (!cli_json(c)) {
+		printf("keys       %-20s %s%s%s, %s%s; sandbox %s, %s\n", *k->ca ? k->ca : "of the first CA", k->store.kind, *k->store.name ? " " : "",
+		       k->store.name, k->store.encrypted ? "" : "NOT ENCRYPTED, ", condition(k), k->sandbox,
+		       k->memory ? "memory locked" : "secrets locked");
+		if (*tries)
+			printf("           %s\n", tries);
+		return;
+	}
+	j = jsonl_new("keys");
+	jsonl_str(j, "ca", k->ca);
+	jsonl_str(j, "kind", k->store.kind);
+	jsonl_str(j, "token", k->store.name);
+	jsonl_bool(j, "there", k->store.there);
+	jsonl_bool(j, "open", k->open);
+	jsonl_bool(j, "encrypted", k->store.encrypted);
+	jsonl_str(j, "tries", tries);
+	jsonl_str(j, "sandbox", k->sandbox);
+	jsonl_bool(j, "memory_locked", k->memory);
+	jsonl_print(j);
+}
+
 static void print_daemon(const struct cli *c, const struct state *s, bool serves)
 {
 	char since[TEXT_TIME], seen[TEXT_TIME];
@@ -181,6 +213,8 @@ static void print_daemon(const struct cli *c, const struct state *s, bool serves
 	text_time(seen, s->written);
 	for (size_t i = 0; serves && i < s->signer.n; i++)
 		print_pool(c, &s->signer.pool[i]);
+	for (size_t i = 0; serves && i < s->signer.n_keys; i++)
+		print_keys(c, &s->signer.keys[i]);
 	if (cli_json(c)) {
 		j = jsonl_new("result");
 		jsonl_bool(j, "serving", serves);

@@ -66,18 +66,16 @@ static void signer_lost(struct signing *s)
 }
 
 /* Under the lock. */
-static int signer_ready(struct signing *s, struct err *e)
+static int signer_ready(struct desk *d, struct err *e)
 {
-	struct signer *fresh;
+	int rc;
 
-	if (!atomic_exchange(&s->renew, false))
+	if (!atomic_exchange(&d->renew, false))
 		return 0;
-	fresh = signer_start(s->dir, SIGNER_FOR_SERVE, e);
-	if (!fresh)
-		return -1;
-	signer_stop(s->signer);
-	s->signer = fresh;
-	return 0;
+	rc = signer_reload(d->signing_by->signer, d->folder.name, e);
+	if (rc == 1)
+		log_err(e, "reload of the signer: what was in force stays so");
+	return rc < 0 ? -1 : 0;
 }
 
 /* Told once; after that each batch asks anew, so reconciling needs no restart. */
@@ -97,7 +95,7 @@ static int ask_signer(struct desk *d, struct sign_batch *b, struct err *e)
 	int rc;
 
 	pthread_mutex_lock(&by->lock);
-	rc = signer_ready(by, e) < 0 ? -1 : signer_sign(by->signer, d->folder.name, b, e);
+	rc = signer_ready(d, e) < 0 ? -1 : signer_sign(by->signer, d->folder.name, b, e);
 	pthread_mutex_unlock(&by->lock);
 	if (rc < 0) {
 		signer_lost(by);
@@ -241,9 +239,9 @@ int desk_enrol(struct desk *d, const struct buf *invitation, const struct buf *s
 	int rc;
 
 	pthread_mutex_lock(&by->lock);
-	rc = signer_ready(by, e) < 0 ? -1 : signer_enrol(by->signer, d->folder.name, invitation, spki, signature, der, e);
+	rc = signer_ready(d, e) < 0 ? -1 : signer_enrol(by->signer, d->folder.name, invitation, spki, signature, der, e);
 	pthread_mutex_unlock(&by->lock);
-	if (rc < 0 && e->code == REASON_CA_UNAVAILABLE)
+	if (rc < 0 && signing_gone(by))
 		signer_lost(by);
 	return rc;
 }
@@ -254,9 +252,9 @@ int desk_renew(struct desk *d, const struct buf *renewal, const struct buf *spki
 	int rc;
 
 	pthread_mutex_lock(&by->lock);
-	rc = signer_ready(by, e) < 0 ? -1 : signer_renew(by->signer, d->folder.name, renewal, spki, der, e);
+	rc = signer_ready(d, e) < 0 ? -1 : signer_renew(by->signer, d->folder.name, renewal, spki, der, e);
 	pthread_mutex_unlock(&by->lock);
-	if (rc < 0 && e->code == REASON_CA_UNAVAILABLE)
+	if (rc < 0 && signing_gone(by))
 		signer_lost(by);
 	return rc;
 }
@@ -275,7 +273,7 @@ int desk_publish(struct desk *d, struct err *e)
 	valid_s = d->crl_valid_s;
 	pthread_rwlock_unlock(&d->lock);
 	pthread_mutex_lock(&by->lock);
-	rc = signer_ready(by, e);
+	rc = signer_ready(d, e);
 	if (rc == 0) {
 		from.signer = by->signer;
 		rc = publisher_run(&d->publisher, &from, d->folder.path, valid_s, clock_utc(), e);

@@ -20,7 +20,6 @@ struct signing {
 	char *dir;			/* of the system */
 	pthread_mutex_t lock;		/* of signer */
 	struct signer *signer;
-	atomic_bool renew;		/* start another before the next question */
 	atomic_bool failed;		/* it is gone: nothing can be issued, serve ends to be started again */
 	int failure;			/* eventfd, readable then */
 };
@@ -41,6 +40,7 @@ struct desk {
 	struct writer *writer;
 	struct db *ledger;		/* the writer's */
 	struct signing *signing_by;
+	atomic_bool renew;		/* the signer is to read its configuration before the next question */
 	atomic_bool recovering;		/* ledger and signer are not of one history: nothing is issued until an operator reconciles */
 	pthread_rwlock_t lock;		/* of profiles and the next two: a reload writes */
 	struct profiles profiles;

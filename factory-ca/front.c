@@ -273,6 +273,8 @@ static void tell_state(struct front *f)
 	f->told_ms = clock_mono_ms() + STATE_EVERY_S * 1000;
 	pthread_mutex_lock(&f->signing.lock);
 	rc = signer_state(f->signing.signer, &s, &e);
+	for (; rc == 0 && s.n_keys < f->desks.n; s.n_keys++)
+		rc = signer_keys_state(f->signing.signer, f->desks.of[s.n_keys]->folder.name, &s.keys[s.n_keys], &e);
 	pthread_mutex_unlock(&f->signing.lock);
 	if (rc == 0)
 		rc = state_write(f->signing.dir, &s, f->started, clock_utc(), &e);
@@ -409,6 +411,8 @@ int front_tick_ms(const struct front *f)
 	for (size_t i = 1; i < f->desks.n; i++)
 		if (desk_next_ms(f->desks.of[i]) < next)
 			next = desk_next_ms(f->desks.of[i]);
+	if (f->told_ms < next)
+		next = f->told_ms;
 	return next < now ? 0 : (int)(next - now);
 }
 
@@ -435,7 +439,8 @@ int front_reload(struct front *f, struct err *e)
 	for (size_t i = 0; i < f->desks.n && rc == 0; i++)
 		rc = desk_reload(f->desks.of[i], e);
 	if (rc == 0)
-		atomic_store(&f->signing.renew, true);
+		for (size_t i = 0; i < f->desks.n; i++)
+			atomic_store(&f->desks.of[i]->renew, true);
 	return rc;
 }
 

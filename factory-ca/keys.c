@@ -12,6 +12,8 @@
 
 #define FILE_NAME "keys.yaml"
 
+static const char *const sandboxes[] = { "on", "network", "off", NULL };
+
 /* ---- keys.yaml ---- */
 static int read_home(struct key_home *h, const struct conf_node *place, const struct conf_node *credential, struct err *e)
 {
@@ -29,19 +31,21 @@ static int read_home(struct key_home *h, const struct conf_node *place, const st
 static int read_root(struct key_homes *h, const struct conf_node *root, struct err *e)
 {
 	static const char *const passphrases[] = { "none", NULL };
+	int sandbox = KEY_SANDBOX_ON;
 	static const struct conf_field fields[] = {
 		{ "version", CONF_SCALAR, true }, { "keys", CONF_SCALAR, true }, { "key-credential", CONF_SCALAR, false },
 		{ "key-passphrase", CONF_SCALAR, false }, { "root-key", CONF_SCALAR, true }, { "root-credential", CONF_SCALAR, false },
-		{ "key-network", CONF_SCALAR, false },
+		{ "key-sandbox", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
 	int none = 0;
 
 	if (conf_fields(root, fields, ARRAY_LEN(fields), n, e) < 0 || conf_version(n[0], root, e) < 0 ||
 	    read_home(&h->keys, n[1], n[2], e) < 0 || read_home(&h->root, n[4], n[5], e) < 0 ||
-	    conf_choice(n[3], passphrases, &none, e) < 0 || conf_bool(n[6], &h->network, e) < 0)
+	    conf_choice(n[3], passphrases, &none, e) < 0 || conf_choice(n[6], sandboxes, &sandbox, e) < 0)
 		return -1;
 	h->plain = n[3] != NULL;
+	h->sandbox = (enum key_sandbox)sandbox;
 	return 0;
 }
 
@@ -88,8 +92,7 @@ int key_homes_save(const struct key_homes *h, const char *folder, struct err *e)
 	put_text(&text, "key-passphrase", h->plain ? "none" : "");
 	put_text(&text, "root-key", h->root.place);
 	put_text(&text, "root-credential", h->root.credential);
-	if (h->network)
-		buf_str(&text, "key-network: true\n");
+	put_text(&text, "key-sandbox", h->sandbox == KEY_SANDBOX_ON ? "" : sandboxes[h->sandbox]);
 	rc = file_replace(path, text.data, text.len, 0644, e);
 	buf_free(&text);
 	return rc;
@@ -100,7 +103,7 @@ static const struct cli_option options[] = { KEY_HOME_OPTIONS };
 
 void key_homes_words(const struct cli *c, const char **argv, size_t *n)
 {
-	static const char *const words[] = { "--keys", "--key-credential", "--key-passphrase", "--root-key", "--root-credential", "--key-network" };
+	static const char *const words[] = { "--keys", "--key-credential", "--key-passphrase", "--root-key", "--root-credential", "--key-sandbox" };
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		if (!cli_has(c, options[i].name))
@@ -140,6 +143,20 @@ static int take_credential(struct key_home *h, const struct cli *c, const char *
 	return rc == 0 ? 0 : err_set(e, REASON_CONFIG, "--%s: too long", option);
 }
 
+static int take_sandbox(struct key_homes *h, const struct cli *c, struct err *e)
+{
+	const char *given = cli_get(c, "key-sandbox");
+	int i = 0;
+
+	while (given && sandboxes[i] && strcmp(given, sandboxes[i]) != 0)
+		i++;
+	if (given && !sandboxes[i])
+		return err_set(e, REASON_CONFIG, "--key-sandbox %s: must be on, network or off", given);
+	if (given)
+		h->sandbox = (enum key_sandbox)i;
+	return 0;
+}
+
 int key_homes_options(struct key_homes *h, const struct cli *c, struct err *e)
 {
 	const char *passphrase = cli_get(c, "key-passphrase");
@@ -156,8 +173,7 @@ int key_homes_options(struct key_homes *h, const struct cli *c, struct err *e)
 	h->plain |= passphrase != NULL;
 	if (cli_has(c, "key-credential") && !passphrase)
 		h->plain = false;
-	h->network |= cli_has(c, "key-network");
-	return 0;
+	return take_sandbox(h, c, e);
 }
 
 /* ---- stores ---- */

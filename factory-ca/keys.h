@@ -15,14 +15,14 @@ struct key_home {
 struct key_homes {
 	struct key_home keys, root;	/* issuing and unit CA; root */
 	bool plain;			/* files are not encrypted */
-	bool network;			/* the token's module needs sockets of the internet (sandbox.h) */
+	enum key_sandbox { KEY_SANDBOX_ON, KEY_SANDBOX_NETWORK, KEY_SANDBOX_OFF } sandbox;	/* on: by the place (sandbox.h) */
 };
 
 /* Without keys.yaml they are in files. */
 int key_homes_load(struct key_homes *h, const char *folder, struct err *e);
 int key_homes_save(const struct key_homes *h, const char *folder, struct err *e);
 
-/* The options --keys, --key-credential, --key-passphrase none, --root-key, --root-credential, --key-network of whoever makes keys; what is
+/* The options --keys, --key-credential, --key-passphrase none, --root-key, --root-credential, --key-sandbox of whoever makes keys; what is
  * not given stays as it is, but that another place has another credential, and the root's home is that of the others. */
 int key_homes_options(struct key_homes *h, const struct cli *c, struct err *e);
 #define KEY_HOME_OPTIONS \
@@ -31,9 +31,9 @@ int key_homes_options(struct key_homes *h, const struct cli *c, struct err *e);
 	{ "key-passphrase", "none", "new keys in files are not encrypted", false }, \
 	{ "root-key", "PLACE", "where the root's key lives, if not with the others", false }, \
 	{ "root-credential", "FILE", "its passphrase or PIN", false }, \
-	{ "key-network", NULL, "the token's module talks to it over the network", false }
+	{ "key-sandbox", "MODE", "on (default), network: the token's module may use it, or off", false }
 /* The same as words of a command line, for handsel-signer; n: how many there are already. */
-#define KEY_HOME_WORDS 11
+#define KEY_HOME_WORDS 12
 void key_homes_words(const struct cli *c, const char **argv, size_t *n);
 
 /* credential: of systemd. what: "of the root's key", for whoever is asked. */

@@ -189,6 +189,13 @@ static const struct cli_option accept_audit_options[] = {
 	{ NULL },
 };
 
+static const struct cli_option unlock_options[] = {
+	{ "credential", "FILE", "passphrase or PIN, a file that nobody else can read; else it is asked for", false },
+	{ "older", NULL, "for the keys of the generation before", false },
+	{ "last-try", NULL, "even if the token locks itself should the PIN be wrong", false },
+	{ NULL },
+};
+
 static const struct cli_command commands[] = {
 	{ "init", "--kind KIND --name NAME [--id ID] [--host H]...", "make a CA system: root, issuing and unit CA",
 	  init_options, 0, 0, cmd_init },
@@ -224,6 +231,8 @@ static const struct cli_command commands[] = {
 	  takeover_options, 0, 0, cmd_takeover },
 	{ "rework", "--serial SERIAL --reason TEXT", "have a serial that has passed issued once more (factory)", rework_options,
 	  0, 0, cmd_rework },
+	{ "unlock", "[--credential FILE] [--last-try]", "give the running signer the passphrase or PIN of its keys", unlock_options, 0, 0,
+	  cmd_unlock },
 	{ "status", "", "orders, requests, revocation lists, and how the daemon does", NULL, 0, 0, cmd_status },
 	{ "crl", "[--of CA] [--pem] --out FILE", "make a revocation list", crl_options, 0, 0, cmd_crl },
 	{ "reconcile", "[--apply]", "after a restore: what ledger or signer lack, and take it over", reconcile_options, 0, 0,

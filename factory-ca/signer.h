@@ -9,6 +9,7 @@
 #include "camsg.h"
 #include "device.h"
 #include "key.h"
+#include "keystore.h"
 #include "ocsp.h"
 #include "x509.h"
 
@@ -151,7 +152,21 @@ struct pool_state {
 	uint32_t ready, room;		/* keys that wait, and how many may */
 	uint64_t made, made_ms;		/* ahead since it started, and the time that took */
 };
+/* Where the keys of a CA are, and how. */
+struct keys_state {
+	char ca[CA_ID_MAX + 1];
+	struct keystore_state store;
+	bool open;			/* all of them */
+	char sandbox[12];		/* sandbox.h */
+	bool memory;			/* all of the signer's is locked, not its secrets alone */
+};
+int signer_keys_state(struct signer *s, const char *ca, struct keys_state *out, struct err *e);
+/* ca.yaml and profiles are read again. 1: it refuses, and all stays as it was; -1: it is gone. */
+int signer_reload(struct signer *s, const char *ca, struct err *e);
+
 struct signer_state {
+	struct keys_state keys[LIMIT_CAS];
+	size_t n_keys;
 	uint64_t uptime_s;
 	struct pool_state pool[POOL_TYPES];
 	size_t n;
@@ -178,10 +193,13 @@ enum signer_message {
 	SIGNER_ENROL,
 	SIGNER_RENEW,
 	SIGNER_OCSP,
+	SIGNER_KEYS,
+	SIGNER_RELOAD,
+	SIGNER_UNLOCK = 64,	/* on a socket of its own: unlock.h */
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 5
+#define SIGNER_VERSION 6
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */

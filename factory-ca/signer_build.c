@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
@@ -39,6 +40,22 @@ int builder_load(struct builder *b, const char *dir, const char *ca, enum site s
 		return 0;
 	builder_free(b);
 	return -1;
+}
+
+int builder_reload(struct builder *b, const char *dir, struct err *e)
+{
+	struct builder *fresh = mem_new(1, sizeof *fresh);
+	int rc = -1;
+
+	fresh->site = b->site;
+	if (load_profiles(fresh, dir, e) == 0 && datadir_profile(&fresh->unit, "unit", e) == 0) {
+		b->device = fresh->device;
+		b->unit = fresh->unit;
+		b->n_models = 0;
+		rc = 0;
+	}
+	free(fresh);
+	return rc;
 }
 
 void builder_free(struct builder *b)

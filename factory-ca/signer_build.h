@@ -28,6 +28,7 @@ struct builder {
  * there its devices' profile is the site's own. */
 int builder_load(struct builder *b, const char *dir, const char *ca, enum site site, struct err *e);
 void builder_free(struct builder *b);
+int builder_reload(struct builder *b, const char *dir, struct err *e);	/* ca.yaml, profiles and models; -1: all stays as it was */
 
 /* order NULL: without one, which the profile must allow. Codes PROFILE, REQUEST, those of signer_key(). */
 int build_device(struct builder *b, const struct work_order *order, const struct sign_question *q, int64_t now,

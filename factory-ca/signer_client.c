@@ -2,6 +2,7 @@
 
 #include "signer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -662,4 +663,46 @@ int signer_state(struct signer *s, struct signer_state *out, struct err *e)
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;
+}
+
+int signer_keys_state(struct signer *s, const char *ca, struct keys_state *out, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	struct unpack u;
+	int rc;
+
+	*out = (struct keys_state){0};
+	snprintf(out->ca, sizeof out->ca, "%s", ca);
+	pack_str(&question, ca);
+	rc = call(s, SIGNER_KEYS, &question, &answer, e);
+	unpack_init(&u, answer.data, answer.len);
+	if (rc == 0) {
+		unpack_str(&u, out->store.kind, sizeof out->store.kind);
+		unpack_str(&u, out->store.name, sizeof out->store.name);
+		out->store.there = unpack_u8(&u);
+		out->store.secret = unpack_u8(&u);
+		out->store.encrypted = unpack_u8(&u);
+		out->store.tries = (enum token_tries)unpack_u8(&u);
+		out->open = unpack_u8(&u);
+		unpack_str(&u, out->sandbox, sizeof out->sandbox);
+		out->memory = unpack_u8(&u);
+		if (!unpack_done(&u) || out->store.tries > TRIES_NONE)
+			rc = gone(s, e);
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc;
+}
+
+int signer_reload(struct signer *s, const char *ca, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	bool refused;
+	int rc;
+
+	pack_str(&question, ca);
+	rc = call_or(s, SIGNER_RELOAD, &question, &answer, &refused, e);
+	buf_free(&question);
+	buf_free(&answer);
+	return rc < 0 && refused ? 1 : rc;
 }

@@ -35,12 +35,13 @@ int signer_keys_load(struct signer_keys *k, const struct authority *a, const cha
 	*k = (struct signer_keys){ .ca = a };
 	if (load_one(k, IN_FORCE, a->generation, dir, &now, e) < 0 || open_store(k, IN_FORCE, &now, ca, e) < 0)
 		return -1;
-	k->network = now.network;
+	k->sandbox = now.sandbox;
 	if (!crl_ca(a, CRL_OLDER_ISSUING) && !crl_ca(a, CRL_OLDER_UNIT))
 		return 0;
 	if (load_one(k, OLDER, a->generation - 1, dir, &older, e) < 0)
 		return -1;
-	k->network |= older.network;
+	if (older.sandbox > k->sandbox)
+		k->sandbox = older.sandbox;
 	if (!key_home_same(&now.keys, &older.keys))
 		return open_store(k, OLDER, &older, ca, e);
 	k->store[OLDER] = k->store[IN_FORCE];

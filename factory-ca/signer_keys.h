@@ -13,7 +13,7 @@ struct signer_keys {
 	struct key *key[CRL_KINDS];	/* NULL: not open. The root's is not among them */
 	bool lost;			/* the token was not there: close all keys of all CAs, then keystore_reset() */
 	bool told;			/* of what is wrong */
-	bool network;			/* a token behind a network */
+	enum key_sandbox sandbox;	/* the weaker one of both generations' */
 };
 
 /* ca: name below cas/, "" the first; of systemd's credentials: handsel-keys[.CA], handsel-older-keys[.CA]. `a` must outlive it. */

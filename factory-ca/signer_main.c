@@ -1,14 +1,35 @@
 #include <config.h>
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "limits.h"
 #include "log.h"
 #include "proc.h"
+#include "sandbox.h"
 #include "signer_serve.h"
 #include "text.h"
+
+static int confine(bool token, enum key_sandbox wanted, struct signer_confined *c, struct err *e)
+{
+	enum sandbox s = wanted == KEY_SANDBOX_OFF	 ? SANDBOX_OFF
+			 : !token			 ? SANDBOX_FILES
+			 : wanted == KEY_SANDBOX_NETWORK ? SANDBOX_NETWORK
+							 : SANDBOX_TOKEN;
+
+	snprintf(c->sandbox, sizeof c->sandbox, "%s", sandbox_name(s));
+	c->memory = sandbox_lock_memory();
+	if (sandbox_enter(s, e) < 0)
+		return -1;
+#ifdef ENABLE_FAULT_INJECTION
+	if (getenv("HANDSEL_BREAK_OUT"))
+		sandbox_break_out(getenv("HANDSEL_BREAK_OUT"));
+#endif
+	return 0;
+}
 
 static enum cli_exit run_serve(const struct cli *c)
 {
@@ -29,7 +50,7 @@ static enum cli_exit run_serve(const struct cli *c)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	if (signer_serve(cli_dir(c), (int)number,
-			 strcmp(purpose, "serve") == 0 ? SIGNER_FOR_SERVE : SIGNER_FOR_OPERATOR, &e) == 0)
+			 strcmp(purpose, "serve") == 0 ? SIGNER_FOR_SERVE : SIGNER_FOR_OPERATOR, confine, &e) == 0)
 		return EXIT_DONE;
 	log_err(&e, "signer");
 	return cli_exit_of(e.code);

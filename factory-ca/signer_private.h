@@ -7,6 +7,7 @@
 #include "pack.h"
 #include "signer_build.h"
 #include "signer_count.h"
+#include "signer_serve.h"
 
 /* Answers about the certificates of a CA key: its own key, made when it is needed and never written. */
 struct responder {
@@ -16,7 +17,8 @@ struct responder {
 
 /* One CA: what it is asked, it answers with its own keys, counts and orders, and no other's (H4). */
 struct server {
-	const char *ca;			/* as the front names it */
+	const char *ca, *dir;		/* as the front names it; its folder */
+	const struct signer_confined *confined;
 	struct db *db;
 	struct builder build;
 	struct work_order **orders;	/* verified by this process */

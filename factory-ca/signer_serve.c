@@ -2,6 +2,9 @@
 
 #include "signer_serve.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +17,7 @@
 #include "signer_make.h"
 #include "signer_private.h"
 #include "system.h"
+#include "unlock.h"
 
 /* How far the talk with the front has come. */
 enum state {
@@ -29,6 +33,8 @@ struct servers {
 	struct ca_folders folders;
 	struct server of[LIMIT_CAS];
 	size_t n;
+	struct signer_confined confined;
+	int unlock;			/* where a person may give a passphrase or PIN; negative: nowhere */
 	int64_t again_ms;		/* when to look for lost keys next */
 };
 
@@ -62,6 +68,30 @@ static int on_state(struct server *s, struct unpack *u, struct buf *answer, stru
 		pack_u64(answer, pool[i].made_ms);
 	}
 	return 0;
+}
+
+static int on_keys(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	struct keystore_state k;
+
+	if (!unpack_done(u))
+		return -2;
+	keystore_look(s->build.keys.store[0], &k);
+	pack_str(answer, k.kind);
+	pack_str(answer, k.name);
+	pack_u8(answer, k.there);
+	pack_u8(answer, k.secret);
+	pack_u8(answer, k.encrypted);
+	pack_u8(answer, (uint8_t)k.tries);
+	pack_u8(answer, k.there && signer_keys_all_open(&s->build.keys));
+	pack_str(answer, s->confined->sandbox);
+	pack_u8(answer, s->confined->memory);
+	return 0;
+}
+
+static int on_reload(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
+{
+	return unpack_done(u) ? builder_reload(&s->build, s->dir, e) : -2;
 }
 
 static int on_hello(struct servers *all, struct unpack *u, struct err *e)
@@ -105,6 +135,8 @@ static const struct rule {
 	{ SIGNER_HEAD,	    S | O, STATE_GREETED, signer_on_head },
 	{ SIGNER_HISTORY,   O,	   STATE_GREETED, signer_on_history },
 	{ SIGNER_OCSP,	    S | O, STATE_GREETED, signer_on_ocsp },
+	{ SIGNER_KEYS,	    S,	   STATE_GREETED, on_keys },
+	{ SIGNER_RELOAD,    S,	   STATE_GREETED, on_reload },
 };
 #undef S
 #undef O
@@ -144,16 +176,10 @@ static int dispatch(struct servers *all, uint32_t type, const struct buf *questi
 	return s ? rule->run(s, &u, answer, e) : -2;
 }
 
-/* What was away may be there again. */
-static void find_keys(struct servers *all)
+static void open_anew(struct servers *all, struct keystore *store)
 {
-	struct keystore *store = NULL;
 	struct err e;
 
-	for (size_t i = 0; i < all->n && !store; i++)
-		store = all->of[i].build.keys.lost ? all->of[i].build.keys.store[0] : NULL;
-	if (!store || clock_mono_ms() < all->again_ms)
-		return;
 	all->again_ms = clock_mono_ms() + FIND_AGAIN_MS;
 	for (size_t i = 0; i < all->n; i++) {
 		signer_keys_close(&all->of[i].build.keys);
@@ -161,6 +187,17 @@ static void find_keys(struct servers *all)
 	}
 	if (keystore_reset(store, &e) < 0)
 		log_err(&e, "the modules of the tokens");
+}
+
+/* What was away may be there again. */
+static void find_keys(struct servers *all)
+{
+	struct keystore *store = NULL;
+
+	for (size_t i = 0; i < all->n && !store; i++)
+		store = all->of[i].build.keys.lost ? all->of[i].build.keys.store[0] : NULL;
+	if (store && clock_mono_ms() >= all->again_ms)
+		open_anew(all, store);
 }
 
 static int answer_one(struct servers *s, int fd, uint32_t type, const struct buf *question, struct err *e)
@@ -240,6 +277,8 @@ static int servers_load(struct servers *all, const char *dir, struct err *e)
 		struct server *s = &all->of[all->n];
 
 		s->ca = all->folders.of[all->n].name;
+		s->dir = all->folders.of[all->n].path;
+		s->confined = &all->confined;
 		s->pool = all->pool;
 		s->started_ms = clock_mono_ms();
 		if (server_load(s, all->folders.of[all->n].path, all->purpose, e) < 0) {
@@ -250,22 +289,108 @@ static int servers_load(struct servers *all, const char *dir, struct err *e)
 	return 0;
 }
 
-int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct err *e)
+/* ---- unlock ---- */
+static int give(void *arg, struct unlock_request *r, struct err *e)
 {
-	struct servers *all = mem_new(1, sizeof *all);
+	struct servers *all = arg;
+	struct server *s = NULL;
+	struct keystore *store;
+
+	for (size_t i = 0; i < all->n && !s; i++)
+		if (strcmp(all->of[i].ca, r->ca) == 0)
+			s = &all->of[i];
+	store = s ? s->build.keys.store[r->older] : NULL;
+	if (!store) {
+		secret_free(r->secret);
+		return err_set(e, REASON_CONFIG, "this signer has no such keys; it knows the CAs that were there when it started");
+	}
+	all->again_ms = 0;
+	find_keys(all);
+	if (signer_keys_all_open(&s->build.keys)) {
+		secret_free(r->secret);
+		return 0;
+	}
+	keystore_give(store, r->secret, r->last_try);
+	return signer_keys_open(&s->build.keys, e);
+}
+
+/* Is there a key that a person may have to help to? A token can be pulled at any time. */
+static bool may_lock(const struct servers *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const struct signer_keys *k = &all->of[i].build.keys;
+
+		if (!signer_keys_all_open(k) || keystore_is_token(k->store[0]) || (k->store[1] && keystore_is_token(k->store[1])))
+			return true;
+	}
+	return false;
+}
+
+static int confine(struct servers *all, const char *dir, signer_confine *how, struct err *e)
+{
+	enum key_sandbox wanted = KEY_SANDBOX_ON;
+	bool token = false;
+
+	if (all->purpose == SIGNER_FOR_SERVE && may_lock(all)) {
+		all->unlock = unlock_listen(dir, e);
+		if (all->unlock == -1)
+			return -1;
+	}
+	for (size_t i = 0; i < all->n; i++) {
+		const struct signer_keys *k = &all->of[i].build.keys;
+
+		token |= keystore_is_token(k->store[0]) || (k->store[1] && keystore_is_token(k->store[1]));
+		if (k->sandbox > wanted)
+			wanted = k->sandbox;
+	}
+	return how ? how(token, wanted, &all->confined, e) : 0;
+}
+
+/* ---- the loop ---- */
+/* 1: a question has come, or the front has gone. */
+static int wait_for(struct servers *all, int fd, struct err *e)
+{
+	struct pollfd wait[2] = { { .fd = fd, .events = POLLIN }, { .fd = all->unlock, .events = POLLIN } };
+
+	while (poll(wait, all->unlock >= 0 ? 2 : 1, -1) < 0)
+		if (errno != EINTR)
+			return err_errno(e, REASON_INTERNAL, "poll");
+	if (all->unlock >= 0 && wait[1].revents)
+		unlock_answer(all->unlock, give, all);
+	return wait[0].revents != 0;
+}
+
+static int loop(struct servers *all, int fd, struct err *e)
+{
 	struct buf question = {0};
 	uint32_t type;
 	int rc;
 
-	all->purpose = purpose;
-	rc = servers_load(all, dir, e);
-	while (rc == 0) {
+	while ((rc = wait_for(all, fd, e)) >= 0) {
+		if (rc == 0)
+			continue;
 		rc = ipc_recv(fd, &type, &question, e);
-		if (rc <= 0)
+		if (rc <= 0 || (rc = answer_one(all, fd, type, &question, e)) < 0)
 			break;
-		rc = answer_one(all, fd, type, &question, e);
 	}
 	buf_free(&question);
+	return rc;
+}
+
+int signer_serve(const char *dir, int fd, enum signer_purpose purpose, signer_confine *how, struct err *e)
+{
+	struct servers *all = mem_new(1, sizeof *all);
+	int rc;
+
+	all->purpose = purpose;
+	all->unlock = UNLOCK_NOBODY;
+	snprintf(all->confined.sandbox, sizeof all->confined.sandbox, "off");
+	rc = servers_load(all, dir, e);
+	if (rc == 0)
+		rc = confine(all, dir, how, e);
+	if (rc == 0)
+		rc = loop(all, fd, e);
+	unlock_end(all->unlock, dir);
 	pool_free(all->pool);
 	for (size_t i = 0; i < all->n; i++)
 		server_free(&all->of[i]);

@@ -7,8 +7,15 @@
 #include "keys.h"
 #include "signer.h"
 
-/* Until the peer closes: 0. -1: why it could not start or stopped. */
-int signer_serve(const char *dir, int fd, enum signer_purpose purpose, struct err *e);
+/* What holds the process back, once all is loaded: sandbox.h. */
+struct signer_confined {
+	char sandbox[12];
+	bool memory;		/* all of it is locked */
+};
+typedef int signer_confine(bool token, enum key_sandbox wanted, struct signer_confined *c, struct err *e);
+
+/* Until the peer closes: 0. -1: why it could not start or stopped. confine NULL: nothing does, as in a test. */
+int signer_serve(const char *dir, int fd, enum signer_purpose purpose, signer_confine *confine, struct err *e);
 
 /* The ceremony in one go: root, issuing and unit CA, signer.db; of an upper CA the root alone, in the homes named.
  * The root's key is used here and never again. */

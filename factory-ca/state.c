@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "conf.h"
 #include "file.h"
@@ -11,6 +12,24 @@
 
 #define FILE_NAME "status.yaml"
 #define SILENT_S (3 * STATE_EVERY_S)
+
+static const char *yes(bool b)
+{
+	return b ? "true" : "false";
+}
+
+static void write_keys(struct buf *b, const struct keys_state *k)
+{
+	char name[sizeof k->store.name];
+
+	snprintf(name, sizeof name, "%s", k->store.name);
+	for (char *p = name; *p; p++)	/* a label may be anything */
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e || *p == '"' || *p == '\\')
+			*p = '?';
+	buf_fmt(b, "  - {ca: \"%s\", kind: %s, name: \"%s\", there: %s, secret: %s, encrypted: %s, tries: %d, open: %s, sandbox: \"%s\", memory: %s}\n", k->ca,
+		k->store.kind, name, yes(k->store.there), yes(k->store.secret), yes(k->store.encrypted), (int)k->store.tries, yes(k->open),
+		k->sandbox, yes(k->memory));
+}
 
 int state_write(const char *dir, const struct signer_state *s, int64_t started, int64_t now, struct err *e)
 {
@@ -25,6 +44,9 @@ int state_write(const char *dir, const struct signer_state *s, int64_t started, 
 	for (size_t i = 0; i < s->n; i++)
 		buf_fmt(&b, "  - {type: %s, ready: %" PRIu32 ", room: %" PRIu32 ", made: %" PRIu64 ", ms: %" PRIu64 "}\n",
 			key_type_name(s->pool[i].type), s->pool[i].ready, s->pool[i].room, s->pool[i].made, s->pool[i].made_ms);
+	buf_fmt(&b, "keys:%s\n", s->n_keys ? "" : " []");
+	for (size_t i = 0; i < s->n_keys; i++)
+		write_keys(&b, &s->keys[i]);
 	rc = file_replace(path, b.data, b.len, 0600, e);
 	buf_free(&b);
 	return rc;
@@ -67,11 +89,32 @@ static int read_pool(struct pool_state *p, const struct conf_node *n, struct err
 	return 0;
 }
 
+static int read_keys(struct keys_state *k, const struct conf_node *n, struct err *e)
+{
+	static const struct conf_field fields[] = {
+		{ "ca", CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "name", CONF_SCALAR, true }, { "there", CONF_SCALAR, true },
+		{ "secret", CONF_SCALAR, true }, { "encrypted", CONF_SCALAR, true }, { "tries", CONF_SCALAR, true }, { "open", CONF_SCALAR, true },
+		{ "sandbox", CONF_SCALAR, true }, { "memory", CONF_SCALAR, true },
+	};
+	const struct conf_node *f[ARRAY_LEN(fields)];
+	uint64_t tries = 0;
+
+	if (conf_fields(n, fields, ARRAY_LEN(fields), f, e) < 0 || conf_str(f[1], k->store.kind, sizeof k->store.kind, e) < 0 ||
+	    conf_bool(f[3], &k->store.there, e) < 0 || conf_bool(f[4], &k->store.secret, e) < 0 || conf_bool(f[5], &k->store.encrypted, e) < 0 ||
+	    conf_uint(f[6], &tries, 0, TRIES_NONE, e) < 0 || conf_bool(f[7], &k->open, e) < 0 ||
+	    conf_str(f[8], k->sandbox, sizeof k->sandbox, e) < 0 || conf_bool(f[9], &k->memory, e) < 0)
+		return -1;
+	snprintf(k->ca, sizeof k->ca, "%s", conf_text(f[0]));		/* either may be empty */
+	snprintf(k->store.name, sizeof k->store.name, "%s", conf_text(f[2]));
+	k->store.tries = (enum token_tries)tries;
+	return 0;
+}
+
 static int read_root(struct state *s, const struct conf_node *root, struct err *e)
 {
 	static const struct conf_field fields[] = { { "version", CONF_SCALAR, true }, { "started", CONF_SCALAR, true },
 						    { "written", CONF_SCALAR, true }, { "signer", CONF_SCALAR, true },
-						    { "pool", CONF_LIST, true } };
+						    { "pool", CONF_LIST, true }, { "keys", CONF_LIST, true } };
 	const struct conf_node *f[ARRAY_LEN(fields)];
 
 	if (conf_fields(root, fields, ARRAY_LEN(fields), f, e) < 0 || conf_version(f[0], root, e) < 0 ||
@@ -80,6 +123,9 @@ static int read_root(struct state *s, const struct conf_node *root, struct err *
 		return -1;
 	for (size_t i = 0; i < conf_count(f[4]) && i < POOL_TYPES; i++)
 		if (read_pool(&s->signer.pool[s->signer.n++], conf_item(f[4], i), e) < 0)
+			return -1;
+	for (size_t i = 0; i < conf_count(f[5]) && i < LIMIT_CAS; i++)
+		if (read_keys(&s->signer.keys[s->signer.n_keys++], conf_item(f[5], i), e) < 0)
 			return -1;
 	return 0;
 }

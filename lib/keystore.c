@@ -39,6 +39,11 @@ struct keystore *keystore_open(const struct keystore_plan *plan, struct err *e)
 	return NULL;
 }
 
+bool keystore_is_token(const struct keystore *s)
+{
+	return s->token != NULL;
+}
+
 void keystore_close(struct keystore *s)
 {
 	if (!s)

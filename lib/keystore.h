@@ -26,6 +26,7 @@ struct keystore;
 
 /* Nothing is asked, nor looked for, before a key is needed. NULL with code CONFIG. */
 struct keystore *keystore_open(const struct keystore_plan *plan, struct err *e);
+bool keystore_is_token(const struct keystore *s);		/* its modules are loaded into this process */
 void keystore_close(struct keystore *s);			/* after its keys; NULL is fine */
 
 /* A new key under a name, on disk when this returns: it replaces what is there. label: what a token's own tools call it. */

@@ -25,7 +25,8 @@ ln -s "$BUILD/handsel-station" "$BUILD/handsel-agent" "$W/build"	# a station nam
 failed=0
 for key in device ${HANDSEL_LONG:+ca}; do
 	rm -f "$W"/logs/*
-	HANDSEL_BUILD=$W/build HANDSEL_RUNNER=$W/agent bash "$TOP/demo" --devices 2 --key $key --json >"$W/demo.log" 2>&1 || {
+	# valgrind makes calls and code of its own in the process that it looks at
+	HANDSEL_SANDBOX=off HANDSEL_BUILD=$W/build HANDSEL_RUNNER=$W/agent bash "$TOP/demo" --devices 2 --key $key --json >"$W/demo.log" 2>&1 || {
 		tail -n 15 "$W/demo.log"
 		failed=1
 	}

@@ -71,7 +71,9 @@ free_port() {
 fingerprint() { openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//; s/://g' | tr A-F a-f; }
 
 # Where the CAs keep their keys: options of handsel-ca init.
-FACTORY_KEYS=(--key-passphrase none) CUSTOMER_KEYS=(--key-passphrase none)
+# HANDSEL_SANDBOX: another mode of the signer, for tests/analysis/valgrind.sh.
+FACTORY_KEYS=(--key-passphrase none ${HANDSEL_SANDBOX:+--key-sandbox "$HANDSEL_SANDBOX"})
+CUSTOMER_KEYS=("${FACTORY_KEYS[@]}")
 
 # factory_init : $W/factory is a CA system that serves; sets FACTORY_PORT FACTORY_PID.
 factory_init() {

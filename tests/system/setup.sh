@@ -2,11 +2,12 @@
 
 # What the programs need, with the reasons in configure.ac.
 PACKAGES_BUILD="build-essential autoconf automake pkg-config libgnutls28-dev nettle-dev libxml2-dev libusb-1.0-0-dev
-	libsqlite3-dev libyaml-dev libmicrohttpd-dev libjansson-dev libncurses-dev libqrencode-dev libpng-dev libcunit1-dev"
+	libsqlite3-dev libyaml-dev libmicrohttpd-dev libjansson-dev libncurses-dev libqrencode-dev libpng-dev libseccomp-dev libcunit1-dev"
 # What the demo needs besides: virtual USB devices, a foreign judge of the certificates.
 PACKAGES_DEMO="libumockdev-dev umockdev openssl"
+PACKAGES_HSM=softhsm2	# with --hsm: tokens in files
 # What the tests need besides: foreign clients and judges, the model checker; a guest with a kernel that has USB gadgets.
-PACKAGES_CHECK="jq softhsm2 python3-jsonschema systemd dfu-util spin curl libxml2-utils sqlite3 mandoc tmux xz-utils zbar-tools
+PACKAGES_CHECK="$PACKAGES_HSM jq python3-jsonschema systemd dfu-util spin curl libxml2-utils sqlite3 mandoc tmux xz-utils zbar-tools
 	gnutls-bin strongswan-pki libstrongswan-standard-plugins libwolfssl-dev libmbedtls-dev sslscan
 	qemu-system-x86 busybox-static cpio kmod udev linux-headers-amd64
 	cppcheck clang-tidy valgrind gcovr"

@@ -39,7 +39,7 @@ static void *serve(void *arg)
 {
 	struct side *s = arg;
 
-	s->rc = signer_serve(s->dir, s->theirs, s->purpose, &s->e);
+	s->rc = signer_serve(s->dir, s->theirs, s->purpose, NULL, &s->e);
 	shutdown(s->theirs, SHUT_RDWR);
 	return NULL;
 }
@@ -1072,7 +1072,7 @@ static void test_tampered(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		copy(files[i]);
-	CU_ASSERT_EQUAL(signer_serve(customer, -1, SIGNER_FOR_SERVE, &e), -1);
+	CU_ASSERT_EQUAL(signer_serve(customer, -1, SIGNER_FOR_SERVE, NULL, &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
 
 	new_spki(&k);
@@ -1143,7 +1143,7 @@ static void test_rollover(void)
 	/* a generation that was put there by somebody else */
 	CU_ASSERT_EQUAL(count_generation_set(db, 2, a.older_root.cert->sha256, &e), 0);
 	db_close(db);
-	CU_ASSERT_EQUAL(signer_serve(dir, -1, SIGNER_FOR_OPERATOR, &e), -1);
+	CU_ASSERT_EQUAL(signer_serve(dir, -1, SIGNER_FOR_OPERATOR, NULL, &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_AUTHORITY);
 	authority_free(&a);
 }
