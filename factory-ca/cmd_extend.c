@@ -92,6 +92,13 @@ static int enter(struct extension *x, struct err *e)
 		? -1 : audit_add(x->o.ledger, now, x->o.actor, "extend", x->id, detail, e);
 }
 
+/* Of what apply_options() can change. */
+static bool same_terms(const struct work_order *a, const struct work_order *b)
+{
+	return a->quota == b->quota && a->scrap == b->scrap && a->not_after == b->not_after && a->n_ranges == b->n_ranges &&
+	       a->n_stations == b->n_stations;
+}
+
 /* What is asked for once more after a cut changes nothing, but brings signer and ledger together. */
 static int extend(struct extension *x, const struct cli *c, struct err *e)
 {
@@ -104,7 +111,7 @@ static int extend(struct extension *x, const struct cli *c, struct err *e)
 	x->next = x->base;
 	if (apply_options(&x->next, c, e) < 0)
 		return -1;
-	if (memcmp(&x->next, &x->base, sizeof x->next) != 0) {
+	if (!same_terms(&x->next, &x->base)) {
 		x->next.version++;
 		rc = operator_load(&op, x->o.dir, e) < 0 ? -1 : work_order_write(&x->next, op.key, &op.chain, &x->cms, e);
 		operator_free(&op);

@@ -170,7 +170,7 @@ static int attribute(char *out, size_t size, const char *uri, const char *name, 
 
 		if (n + 1 == size || (*p == '%' && !coded))
 			return err_set(e, REASON_CONFIG, "%s: '%s' is too long or not well encoded (RFC 7512)", uri, name);
-		out[n++] = coded ? (char)(hex_digit(p[1]) << 4 | hex_digit(p[2])) : *p;
+		out[n++] = coded ? (char)(hex_digit(p[1]) * 16 + hex_digit(p[2])) : *p;
 		p += coded ? 2 : 0;
 	}
 	out[n] = 0;
