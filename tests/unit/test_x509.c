@@ -34,6 +34,8 @@ static void test_ca(void)
 	CU_ASSERT_EQUAL(w->root.cert.path_len, 1);
 	CU_ASSERT_EQUAL(strlen(c->serial), 32);
 	CU_ASSERT_STRING_NOT_EQUAL(c->serial, w->unit.cert.serial);
+	CU_ASSERT(strncmp(c->serial, "10", 2) == 0 && strncmp(c->serial, w->unit.cert.serial, 4) == 0);	/* of about the same time */
+	CU_ASSERT_STRING_NOT_EQUAL(c->serial + 10, w->unit.cert.serial + 10);
 	CU_ASSERT_EQUAL(shell(VERIFY "root.pem && " VERIFY "issuing.pem && " VERIFY "unit.pem"), 0);
 	CU_ASSERT_EQUAL(shell("openssl x509 -in issuing.pem -noout -text >t && grep -q 'CA:TRUE, pathlen:0' t && "
 			      "grep -q 'Certificate Sign, CRL Sign' t && grep -q 'Policy: " OID_POLICY_FACTORY "$' t"), 0);
