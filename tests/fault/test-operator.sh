@@ -9,7 +9,7 @@ MOST=30			# passings of one point: files are replaced by the dozen, each another
 FEW=$((PAIRS / 10))
 
 # ---- the factory's ledger or signer.db was put back from a backup ----
-build() { provision WO-1 line-1 "$@" --timeout 30s; }
+build() { provision WO-1 line-1 "$@" --timeout 60s; }
 
 # Two devices before the backup; since then one is active, one pending, one made anew, another order signed and one closed.
 factory_backup() {
