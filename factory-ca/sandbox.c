@@ -205,7 +205,7 @@ void sandbox_break_out(const char *how)
 	else if (strcmp(how, "execve") == 0)
 		execve("/bin/true", argv, argv);
 	else if (strcmp(how, "code") == 0)
-		mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		(void)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	else if (strcmp(how, "ptrace") == 0)
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 }
