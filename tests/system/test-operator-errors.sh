@@ -71,11 +71,11 @@ holds "and has one certificate" [ "$(ca --dir "$W/customer" issued list --device
 
 # ---- a database that somebody keeps locked ----
 mkfifo "$W/lock"
-sqlite3 "$W/customer/ca.db" <"$W/lock" >/dev/null &
+sqlite3 "$W/customer/ca.db" <"$W/lock" >"$W/locked" &
 LOCK=$!
 exec 9>"$W/lock"
-echo "BEGIN EXCLUSIVE;" >&9
-until_true 10 eval '! sqlite3 "$W/customer/ca.db" "BEGIN IMMEDIATE; ROLLBACK" 2>/dev/null'
+printf '%s\n' ".timeout 10000" "BEGIN EXCLUSIVE;" "SELECT 'held';" >&9	# the CA may be writing just now
+until_true 15 grep -q held "$W/locked"
 says "a locked database: put off" "E51|E03" activate 00020003 --timeout 11s
 holds "... the log names the cause" until_true 10 log_has customer "another process has kept the database locked"
 holds "... not ready, E32" until_true 15 ready customer "^E32 .*locked.* 503$"
