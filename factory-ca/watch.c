@@ -118,6 +118,11 @@ bool watch_ready(void *arg, struct err *why)
 		*why = w->state_why;
 		ready = false;
 	}
+	for (size_t i = 0; ready && i < w->signer.n_keys && i < w->desks->n; i++)
+		if (!w->signer.keys[i].open) {
+			err_set(why, REASON_SECRET, "CA %s: its keys are locked; \"handsel-ca unlock\" opens them", w->desks->of[i]->settings.id);
+			ready = false;
+		}
 	pthread_mutex_unlock(&w->lock);
 	if (ready && atomic_load(&w->signing->failed)) {
 		err_set(why, REASON_CA_UNAVAILABLE, "handsel-signer is gone");
@@ -259,6 +264,9 @@ static void put_signer(struct watch *w, struct buf *out)
 	s = w->signer;
 	pthread_mutex_unlock(&w->lock);
 	metrics_one(out, "handsel_signer_up", METRIC_GAUGE, "1 while handsel-signer answers.", !atomic_load(&w->signing->failed));
+	metrics_family(out, "handsel_signer_keys_open", METRIC_GAUGE, "1 while the CA's keys can be used, 0 while they are locked.");
+	for (size_t i = 0; i < s.n_keys && i < w->desks->n; i++)
+		metrics_sample(out, "handsel_signer_keys_open", METRIC_LABELS("ca", id(w, i)), s.keys[i].open);
 	metrics_one(out, "handsel_signer_uptime_seconds", METRIC_GAUGE, "Since the signer was started.", (double)s.uptime_s);
 	metrics_family(out, "handsel_signer_pool_ready", METRIC_GAUGE, "Keys that were made ahead and wait.");
 	for (size_t i = 0; i < s.n; i++)

@@ -71,11 +71,11 @@ holds "and has one certificate" [ "$(ca --dir "$W/customer" issued list --device
 
 # ---- a database that somebody keeps locked ----
 mkfifo "$W/lock"
-sqlite3 "$W/customer/ca.db" <"$W/lock" >"$W/locked" &
+sqlite3 "$W/customer/ca.db" <"$W/lock" >"$W/lock.out" &
 LOCK=$!
 exec 9>"$W/lock"
 printf '%s\n' ".timeout 10000" "BEGIN EXCLUSIVE;" "SELECT 'held';" >&9	# the CA may be writing just now
-until_true 15 grep -q held "$W/locked"
+until_true 15 grep -q held "$W/lock.out"
 says "a locked database: put off" "E51|E03" activate 00020003 --timeout 11s
 holds "... the log names the cause" until_true 10 log_has customer "another process has kept the database locked"
 holds "... not ready, E32" until_true 15 ready customer "^E32 .*locked.* 503$"
@@ -96,6 +96,16 @@ rm "$W/factory/crl" && mv "$W/crl" "$W/factory/crl"
 ca --dir "$W/factory" order close WO-1 >/dev/null
 says "a closed order" "E41.*(closed|over)" provision WO-1 line-1 00020006
 holds "... nothing else is touched" ready factory "^ready 200"
+
+# ---- keys that nobody has unlocked ----
+(umask 077 && echo "correct horse" >"$W/passphrase")
+ca --dir "$W/locked" init --kind factory --name Acme --host 127.0.0.1 --listen 127.0.0.1:0 --key-credential "$W/passphrase" >/dev/null
+sed -i '/credential/d' "$W/locked/keys.yaml" && echo 'metrics: "127.0.0.1:0"' >>"$W/locked/ca.yaml"
+start_daemon locked "$BUILD/handsel-ca" --dir "$W/locked" serve </dev/null
+holds "locked keys: not ready, E75" ready locked "^E75 .*handsel-ca unlock.* 503$"
+holds "... the figures say so" figure locked '^handsel_signer_keys_open\{ca="factory"\} 0'
+holds "... they are unlocked" ca --dir "$W/locked" unlock --credential "$W/passphrase"
+holds "... and it is ready, as it finds by itself" until_true 20 ready locked "^ready 200"
 
 # ---- a damaged database ----
 stop_all
