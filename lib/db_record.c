@@ -29,7 +29,8 @@ static struct file *file_of(sqlite3_file *f)
 /* One write() at the end of the file: those of several processes come one after the other. */
 static void add(enum db_record type, const char *name, sqlite3_int64 at, const void *data, size_t len)
 {
-	int fd = open(getenv("HANDSEL_DB_RECORD"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	const char *path = getenv("HANDSEL_DB_RECORD");
+	int fd = !path ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	struct buf b = {0};
 
 	pack_u8(&b, (uint8_t)type);

@@ -25,7 +25,7 @@
 #define NO_FD_MS 100		/* without descriptors accept() would fail in a loop */
 
 struct guest {
-	struct guest *next, *prev;	/* by age */
+	struct guest *next, **link;	/* by age */
 	int fd;
 	int64_t deadline;
 	struct sockaddr_storage from;
@@ -36,15 +36,15 @@ struct door {
 	struct httpd *d;
 	int epoll, stop;
 	pthread_t thread;
-	struct guest *oldest, *newest;
+	struct guest *oldest, **last;
 	unsigned n;
 	bool full;			/* of descriptors: not accepting for a moment */
 };
 
 static void leave(struct door *o, struct guest *g)
 {
-	*(g->prev ? &g->prev->next : &o->oldest) = g->next;
-	*(g->next ? &g->next->prev : &o->newest) = g->prev;
+	*g->link = g->next;
+	*(g->next ? &g->next->link : &o->last) = g->link;
 	o->n--;
 	atomic_fetch_sub(&o->d->waiting, 1);
 	epoll_ctl(o->epoll, EPOLL_CTL_DEL, g->fd, NULL);
@@ -103,7 +103,7 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
 	if (a->ss_family == AF_INET6)
 		return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr,
 			      sizeof(struct in6_addr)) == 0;
-	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in *)a)->sin_addr, &((const struct sockaddr_in *)b)->sin_addr, sizeof(struct in_addr)) == 0;
 }
 
 /* Where too many wait, of one address or in all, the oldest of them has had the longest time. */
@@ -129,9 +129,9 @@ static void enter(struct door *o, int fd, const struct sockaddr_storage *from, s
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = g };
 
 	make_room(o, from);
-	*g = (struct guest){ .prev = o->newest, .fd = fd, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
-	*(o->newest ? &o->newest->next : &o->oldest) = g;
-	o->newest = g;
+	*g = (struct guest){ .link = o->last, .fd = fd, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
+	*o->last = g;
+	o->last = &g->next;
 	o->n++;
 	atomic_fetch_add(&o->d->waiting, 1);
 	if (epoll_ctl(o->epoll, EPOLL_CTL_ADD, fd, &event))
@@ -151,7 +151,7 @@ static void listening(struct door *o, bool yes)
 static void let_in(struct door *o)
 {
 	for (int i = 0; i < EVENTS; i++) {
-		struct sockaddr_storage from;
+		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof from;
 		int fd = accept4(o->d->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -166,23 +166,21 @@ static void let_in(struct door *o)
 }
 
 /* ---- its thread ---- */
-static int next_ms(const struct door *o)
+/* Milliseconds until the next is late; -1: nobody waits. */
+static int end_late(struct door *o)
 {
-	int64_t ms = o->oldest ? o->oldest->deadline - clock_mono_ms() : o->full ? NO_FD_MS : -1;
+	int64_t now = clock_mono_ms(), ms;
+	struct guest *g, *next;
 
-	if (o->full && ms > NO_FD_MS)
-		ms = NO_FD_MS;
-	return o->oldest && ms < 0 ? 0 : (int)ms;
-}
-
-static void end_late(struct door *o)
-{
-	while (o->oldest && o->oldest->deadline <= clock_mono_ms()) {
-		turn_away(o, o->oldest);
+	for (g = o->oldest; g && g->deadline <= now; g = next) {
+		next = g->next;
+		turn_away(o, g);
 		pthread_mutex_lock(&o->d->lock);
 		o->d->late++;
 		pthread_mutex_unlock(&o->d->lock);
 	}
+	ms = g ? g->deadline - now : -1;
+	return o->full && (ms < 0 || ms > NO_FD_MS) ? NO_FD_MS : (int)ms;
 }
 
 static void *run(void *arg)
@@ -191,7 +189,7 @@ static void *run(void *arg)
 	struct epoll_event event[EVENTS];
 
 	for (;;) {
-		int n = epoll_wait(o->epoll, event, EVENTS, next_ms(o));
+		int n = epoll_wait(o->epoll, event, EVENTS, end_late(o));
 		bool knocks = false;
 
 		if (o->full)
@@ -207,14 +205,15 @@ static void *run(void *arg)
 				look(o, event[i].data.ptr);
 		if (knocks)	/* after the others, since room for it may be theirs */
 			let_in(o);
-		end_late(o);
 	}
 }
 
 static void door_free(struct door *o)
 {
-	while (o->oldest)
-		turn_away(o, o->oldest);
+	for (struct guest *g = o->oldest, *next; g; g = next) {
+		next = g->next;
+		turn_away(o, g);
+	}
 	if (o->epoll >= 0)
 		close(o->epoll);
 	if (o->stop >= 0)
@@ -228,7 +227,7 @@ struct door *door_start(struct httpd *d, struct err *e)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &o->stop };
 	int rc;
 
-	*o = (struct door){ .d = d, .epoll = epoll_create1(EPOLL_CLOEXEC), .stop = eventfd(0, EFD_CLOEXEC) };
+	*o = (struct door){ .d = d, .last = &o->oldest, .epoll = epoll_create1(EPOLL_CLOEXEC), .stop = eventfd(0, EFD_CLOEXEC) };
 	rc = o->epoll < 0 || o->stop < 0 || epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->stop, &event) ? errno : 0;
 	if (rc == 0) {
 		listening(o, true);
