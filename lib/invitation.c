@@ -31,14 +31,16 @@ static int hosts_read(struct invitation *v, const struct xml_node *root, struct 
 	size_t n = 0;
 
 	for (const struct xml_node *c = xml_first(root); c; c = xml_next(c)) {
-		const struct xml_attr attrs[] = { { "name", v->host[n], sizeof v->host[0], true } };
+		char name[sizeof v->host[0]];
+		const struct xml_attr attrs[] = { { "name", name, sizeof name, true } };
 
 		if (strcmp(xml_name(c), "host") != 0)
 			return xml_error(c, e, "protocol-documents 8.2: only 'host' is allowed here");
 		if (n == INVITATION_HOSTS)
 			return xml_error(c, e, "protocol-documents 8.2: more than %d hosts", INVITATION_HOSTS);
-		if (xml_attrs(c, attrs, 1, e) || xml_children(c, NULL, 0, e) || field_name(c, "name", v->host[n++], e))
+		if (xml_attrs(c, attrs, 1, e) || xml_children(c, NULL, 0, e) || field_name(c, "name", name, e))
 			return -1;
+		snprintf(v->host[n++], sizeof name, "%s", name);
 	}
 	return 0;
 }
