@@ -66,7 +66,7 @@ static const int token[] = {
 static const int sanitizer[] = {
 	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(clone), SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(prctl), SCMP_SYS(arch_prctl), SCMP_SYS(kill),
 	SCMP_SYS(tkill), SCMP_SYS(process_vm_readv), SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(getrusage),
-	SCMP_SYS(prlimit64), SCMP_SYS(getrlimit), SCMP_SYS(personality), SCMP_SYS(getppid), SCMP_SYS(set_tid_address), SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(prlimit64), SCMP_SYS(getrlimit), SCMP_SYS(personality), SCMP_SYS(getppid), SCMP_SYS(set_tid_address), SCMP_SYS(sched_setaffinity), SCMP_SYS(getdents),
 };
 #endif
 
