@@ -20,7 +20,7 @@ void metrics_family(struct buf *out, const char *name, enum metric_type type, co
 
 static void add_value(struct buf *out, double v)
 {
-	if (v == floor(v) && fabs(v) < 1e15)
+	if (fabs(v) < 1e15 && v == (double)(int64_t)v)
 		buf_fmt(out, " %.0f\n", v);
 	else
 		buf_fmt(out, " %.9g\n", v);
