@@ -13,7 +13,7 @@ LANES=()		# "NAME PID" of the worlds that are walked at the same time
 LONG=${HANDSEL_LONG:-}
 TIMES=3			# up to which passing of a point a device is cut there,
 DAEMON_TIMES=3		# and a daemon or a station,
-PAIRS=100		# and how many of some 600 pairs of cuts are made, with each transaction and key mode
+PAIRS=50		# and how many of some 600 pairs of cuts are made, with each transaction and key mode
 [ -z "$LONG" ] || TIMES=4 DAEMON_TIMES=12 PAIRS=100000
 WORKERS=()		# of in_parallel
 trap 'kill_lanes; [ -s "$ROOT/exceptions" ] || rm -rf "$ROOT"' EXIT
