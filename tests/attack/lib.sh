@@ -16,7 +16,7 @@ quietly() {
 factory_world() {
 	local first=${1%% *} last=${1##* }
 	factory_init && mkdir "$W/record" && factory_serve --record "$W/record" && station_init line-1 &&
-		order_create WO-1 "$first" "$(printf %08d $((10#$last + 50)))" "$(wc -w <<<"$1")" line-1 && provision WO-1 line-1 "$1"
+		order_create WO-1 "$first" "$(printf %08d $((10#$last + 50)))" "$(wc -w <<<"$1")" line-1 && provision WO-1 line-1 "$1" --timeout 300s
 }
 
 # world SERIALS : factory_world, and a customer; the first is shipped, listed, not yet onboarded.
