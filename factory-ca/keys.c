@@ -51,18 +51,13 @@ static int read_root(struct key_homes *h, const struct conf_node *root, struct e
 
 int key_homes_load(struct key_homes *h, const char *folder, struct err *e)
 {
-	char path[FILE_PATH];
 	struct conf *c;
 	int rc;
 
 	*h = (struct key_homes){ .keys = { .place = KEYSTORE_FILE }, .root = { .place = KEYSTORE_FILE } };
-	if (file_join(path, e, folder, FILE_NAME) < 0)
-		return -1;
-	if (!file_exists(path))
-		return 0;
-	c = conf_load(path, e);
-	if (!c)
-		return -1;
+	rc = conf_load_optional(&c, folder, FILE_NAME, e);
+	if (rc != 1)
+		return rc;
 	rc = read_root(h, conf_root(c), e);
 	conf_free(c);
 	return rc;

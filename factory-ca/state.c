@@ -132,18 +132,13 @@ static int read_root(struct state *s, const struct conf_node *root, struct err *
 
 int state_read(struct state *s, const char *dir, int64_t now, struct err *e)
 {
-	char path[FILE_PATH];
 	struct conf *c;
 	int rc;
 
 	*s = (struct state){0};
-	if (file_join(path, e, dir, FILE_NAME) < 0)
-		return -1;
-	if (!file_exists(path))
-		return 0;
-	c = conf_load(path, e);
-	if (!c)
-		return -1;
+	rc = conf_load_optional(&c, dir, FILE_NAME, e);
+	if (rc != 1)
+		return rc;
 	rc = read_root(s, conf_root(c), e);
 	conf_free(c);
 	return rc < 0 ? -1 : now <= s->written + SILENT_S;

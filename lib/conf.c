@@ -282,6 +282,18 @@ struct conf *conf_load(const char *path, struct err *e)
 	return c;
 }
 
+int conf_load_optional(struct conf **c, const char *dir, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (file_join(path, e, dir, name) < 0)
+		return -1;
+	if (!file_exists(path))
+		return 0;
+	*c = conf_load(path, e);
+	return *c ? 1 : -1;
+}
+
 /* ---- looking --------------------------------------------------------------------- */
 
 const struct conf_node *conf_root(const struct conf *c)

@@ -16,6 +16,8 @@ struct conf;
 struct conf_node;
 
 struct conf *conf_load(const char *path, struct err *e);			/* NULL on failure, code CONFIG */
+/* The file `name` in dir: 1, *c is loaded; 0, there is none; -1. */
+int conf_load_optional(struct conf **c, const char *dir, const char *name, struct err *e);
 struct conf *conf_parse(const char *name, const struct buf *text, struct err *e);
 void conf_free(struct conf *c);
 const struct conf_node *conf_root(const struct conf *c);
