@@ -271,26 +271,6 @@ static int head(struct office *o, struct signer *s, struct audit_head *h, struct
 	return head_make(&from, h, e) < 0 ? -1 : keep_head(o, h, e);
 }
 
-enum cli_exit cmd_audit_head(const struct cli *c)
-{
-	struct signer *s = NULL;
-	struct audit_head h;
-	struct office o;
-	struct err e;
-	int rc = -1;
-
-	if (office_open(&o, c, &e) < 0)
-		return cli_fail(c, &e);
-	s = signer_start(o.dir, SIGNER_FOR_OPERATOR, &e);
-	if (s)
-		rc = head(&o, s, &h, &e);
-	if (rc == 0)
-		rc = audit_head_print(stdout, &h, &e);
-	signer_stop(s);
-	office_close(&o);
-	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
-}
-
 /* Signer first: cut between the two, the row is written when it is done once more. */
 static int accept(struct office *o, struct signer *s, const char *reason, struct err *e)
 {
@@ -310,14 +290,36 @@ static int accept(struct office *o, struct signer *s, const char *reason, struct
 	return -1;
 }
 
-enum cli_exit cmd_audit_accept(const struct cli *c)
+/* A head of what there is; reason: after the operator has accepted it as a new history. */
+static enum cli_exit new_head(const struct cli *c, const char *reason)
 {
-	const char *reason;
-	struct signer *s = NULL;
+	struct signer *s;
 	struct audit_head h;
 	struct office o;
 	struct err e;
 	int rc = -1;
+
+	if (office_open(&o, c, &e) < 0)
+		return cli_fail(c, &e);
+	s = signer_start(o.dir, SIGNER_FOR_OPERATOR, &e);
+	if (s && (!reason || accept(&o, s, reason, &e) == 0))
+		rc = head(&o, s, &h, &e);
+	if (rc == 0)
+		rc = audit_head_print(stdout, &h, &e);
+	signer_stop(s);
+	office_close(&o);
+	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+}
+
+enum cli_exit cmd_audit_head(const struct cli *c)
+{
+	return new_head(c, NULL);
+}
+
+enum cli_exit cmd_audit_accept(const struct cli *c)
+{
+	const char *reason;
+	struct err e;
 
 	if (option_needed(c, "reason", &reason, &e) < 0)
 		return cli_fail(c, &e);
@@ -325,14 +327,5 @@ enum cli_exit cmd_audit_accept(const struct cli *c)
 		err_set(&e, REASON_CONFIG, "--reason: printable ASCII, at most %d characters", LIMIT_OPERATOR_TEXT);
 		return cli_fail(c, &e);
 	}
-	if (office_open(&o, c, &e) < 0)
-		return cli_fail(c, &e);
-	s = signer_start(o.dir, SIGNER_FOR_OPERATOR, &e);
-	if (s && accept(&o, s, reason, &e) == 0)
-		rc = head(&o, s, &h, &e);
-	if (rc == 0)
-		rc = audit_head_print(stdout, &h, &e);
-	signer_stop(s);
-	office_close(&o);
-	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+	return new_head(c, reason);
 }
