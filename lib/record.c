@@ -75,6 +75,15 @@ enum outcome outcome_of(enum phase p, enum reason code, bool late, bool theirs)
 	return late ? OUTCOME_TIMEOUT : OUTCOME_FAIL;
 }
 
+bool record_is_proven(const struct record *r)
+{
+	size_t i = r->n_phases;
+
+	while (i && r->phase[i - 1].phase != PHASE_PROOF)
+		i--;
+	return i && r->phase[i - 1].outcome == PHASE_DONE && r->proof.certificate.len;
+}
+
 bool record_id_valid(const char *id)
 {
 	return strlen(id) == RECORD_ID_LEN && strspn(id, "0123456789abcdef") == RECORD_ID_LEN;

@@ -90,6 +90,9 @@ const char *record_serial(const struct record *r);
 /* {"v":1,"type":"record","record":{...}} on one line of standard output, of a record that record_read() took. */
 void record_print(const struct buf *json);
 
+/* Has its device proved its key, so far as the phases say? */
+bool record_is_proven(const struct record *r);
+
 bool record_id_valid(const char *id);
 void record_free(struct record *r);
 

@@ -1,15 +1,14 @@
 #include <config.h>
 
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "clock.h"
 #include "printer.h"
 #include "records.h"
 #include "reprints.h"
+#include "who.h"
 #include "zpl.h"
 
 #define REPRINT_MS 30000	/* some labels of a run are before it */
@@ -18,7 +17,7 @@
 
 struct search {
 	const char *what;		/* an id or a serial */
-	struct index_entry found;	/* the last that passed */
+	struct index_entry found;	/* the last that passed, else the last that was aborted */
 	bool any;
 };
 
@@ -26,14 +25,22 @@ static int seek(void *arg, const struct index_entry *en, bool follows, struct er
 {
 	struct search *s = arg;
 
-	if ((strcmp(en->id, s->what) != 0 && strcmp(en->serial, s->what) != 0) || en->outcome != OUTCOME_PASS)
+	if (strcmp(en->id, s->what) != 0 && strcmp(en->serial, s->what) != 0)
+		return 0;
+	if (en->outcome != OUTCOME_PASS && (en->outcome != OUTCOME_ABORTED || (s->any && s->found.outcome == OUTCOME_PASS)))
 		return 0;
 	s->found = *en;
 	s->any = true;
 	return 0;
 }
 
-/* The label of a PASS whose signatures are good: a changed file prints nothing. */
+/* It lacked the label alone. */
+static bool wants_label(const struct record *r)
+{
+	return r->outcome == OUTCOME_PASS || (r->n_phases && r->phase[r->n_phases - 1].phase == PHASE_LABEL && record_is_proven(r));
+}
+
+/* The label of a unit whose signatures are good: a changed file prints nothing. */
 static int find(const struct station *s, const char *what, struct label *l, struct index_entry *en, struct err *e)
 {
 	struct search search = { .what = what };
@@ -46,7 +53,8 @@ static int find(const struct station *s, const char *what, struct label *l, stru
 		return err_set(e, REASON_CONFIG, "no record of a unit that has passed has the id or the serial %s", what);
 	*en = search.found;
 	if (records_verify(s->dir, s->trust, en, &r, e) == 0)
-		rc = label_of_record(l, &r, e);
+		rc = wants_label(&r) ? label_of_record(l, &r, e)
+				     : err_set(e, REASON_CONFIG, "record %s: the unit was aborted before it had anything but its label to get", en->id);
 	record_free(&r);
 	return rc;
 }
@@ -96,22 +104,6 @@ enum cli_exit cmd_label_print(const struct cli *c)
 
 /* ---- reprint ---------------------------------------------------------------------------------- */
 
-/* Whoever is logged in at this machine, unless it is said. */
-static int read_who(const struct cli *c, struct reprint *r, struct err *e)
-{
-	const char *reason = cli_get(c, "reason"), *operator = cli_get(c, "operator");
-	const struct passwd *user = operator ? NULL : getpwuid(getuid());
-
-	if (user)
-		operator = user->pw_name;
-	if (!reason || !text_is_name(reason, REPRINT_REASON_MAX))
-		return err_set(e, REASON_CONFIG, "--reason TEXT is needed, at most %d printable characters", REPRINT_REASON_MAX);
-	if (!operator || !text_is_token(operator, LIMIT_NAME))
-		return err_set(e, REASON_CONFIG, "--operator NAME is needed: letters, digits, \".\", \"_\" and \"-\"");
-	text_copy(r->reason, sizeof r->reason, reason);
-	return text_copy(r->operator, sizeof r->operator, operator);
-}
-
 static bool in_time(void *arg, const struct err *why)
 {
 	const int64_t *until = arg;
@@ -127,12 +119,15 @@ static int reprint(const struct cli *c, const struct station *s, struct reprint 
 	struct buf zpl = {0};
 	uint32_t given = 0;
 	struct label l;
+	struct who who;
 	int rc = -1;
 
 	if (!label_is_printed(&s->label))
 		return err_set(e, REASON_CONFIG, "station.yaml has no label with a printer");
-	if (read_who(c, r, e) < 0 || find(s, cli_arg(c, 0), &l, &en, e) < 0 || zpl_label(&s->label, &l, &zpl, e) < 0)
+	if (who_read(&who, c, e) < 0 || find(s, cli_arg(c, 0), &l, &en, e) < 0 || zpl_label(&s->label, &l, &zpl, e) < 0)
 		goto out;
+	text_copy(r->reason, sizeof r->reason, who.reason);
+	text_copy(r->operator, sizeof r->operator, who.operator);
 	text_copy(r->record, sizeof r->record, en.id);
 	text_copy(r->serial, sizeof r->serial, en.serial);
 	p = printer_new(&s->label, NULL, NULL);

@@ -216,7 +216,7 @@ static size_t reap(struct floor *f, bool all)
 		}
 		if (f->n_done < STATION_SLOTS_MAX)
 			f->done[f->n_done++] = u->place;
-		if (outcome_has_reason(u->record.outcome) && f->n_failed < STATION_SLOTS_MAX)
+		if ((outcome_has_reason(u->record.outcome) || (u->no_label && u->record.outcome == OUTCOME_ABORTED)) && f->n_failed < STATION_SLOTS_MAX)
 			f->failed[f->n_failed++] = u->place;
 		if (u->ignore || u->left_out)
 			f->started--;
@@ -272,18 +272,26 @@ static bool answer_failed(struct floor *f, const struct run_ask *a)
 	return false;
 }
 
-/* The printer is asked all the time anyway: the card only needs an answer. */
+/* The printer is asked all the time anyway: to try again needs only an answer. */
 static bool answer_at_printer(const struct floor *f, const struct run_ask *a)
 {
 	struct run *r = f->run;
 	bool found = false;
 
 	pthread_mutex_lock(&r->lock);
-	for (size_t i = 0; i < STATION_SLOTS_MAX && !found; i++)
-		found = r->unit[i] && r->unit[i]->at_printer && strcmp(r->unit[i]->record.slot, a->slot) == 0;
+	for (size_t i = 0; i < STATION_SLOTS_MAX && !found; i++) {
+		struct unit *u = r->unit[i];
+
+		found = u && u->at_printer && strcmp(u->record.slot, a->slot) == 0;
+		if (found && a->kind == SCAN_SKIP)
+			u->no_label = true;
+	}
 	pthread_mutex_unlock(&r->lock);
-	if (found)
+	if (found && a->kind == SCAN_RETRY)
 		console_say(r->console, "slot %s: waits for the label printer, and goes on when that prints", a->slot);
+	else if (found && r->source.order.label)
+		console_say(r->console, "slot %s: without its label the unit does not pass; plug it in again, or use label reprint, when the "
+					"printer prints", a->slot);
 	return found;
 }
 
@@ -295,7 +303,7 @@ static void answer(struct floor *f, const struct run_ask *a)
 		return;
 	console_say(r->console, "slot %s: %s", a->slot,
 		    a->kind == SCAN_RETRY ? "no failed unit is plugged in there; nothing is tried again"
-					  : "no failed unit and none that waits for its label is there; nothing is skipped");
+					  : "no failed unit and none that waits for its label or the printer is there; nothing is skipped");
 }
 
 static void answer_cards(struct floor *f)

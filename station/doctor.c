@@ -95,7 +95,7 @@ static void look_mes(struct visit *v, const char *dir)
 
 	if (!mes_is_set(&v->station.mes))
 		return;
-	if (spool_list(dir, false, &waiting, &n_waiting, &e) < 0 || spool_list(dir, true, &refused, &n_refused, &e) < 0) {
+	if (spool_list(dir, SPOOL_WAITING, &waiting, &n_waiting, &e) < 0 || spool_list(dir, SPOOL_REFUSED, &refused, &n_refused, &e) < 0) {
 		finding_say(v->all, "mes", FINDING_BAD, e.code, "%s", e.text);
 	} else if (n_refused) {
 		finding_say(v->all, "mes", FINDING_DOUBT, REASON_REQUEST, "refused %zu records: handsel-station queue list", n_refused);

@@ -70,6 +70,17 @@ static const struct cli_option label_print_options[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct cli_option queue_list_options[] = {
+	{ "dropped", NULL, "also those that somebody gave up, with reason", false },
+	{ NULL, NULL, NULL, false },
+};
+
+static const struct cli_option queue_drop_options[] = {
+	{ "reason", "TEXT", "why the MES is not to get it", false },
+	{ "operator", "NAME", "who says so; default: who is logged in at this machine", false },
+	{ NULL, NULL, NULL, false },
+};
+
 static const struct cli_option label_reprint_options[] = {
 	{ "reason", "TEXT", "why it is printed again", false },
 	{ "operator", "NAME", "who wants that; default: who is logged in at this machine", false },
@@ -90,9 +101,12 @@ static const struct cli_command commands[] = {
 	{ "label reprint", "RECORD|SERIAL --reason TEXT [--operator NAME]", "have it printed again, and note who and why",
 	  label_reprint_options, 1, 1, cmd_label_reprint },
 	{ "label reprints", "", "the labels that were printed again", NULL, 0, 0, cmd_label_reprints },
-	{ "queue list", "", "records that wait for the MES, and those that it refused", NULL, 0, 0, cmd_queue_list },
+	{ "queue list", "[--dropped]", "records that wait for the MES, and those that it fails at or refused, with reason and age",
+	  queue_list_options, 0, 0, cmd_queue_list },
 	{ "queue retry", "[ID...]", "send now what waits, and again what was refused, all or these", NULL, 0, RECORD_ARGS_MAX,
 	  cmd_queue_retry },
+	{ "queue drop", "ID... --reason TEXT [--operator NAME]", "do not send these; the records stay", queue_drop_options, 1,
+	  RECORD_ARGS_MAX, cmd_queue_drop },
 	{ "report", "[--order ID] [--shift TIMES] [--csv|--junit]", "what came of the units", report_options, 0, 0,
 	  cmd_report },
 	{ "record show", "ID|SERIAL", "one record; of a serial the last", NULL, 1, 1, cmd_record_show },

@@ -123,7 +123,7 @@ static enum mes_answer post(const struct station *s, const char *id, const char 
 {
 	struct trust *trust = load_trust(s, e);
 	struct httpc *h = trust ? connect_to(s, trust, e) : NULL;
-	enum mes_answer rc = MES_LATER;
+	enum mes_answer rc = h ? MES_LATER : MES_AWAY;
 	struct http_answer a = {0};
 	struct buf json = {0};
 	char extra[160];

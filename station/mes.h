@@ -25,7 +25,8 @@ bool mes_is_set(const struct mes *m);
 
 enum mes_answer {
 	MES_TAKEN,
-	MES_LATER,	/* not now: keep it and try again */
+	MES_LATER,	/* it failed at this record: keep it and try again */
+	MES_AWAY,	/* nobody took it: any other would fare the same now */
 	MES_REFUSED,	/* never: somebody has to look at it */
 };
 
@@ -33,7 +34,7 @@ struct station;
 /* path: the file. *e says why, unless it is taken. */
 enum mes_answer mes_send(const struct station *s, const char *id, const char *path, struct err *e);
 
-/* Of mes_program.c: its exit status, 0 taken, 65 refused, else later; what it printed is in the error. */
+/* Of mes_program.c: its exit status, 0 taken, 65 refused, else later, away if it cannot be started; what it printed is in the error. */
 enum mes_answer mes_run(const struct mes *m, const char *id, const char *path, struct err *e);
 
 #endif

@@ -123,14 +123,14 @@ enum mes_answer mes_run(const struct mes *m, const char *id, const char *path, s
 
 	if (pipe2(out, O_CLOEXEC) < 0) {
 		err_errno(e, REASON_INTERNAL, "cannot start %s", m->program[0]);
-		return MES_LATER;
+		return MES_AWAY;
 	}
 	code = start(m, id, path, out[1], &pid);
 	close(out[1]);
 	if (code) {
 		close(out[0]);
 		err_set(e, REASON_CONFIG, "cannot start %s: %s", m->program[0], strerror(code));
-		return MES_LATER;
+		return MES_AWAY;
 	}
 	late = listen_to(out[0], line, sizeof line, deadline) < 0 || await_end(pid, deadline) < 0;
 	close(out[0]);

@@ -44,7 +44,7 @@ static int parse(struct reprint *r, const char *line, struct err *e)
 	rest = word(rest, r->operator, sizeof r->operator);
 	r->printed = rest && strcmp(event, "printed") == 0;
 	if (!rest || text_unhex(r->previous, SHA256_LEN, previous) < 0 || text_untime(&r->time, time) < 0 ||
-	    (!r->printed && strcmp(event, "asked") != 0) || !record_id_valid(r->record) || !text_is_name(rest, REPRINT_REASON_MAX))
+	    (!r->printed && strcmp(event, "asked") != 0) || !record_id_valid(r->record) || !text_is_name(rest, WHO_REASON_MAX))
 		return err_set(e, REASON_REQUEST, "this is no line of a file of reprints: %.60s", line);
 	text_copy(r->reason, sizeof r->reason, rest);
 	return 0;

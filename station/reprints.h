@@ -6,15 +6,15 @@
 #define HANDSEL_REPRINTS_H
 
 #include "record.h"
+#include "who.h"
 
-#define REPRINT_REASON_MAX 200	/* a sentence */
 #define REPRINT_FILE_MAX (16u << 20)	/* some 50,000 of them: a station that does that is misused */
 
 struct reprint {
 	uint8_t previous[SHA256_LEN];
 	int64_t time;
 	bool printed;
-	char record[RECORD_ID_LEN + 1], serial[LIMIT_SERIAL + 1], operator[LIMIT_NAME + 1], reason[REPRINT_REASON_MAX + 1];
+	char record[RECORD_ID_LEN + 1], serial[LIMIT_SERIAL + 1], operator[LIMIT_NAME + 1], reason[WHO_REASON_MAX + 1];
 };
 
 /* Appends; previous and time are set here. A last line that a cut left half written is removed. Code STORAGE. */

@@ -178,7 +178,7 @@ static void conclude_bad(struct unit *u, const struct err *e)
 {
 	struct record *r = &u->record;
 
-	r->outcome = bus_stopped(u->run->bus) ? OUTCOME_ABORTED : verdict(u, e);
+	r->outcome = bus_stopped(u->run->bus) || unit_label_given_up(u) ? OUTCOME_ABORTED : verdict(u, e);
 	r->error = *e;
 	r->end = clock_utc();
 	if (e->code == REASON_SERIAL_ISSUED)

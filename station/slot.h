@@ -32,6 +32,7 @@ struct unit {
 	char serial[LIMIT_SERIAL + 1];	/* under run->lock */
 	char twin[LIMIT_NAME + 1];	/* under run->lock: the slot of another device that says the same serial; "": none */
 	bool at_printer;		/* under run->lock: waits for it */
+	bool no_label;			/* under run->lock: a card has given its label up */
 	bool finished;			/* under run->lock */
 	pthread_t thread;
 };
@@ -39,5 +40,6 @@ struct unit {
 /* Starts the thread; run->lock is held. The unit belongs to the caller, who joins the thread when `finished` is set, and frees it. */
 struct unit *unit_start(struct run *r, const struct usb_place *place, const char *slot, struct err *e);
 void unit_free(struct unit *u);		/* joins */
+bool unit_label_given_up(struct unit *u);	/* steps_label.c */
 
 #endif

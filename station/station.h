@@ -59,6 +59,7 @@ enum cli_exit cmd_label_reprint(const struct cli *c);
 enum cli_exit cmd_label_reprints(const struct cli *c);
 enum cli_exit cmd_queue_list(const struct cli *c);
 enum cli_exit cmd_queue_retry(const struct cli *c);
+enum cli_exit cmd_queue_drop(const struct cli *c);
 enum cli_exit cmd_report(const struct cli *c);
 enum cli_exit cmd_record_show(const struct cli *c);
 enum cli_exit cmd_record_verify(const struct cli *c);

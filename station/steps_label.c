@@ -6,6 +6,8 @@
 #include "board.h"
 #include "clock.h"
 #include "fault.h"
+#include "log.h"
+#include "reprints.h"
 #include "steps.h"
 #include "zpl.h"
 
@@ -15,7 +17,7 @@ struct at_printer {
 	struct unit *unit;
 	enum reason said;
 	int64_t until;		/* clock_mono_ms(); 0: for ever */
-	bool left;
+	bool left, given_up;
 };
 
 static bool is_it(const struct usb_place *p, void *arg)
@@ -34,7 +36,8 @@ static bool goes_on(void *arg, const struct err *why)
 	char note[BOARD_TEXT];
 
 	w->left = bus_list(r->bus, is_it, &w->unit->place, &p, 1) == 0;
-	if (w->left || bus_stopped(r->bus) || (w->until && (why || clock_mono_ms() >= w->until)))
+	w->given_up = unit_label_given_up(w->unit);
+	if (w->left || w->given_up || bus_stopped(r->bus) || (w->until && (why || clock_mono_ms() >= w->until)))
 		return false;
 	if (why && why->code != w->said) {
 		snprintf(note, sizeof note, "%.200s: %s", why->text, reason_info(why->code)->action);
@@ -42,6 +45,16 @@ static bool goes_on(void *arg, const struct err *why)
 		w->said = why->code;
 	}
 	return true;
+}
+
+bool unit_label_given_up(struct unit *u)
+{
+	bool rc;
+
+	pthread_mutex_lock(&u->run->lock);
+	rc = u->no_label;
+	pthread_mutex_unlock(&u->run->lock);
+	return rc;
 }
 
 static void set_at_printer(struct unit *u, bool is_there)
@@ -88,8 +101,53 @@ static int print(struct unit *u, const struct label *l, const struct buf *zpl, s
 		return err_set(e, REASON_DEVICE_LEFT, "the device left its slot before its label was printed");
 	if (bus_stopped(r->bus))
 		return err_set(e, REASON_INTERNAL, "interrupted");
+	if (w.given_up && u->label_given)
+		err_prefix(e, "given up by a command card, though the printer has it and may print it yet: destroy that one");
+	else if (w.given_up)
+		err_prefix(e, "given up by a command card");
 	return -1;
 }
+
+/* ---- labels of earlier ---------------------------------------------------------------------- */
+
+struct earlier {
+	const struct unit *unit;
+	const struct label *label;
+	bool found;
+};
+
+/* Is it this key's? */
+static void look_at_reprint(void *arg, const struct reprint *re, bool follows)
+{
+	struct earlier *x = arg;
+	uint8_t nonce[SHA256_LEN];
+	struct record r = {0};
+	struct buf json = {0};
+	struct label l;
+	struct err e;
+
+	if (!re->printed || strcmp(re->serial, x->label->device.serial) != 0)
+		return;
+	if (records_load(x->unit->run->station.dir, re->record, "json", &json, &e) == 0 &&
+	    record_read(&r, nonce, json.data, json.len, &e) == 0 && label_of_record(&l, &r, &e) == 0 &&
+	    memcmp(l.key_sha256, x->label->key_sha256, SHA256_LEN) == 0)
+		x->found = true;
+	record_free(&r);
+	buf_free(&json);
+}
+
+/* A unit whose label a card gave up may have got it by `label reprint`. */
+static bool is_on_paper(const struct unit *u, const struct label *l)
+{
+	struct earlier x = { .unit = u, .label = l, .found = memcmp(u->labelled, l->key_sha256, SHA256_LEN) == 0 };
+	struct err e;
+
+	if (!x.found && reprints_each(u->run->station.dir, look_at_reprint, &x, &e) < 0)
+		log_err(&e, "slot %s: labels that were printed again", u->record.slot);
+	return x.found;
+}
+
+/* ---- the step ---------------------------------------------------------------------------------- */
 
 /* The order does not want it: the unit is good without. */
 static int go_without(struct unit *u, const struct err *e)
@@ -116,7 +174,7 @@ int step_label(struct unit *u, struct err *e)
 		return 0;
 	if (label_of_record(&l, &u->record, e) < 0)
 		return -1;
-	u->skip = memcmp(u->labelled, l.key_sha256, SHA256_LEN) == 0;
+	u->skip = is_on_paper(u, &l);
 	if (u->skip) {
 		snprintf(u->record.phase[u->record.n_phases - 1].detail, sizeof u->record.phase->detail, "was on paper before");
 		return 0;

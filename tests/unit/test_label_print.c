@@ -226,7 +226,7 @@ static void test_status_mutated(void)
 
 struct seen {
 	unsigned n, broken;
-	char last[REPRINT_REASON_MAX + 1];
+	char last[WHO_REASON_MAX + 1];
 };
 
 static void see(void *arg, const struct reprint *r, bool follows)

@@ -284,12 +284,13 @@ static void place_close(struct place *p)
 	world_free(p->w);
 }
 
-static void add(struct records *rs, enum outcome outcome, char id[RECORD_ID_LEN + 1])
+static void add_label(struct records *rs, enum outcome outcome, const char *label, char id[RECORD_ID_LEN + 1])
 {
 	struct record r;
 	struct err e = {0};
 
 	record_start(&r, "line-2", "3", "1-4.2", "LINE-7");
+	strcpy(r.scanned, label);
 	r.end = WORLD_NOW;
 	r.outcome = outcome;
 	if (outcome_has_reason(outcome))
@@ -297,6 +298,11 @@ static void add(struct records *rs, enum outcome outcome, char id[RECORD_ID_LEN 
 	CU_ASSERT_EQUAL(records_add(rs, &r, &e), 0);
 	strcpy(id, r.id);
 	record_free(&r);
+}
+
+static void add(struct records *rs, enum outcome outcome, char id[RECORD_ID_LEN + 1])
+{
+	add_label(rs, outcome, "", id);
 }
 
 struct seen {
@@ -430,7 +436,7 @@ static int same_at_mes(void *arg, const struct index_entry *en, bool follows, st
 static void test_shift_without_mes(void)
 {
 	char id[RECORD_ID_LEN + 1];
-	struct spool_count count;
+	struct spool_count count = {0};
 	struct spooled *list;
 	struct records *rs;
 	struct place p;
@@ -446,7 +452,12 @@ static void test_shift_without_mes(void)
 		add(rs, i % 9 ? OUTCOME_SKIPPED : OUTCOME_FAIL, id);
 	records_close(rs);
 	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), -1);
-	CU_ASSERT(count.taken == 0 && count.waiting == SHIFT);
+	CU_ASSERT(count.taken == 0 && count.waiting == SHIFT && count.held == SPOOL_FAILS_MAX);
+	CU_ASSERT(count.next_ms > 0 && count.next_ms <= 2000);
+	CU_ASSERT_EQUAL(spool_list(p.s.dir, SPOOL_WAITING, &list, &n, &e), 0);
+	for (size_t i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(spool_put_back(p.s.dir, list[i].id, &e), 0);
+	free(list);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "/bin/false ended with 1"));
 
 	strcpy(p.s.mes.program[0], "sh");
@@ -457,9 +468,81 @@ static void test_shift_without_mes(void)
 	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), 0);
 	CU_ASSERT(count.taken == SHIFT && count.waiting == 0 && count.refused == 0);
 	CU_ASSERT_EQUAL(records_each(p.s.dir, same_at_mes, &p, &e), 0);
-	CU_ASSERT_EQUAL(spool_list(p.s.dir, false, &list, &n, &e), 0);
+	CU_ASSERT_EQUAL(spool_list(p.s.dir, SPOOL_WAITING, &list, &n, &e), 0);
 	CU_ASSERT_EQUAL(n, 0);
 	free(list);
+	place_close(&p);
+}
+
+/* What the program of the next test has taken, in its order. */
+static void taken_are(const struct place *p, const char *const *ids, size_t n)
+{
+	char path[FILE_PATH];
+	struct buf got = {0}, want = {0};
+	struct err e;
+
+	for (size_t i = 0; i < n; i++)
+		buf_fmt(&want, "%s\n", ids[i]);
+	CU_ASSERT_EQUAL(file_join(path, &e, p->s.dir, "taken"), 0);
+	file_read(&got, path, 0, &e);
+	CU_ASSERT_STRING_EQUAL(buf_text(&got), buf_text(&want));
+	buf_free(&got);
+	buf_free(&want);
+}
+
+/* One record at which the MES fails holds up its own unit, one that it refuses nobody; both are kept, whatever is done to them. */
+static void test_failing_record(void)
+{
+	char first[RECORD_ID_LEN + 1], other[RECORD_ID_LEN + 1], behind[RECORD_ID_LEN + 1], refused[RECORD_ID_LEN + 1], last[RECORD_ID_LEN + 1];
+	struct spool_count count = {0};
+	struct spool_note note;
+	struct records *rs;
+	struct place p;
+	struct err e;
+
+	place_open(&p);
+	strcpy(p.s.mes.program[0], "sh");
+	strcpy(p.s.mes.program[1], "-c");
+	strcpy(p.s.mes.program[2], "r=$(cat); [ -e \"$0/all\" ] || case $r in *N001*) echo deadlock; exit 9;; *N003*) echo '7 is not known'; exit 65;; esac; "
+				   "echo $HANDSEL_RECORD_ID >>\"$0/taken\"");
+	CU_ASSERT_EQUAL(text_copy(p.s.mes.program[3], MES_ARG_MAX, p.s.dir), 0);
+	p.s.mes.n_program = 4;
+	rs = records_open(&p.s, true, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(rs);
+	add_label(rs, OUTCOME_FAIL, "N001", first);
+	add_label(rs, OUTCOME_FAIL, "N002", other);
+	add_label(rs, OUTCOME_SKIPPED, "N001", behind);
+	add_label(rs, OUTCOME_FAIL, "N003", refused);
+	add_label(rs, OUTCOME_FAIL, "N004", last);
+	records_close(rs);
+	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), 0);
+	CU_ASSERT(count.taken == 2 && count.refused == 1 && count.waiting == 2 && count.held == 1 && !count.away);
+	taken_are(&p, (const char *const[]){ other, last }, 2);
+	CU_ASSERT(spool_note(&note, p.s.dir, SPOOL_WAITING, first) && note.tries == 1);
+	CU_ASSERT_STRING_EQUAL(note.serial, "N001");
+	CU_ASSERT_STRING_EQUAL(note.text, "MES: sh ended with 9: deadlock");
+	CU_ASSERT_FALSE(spool_note(&note, p.s.dir, SPOOL_WAITING, behind));
+	CU_ASSERT(spool_note(&note, p.s.dir, SPOOL_REFUSED, refused));
+	CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "7 is not known"));
+
+	/* It has a pause of its own; what is behind it waits with it. */
+	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), 0);
+	CU_ASSERT(count.taken == 0 && count.waiting == 2 && spool_note(&note, p.s.dir, SPOOL_WAITING, first) && note.tries == 1);
+	CU_ASSERT_EQUAL(spool_drop(p.s.dir, refused, "by m.r: a test", &e), 0);
+	CU_ASSERT(spool_note(&note, p.s.dir, SPOOL_DROPPED, refused));
+	CU_ASSERT_STRING_EQUAL(note.text, "by m.r: a test");
+	CU_ASSERT_EQUAL(spool_drop(p.s.dir, refused, "twice", &e), -1);
+	CU_ASSERT_EQUAL(spool_drop(p.s.dir, first, "by m.r: another", &e), 0);
+	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), 0);	/* its unit is free, and the MES fails at the next */
+	CU_ASSERT(count.taken == 0 && count.waiting == 1 && count.held == 1);
+	shell("touch '%s/all'", p.s.dir);
+	CU_ASSERT_EQUAL(spool_put_back(p.s.dir, first, &e), 0);
+	CU_ASSERT_EQUAL(spool_put_back(p.s.dir, behind, &e), 0);
+	CU_ASSERT_EQUAL(spool_put_back(p.s.dir, refused, &e), 0);
+	CU_ASSERT_EQUAL(spool_put_back(p.s.dir, last, &e), -1);
+	CU_ASSERT_EQUAL(spool_send(&p.s, NULL, NULL, &count, &e), 0);
+	CU_ASSERT(count.taken == 3 && count.waiting == 0);
+	taken_are(&p, (const char *const[]){ other, last, first, behind, refused }, 5);
 	place_close(&p);
 }
 
@@ -586,5 +669,5 @@ static void test_shift(void)
 UNIT_MAIN("record", { "fail", test_fail }, { "pass", test_pass }, { "round trip", test_round_trip },
 	  { "mutations", test_mutations }, { "outcomes", test_outcomes }, { "index line", test_index_line },
 	  { "cuts", test_cuts }, { "refused records", test_refused_records },
-	  { "a shift without the MES", test_shift_without_mes }, { "MES settings", test_mes_settings },
+	  { "a shift without the MES", test_shift_without_mes }, { "a record that the MES fails at", test_failing_record }, { "MES settings", test_mes_settings },
 	  { "reports", test_reports }, { "first-pass yield", test_yield }, { "shift", test_shift })

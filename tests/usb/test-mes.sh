@@ -90,15 +90,17 @@ mes_serve() {	# NAME of the certificate
 	MES_PID=$!
 	STARTED+=("$MES_PID")
 	until_true 20 test -s "$M/port" || failed "the MES does not start"
-	settings 'mes:' "  url: \"https://127.0.0.1:$(cat "$M/port")/records\"" "  ca: \"$W/mesroot.pem\""
+	mes_settings
 }
+mes_settings() { settings 'mes:' "  url: \"https://127.0.0.1:$(cat "$M/port")/records\"" "  ca: \"$W/mesroot.pem\""; }
 echo 200 >"$M/status"
 mes_serve good
 devices 00000013 -- "${STATION[@]}" --count 1
 unit PASS "" 00000013 && [ "$(waiting)" = 0 ] && all_there && echo "ok: HTTPS" || failed "a record by HTTPS"
-for answer in 503 404 401; do
-	echo $answer >"$M/status"
-	devices 00000014 -- "${STATION[@]}" --count 1 --timeout 20s
+for answer in 14:503 19:404 20:401; do
+	n=${answer%:*} answer=${answer#*:}
+	echo "$answer" >"$M/status"
+	devices "000000$n" -- "${STATION[@]}" --count 1 --timeout 20s
 	[ "$(waiting)" -gt 0 ] && grep -q "HTTP status $answer" "$W/err" || failed "a MES that answers $answer: not kept"
 done
 echo 422 >"$M/status"
@@ -106,6 +108,27 @@ station_says queue retry
 [ $? = 1 ] && [ "$(waiting)" = 0 ] && station_says queue list && grep -q 'refused .*HTTP status 422: order 7 is not known here' "$W/out" || failed "422"
 echo 200 >"$M/status"
 station_says --json queue retry && [ "$(jq .taken "$W/out")" -gt 0 ] && all_there || failed "queue retry after 422"
+# One record at which it fails for ever holds up those of its own unit, in their order, and no others.
+echo 500 >"$M/status-00000016"
+devices 00000016 -- "${STATION[@]}" --count 1
+bad=$(tail -n 1 "$D/records/index" | cut -d ' ' -f 2)
+devices "00000017 00000018" -- "${STATION[@]}" --count 2
+[ $status = 0 ] && [ "$(waiting)" = 1 ] && [ -s "$M/$(tail -n 1 "$D/records/index" | cut -d ' ' -f 2).json" ] && station_says queue list &&
+	grep -qE "^$bad  held .*since 20.*, [0-9]+ s  unit 00000016, [1-9][0-9]* tries  MES: HTTP status 500: order 7" "$W/out" || failed "a record that fails for ever"
+station_says --json queue list && jq -se '.[0].state == "held" and .[0].serial == "00000016" and .[0].tries > 0 and .[0].age >= 0' "$W/out" >/dev/null ||
+	failed "queue list --json"
+devices 00000016 -- "${STATION[@]}" --count 1 --timeout 20s
+behind=$(tail -n 1 "$D/records/index" | cut -d ' ' -f 2)
+[ "$(waiting)" = 2 ] && [ "$bad" != "$behind" ] || failed "a record went before an older one of its unit"
+station_says queue retry "$behind"
+[ $? = 3 ] && [ "$(waiting)" = 2 ] && [ ! -e "$M/$behind.json" ] || failed "queue retry of one behind another"
+station_says queue drop "$bad"
+[ $? = 2 ] && grep -q -- '--reason TEXT is needed' "$W/err" || failed "queue drop without a reason"
+echo 200 >"$M/status-00000016"
+station_says queue drop "$bad" --reason "entered by hand" --operator m.r && station_says queue retry && [ "$(waiting)" = 0 ] && [ -s "$M/$behind.json" ] &&
+	[ ! -e "$M/$bad.json" ] && station_says queue list --dropped && grep -q "^$bad  dropped .*  by m.r: entered by hand$" "$W/out" || failed "queue drop"
+station_says queue retry "$bad" && all_there && echo "ok: one record that fails for ever" || failed "what was dropped does not come back"
+rm "$M/status-00000016"
 stop_daemon "$MES_PID"
 devices 00000015 -- "${STATION[@]}" --count 1
 unit PASS "" 00000015 && [ "$(waiting)" = 1 ] || failed "nobody listens: the unit does not pass, or its record is lost"
@@ -121,7 +144,7 @@ station_says record verify || failed "the records of all this are bad"
 # ---- reports ----
 n=$(wc -l <"$D/records/index")
 station_says report && [ "$(awk '$1 ~ /^[A-Z]+$/ { n += $2 } END { print n }' "$W/out")" = "$n" ] || failed "report"
-grep -q '^first-pass yield [0-9.]* %: [0-9]* of 1[0-9] units passed at their first try$' "$W/out" || failed "no first-pass yield in the report"
+grep -q '^first-pass yield [0-9.]* %: [0-9]* of 2[0-9] units passed at their first try$' "$W/out" || failed "no first-pass yield in the report"
 station_says report --order USB-1 --csv && /usr/bin/python3 - "$W/out" "$n" <<'PY' || failed "report --csv"
 import csv, sys
 rows = list(csv.DictReader(open(sys.argv[1], newline="")))
