@@ -1,6 +1,11 @@
-/* The usual five by seven dots of character displays; g, p, q, y and the comma have one more below. */
+/* The usual five by seven dots of character displays; g, p, q, y and the comma have one more below. The letters of the languages that are
+ * written in Latin letters, too; no two of them look the same. */
 #include <config.h>
 
+#include <string.h>
+
+#include "letters.h"
+#include "mem.h"
 #include "picture.h"
 
 static const uint8_t font[][FONT_WIDTH] = {
@@ -40,7 +45,122 @@ static const uint8_t font[][FONT_WIDTH] = {
 };
 _Static_assert(sizeof font / sizeof font[0] == '~' - ' ' + 1, "a glyph for each printable character");
 
-const uint8_t *font_columns(char c)
+/* Signs over a letter in the two uppermost rows, or under it in the lowest. */
+enum sign { GRAVE, ACUTE, CIRCUMFLEX, TILDE, DIAERESIS, RING, CARON, BREVE, MACRON, DOT, DOUBLE_ACUTE, CEDILLA, COMMA, OGONEK };
+static const uint8_t signs[][FONT_WIDTH] = {
+	[GRAVE] = { 0, 1, 2, 0, 0 },	    [ACUTE] = { 0, 0, 2, 1, 0 },	[CIRCUMFLEX] = { 0, 2, 1, 2, 0 },
+	[TILDE] = { 2, 1, 1, 2, 1 },	    [DIAERESIS] = { 0, 1, 0, 1, 0 },	[RING] = { 0, 3, 1, 3, 0 },
+	[CARON] = { 0, 1, 2, 1, 0 },	    [BREVE] = { 1, 2, 2, 2, 1 },	[MACRON] = { 0, 1, 1, 1, 0 },
+	[DOT] = { 0, 0, 1, 0, 0 },	    [DOUBLE_ACUTE] = { 0, 3, 0, 3, 0 }, [CEDILLA] = { 0, 0x80, 0x80, 0, 0 },
+	[COMMA] = { 0, 0, 0x80, 0, 0 },	    [OGONEK] = { 0, 0, 0, 0x80, 0x80 },
+};
+
+static const struct composed {
+	uint16_t code;
+	char base;
+	uint8_t sign;
+} composed[] = {
+	{ 0x0c0, 'A', GRAVE }, { 0x0c8, 'E', GRAVE }, { 0x0cc, 'I', GRAVE }, { 0x0d2, 'O', GRAVE }, { 0x0d9, 'U', GRAVE },
+	{ 0x0e0, 'a', GRAVE }, { 0x0e8, 'e', GRAVE }, { 0x0ec, 'i', GRAVE }, { 0x0f2, 'o', GRAVE }, { 0x0f9, 'u', GRAVE },
+	{ 0x0c1, 'A', ACUTE }, { 0x0c9, 'E', ACUTE }, { 0x0cd, 'I', ACUTE }, { 0x0d3, 'O', ACUTE }, { 0x0da, 'U', ACUTE },
+	{ 0x0dd, 'Y', ACUTE }, { 0x0e1, 'a', ACUTE }, { 0x0e9, 'e', ACUTE }, { 0x0ed, 'i', ACUTE }, { 0x0f3, 'o', ACUTE },
+	{ 0x0fa, 'u', ACUTE }, { 0x0fd, 'y', ACUTE }, { 0x106, 'C', ACUTE }, { 0x107, 'c', ACUTE }, { 0x143, 'N', ACUTE },
+	{ 0x144, 'n', ACUTE }, { 0x15a, 'S', ACUTE }, { 0x15b, 's', ACUTE }, { 0x179, 'Z', ACUTE }, { 0x17a, 'z', ACUTE },
+	{ 0x154, 'R', ACUTE }, { 0x155, 'r', ACUTE }, { 0x139, 'L', ACUTE }, { 0x123, 'g', ACUTE },
+	{ 0x0c2, 'A', CIRCUMFLEX }, { 0x0ca, 'E', CIRCUMFLEX }, { 0x0ce, 'I', CIRCUMFLEX }, { 0x0d4, 'O', CIRCUMFLEX }, { 0x0db, 'U', CIRCUMFLEX },
+	{ 0x0e2, 'a', CIRCUMFLEX }, { 0x0ea, 'e', CIRCUMFLEX }, { 0x0ee, 'i', CIRCUMFLEX }, { 0x0f4, 'o', CIRCUMFLEX }, { 0x0fb, 'u', CIRCUMFLEX },
+	{ 0x174, 'W', CIRCUMFLEX }, { 0x175, 'w', CIRCUMFLEX }, { 0x176, 'Y', CIRCUMFLEX }, { 0x177, 'y', CIRCUMFLEX },
+	{ 0x0c3, 'A', TILDE }, { 0x0d1, 'N', TILDE }, { 0x0d5, 'O', TILDE }, { 0x0e3, 'a', TILDE }, { 0x0f1, 'n', TILDE },
+	{ 0x0f5, 'o', TILDE },
+	{ 0x0c4, 'A', DIAERESIS }, { 0x0cb, 'E', DIAERESIS }, { 0x0cf, 'I', DIAERESIS }, { 0x0d6, 'O', DIAERESIS }, { 0x0dc, 'U', DIAERESIS },
+	{ 0x178, 'Y', DIAERESIS }, { 0x0e4, 'a', DIAERESIS }, { 0x0eb, 'e', DIAERESIS }, { 0x0ef, 'i', DIAERESIS }, { 0x0f6, 'o', DIAERESIS },
+	{ 0x0fc, 'u', DIAERESIS }, { 0x0ff, 'y', DIAERESIS },
+	{ 0x0c5, 'A', RING }, { 0x0e5, 'a', RING }, { 0x16e, 'U', RING }, { 0x16f, 'u', RING },
+	{ 0x10c, 'C', CARON }, { 0x10d, 'c', CARON }, { 0x11a, 'E', CARON }, { 0x11b, 'e', CARON }, { 0x147, 'N', CARON },
+	{ 0x148, 'n', CARON }, { 0x158, 'R', CARON }, { 0x159, 'r', CARON }, { 0x160, 'S', CARON }, { 0x161, 's', CARON },
+	{ 0x17d, 'Z', CARON }, { 0x17e, 'z', CARON }, { 0x10e, 'D', CARON }, { 0x164, 'T', CARON }, { 0x13d, 'L', CARON },
+	{ 0x102, 'A', BREVE }, { 0x103, 'a', BREVE }, { 0x11e, 'G', BREVE }, { 0x11f, 'g', BREVE },
+	{ 0x100, 'A', MACRON }, { 0x101, 'a', MACRON }, { 0x112, 'E', MACRON }, { 0x113, 'e', MACRON }, { 0x12a, 'I', MACRON },
+	{ 0x12b, 'i', MACRON }, { 0x14c, 'O', MACRON }, { 0x14d, 'o', MACRON }, { 0x16a, 'U', MACRON }, { 0x16b, 'u', MACRON },
+	{ 0x10a, 'C', DOT }, { 0x10b, 'c', DOT }, { 0x116, 'E', DOT }, { 0x117, 'e', DOT }, { 0x120, 'G', DOT },
+	{ 0x121, 'g', DOT }, { 0x130, 'I', DOT }, { 0x17b, 'Z', DOT }, { 0x17c, 'z', DOT },
+	{ 0x150, 'O', DOUBLE_ACUTE }, { 0x151, 'o', DOUBLE_ACUTE }, { 0x170, 'U', DOUBLE_ACUTE }, { 0x171, 'u', DOUBLE_ACUTE },
+	{ 0x0c7, 'C', CEDILLA }, { 0x0e7, 'c', CEDILLA }, { 0x15e, 'S', CEDILLA }, { 0x15f, 's', CEDILLA }, { 0x162, 'T', CEDILLA },
+	{ 0x163, 't', CEDILLA },
+	{ 0x122, 'G', COMMA }, { 0x136, 'K', COMMA }, { 0x137, 'k', COMMA }, { 0x13b, 'L', COMMA }, { 0x13c, 'l', COMMA },
+	{ 0x145, 'N', COMMA }, { 0x146, 'n', COMMA }, { 0x218, 'S', COMMA }, { 0x219, 's', COMMA }, { 0x21a, 'T', COMMA },
+	{ 0x21b, 't', COMMA },
+	{ 0x104, 'A', OGONEK }, { 0x105, 'a', OGONEK }, { 0x118, 'E', OGONEK }, { 0x119, 'e', OGONEK }, { 0x12e, 'I', OGONEK },
+	{ 0x12f, 'i', OGONEK }, { 0x172, 'U', OGONEK }, { 0x173, 'u', OGONEK },
+};
+
+static const struct own {
+	uint16_t code;
+	uint8_t column[FONT_WIDTH];
+} own[] = {
+	{ 0x00a1, { 0x00, 0x00, 0x7d, 0x00, 0x00 } }, { 0x00a3, { 0x48, 0x7e, 0x49, 0x41, 0x42 } }, { 0x00ab, { 0x08, 0x14, 0x2a, 0x14, 0x22 } },
+	{ 0x00b0, { 0x00, 0x06, 0x09, 0x06, 0x00 } }, { 0x00b1, { 0x44, 0x44, 0x5f, 0x44, 0x44 } }, { 0x00b2, { 0x00, 0x19, 0x15, 0x12, 0x00 } },
+	{ 0x00b3, { 0x00, 0x11, 0x15, 0x0a, 0x00 } }, { 0x00b5, { 0xfc, 0x40, 0x40, 0x20, 0x7c } }, { 0x00b7, { 0x00, 0x00, 0x18, 0x18, 0x00 } },
+	{ 0x00bb, { 0x22, 0x14, 0x2a, 0x14, 0x08 } }, { 0x00bf, { 0x30, 0x48, 0x4d, 0x40, 0x20 } }, { 0x00c6, { 0x7e, 0x09, 0x7f, 0x49, 0x49 } },
+	{ 0x00d0, { 0x08, 0x7f, 0x49, 0x41, 0x3e } }, { 0x00d7, { 0x22, 0x14, 0x08, 0x14, 0x22 } }, { 0x00d8, { 0x7e, 0x51, 0x49, 0x45, 0x3f } },
+	{ 0x00de, { 0x7f, 0x22, 0x22, 0x22, 0x1c } }, { 0x00df, { 0x7e, 0x01, 0x49, 0x4e, 0x30 } }, { 0x00e6, { 0x20, 0x54, 0x78, 0x54, 0x58 } },
+	{ 0x00f0, { 0x30, 0x4d, 0x4a, 0x4d, 0x38 } }, { 0x00f8, { 0x78, 0x64, 0x54, 0x4c, 0x3c } }, { 0x00fe, { 0xff, 0x24, 0x24, 0x24, 0x18 } },
+	{ 0x010f, { 0x38, 0x44, 0x44, 0x7f, 0x03 } }, { 0x0111, { 0x38, 0x44, 0x46, 0x2a, 0x7f } }, { 0x0131, { 0x00, 0x44, 0x7c, 0x40, 0x00 } },
+	{ 0x013e, { 0x41, 0x7f, 0x40, 0x00, 0x03 } }, { 0x0141, { 0x10, 0x7f, 0x48, 0x44, 0x40 } }, { 0x0142, { 0x00, 0x51, 0x7f, 0x44, 0x00 } },
+	{ 0x0152, { 0x3e, 0x41, 0x7f, 0x49, 0x49 } }, { 0x0153, { 0x38, 0x44, 0x38, 0x54, 0x58 } }, { 0x0165, { 0x04, 0x3f, 0x44, 0x20, 0x03 } },
+	{ 0x20ac, { 0x14, 0x3e, 0x55, 0x55, 0x41 } },
+};
+
+/* As low capitals these look like their small letters, which are narrower for that. */
+static const struct own narrow[] = {
+	{ 'o', { 0x38, 0x44, 0x44, 0x38, 0x00 } }, { 's', { 0x48, 0x54, 0x54, 0x24, 0x00 } }, { 'z', { 0x64, 0x54, 0x54, 0x4c, 0x00 } },
+};
+
+/* Under a sign a capital is one of the low ones of letters.h, a small letter loses its dot. */
+static void compose(const struct composed *c, uint8_t column[FONT_WIDTH])
 {
-	return font[c >= ' ' && c <= '~' ? c - ' ' : '?' - ' '];
+	bool above = c->sign < CEDILLA, low = above && c->base >= 'A' && c->base <= 'Z';
+	const uint8_t *base = font[c->base - ' '];
+
+	for (size_t i = 0; above && i < ARRAY_LEN(narrow); i++)
+		if (narrow[i].code == (unsigned char)c->base)
+			base = narrow[i].column;
+	for (int i = 0; i < FONT_WIDTH; i++) {
+		column[i] = above ? base[i] & 0xfc : base[i];
+		for (int row = 0; low && row < LETTER_HIGH; row++)
+			column[i] = (uint8_t)((column[i] & ~(4 << row)) | (letter_cell(c->base, row, i) ? 4 << row : 0));
+		column[i] |= signs[c->sign][i];
+	}
+}
+
+bool font_columns(uint32_t code, uint8_t column[FONT_WIDTH])
+{
+	if (code >= ' ' && code <= '~') {
+		memcpy(column, font[code - ' '], FONT_WIDTH);
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(composed); i++)
+		if (composed[i].code == code) {
+			compose(&composed[i], column);
+			return true;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (own[i].code == code) {
+			memcpy(column, own[i].column, FONT_WIDTH);
+			return true;
+		}
+	return false;
+}
+
+uint32_t font_next(const char **text)
+{
+	const uint8_t *p = (const uint8_t *)*text;
+	unsigned more = p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
+	uint32_t code = more ? p[0] & (0x3fu >> more) : p[0];
+
+	for (unsigned i = 1; i <= more && (p[i] & 0xc0) == 0x80; i++)
+		code = code << 6 | (p[i] & 0x3f);
+	for ((*text)++; (**text & 0xc0) == 0x80; (*text)++)
+		;
+	return code;
 }

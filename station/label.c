@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "picture.h"
 #include "text.h"
 
 static const char *const field_names[] = { "manufacturer", "model", "serial", "fingerprint", "order", "date", NULL };
@@ -26,6 +27,39 @@ static int read_lines(struct label_settings *s, const struct conf_node *n, struc
 			return -1;
 		s->field[s->n_fields++] = (enum label_field)f;
 	}
+	return 0;
+}
+
+/* A label with another character than was meant is worse than none. */
+static int check_text(const struct conf_node *n, const char *text, struct err *e)
+{
+	uint8_t column[FONT_WIDTH];
+	size_t at = 0;
+
+	if (!*text)
+		return conf_error(n, e, "text: an empty line");
+	for (const char *next = text; *next; at++) {
+		const char *here = next;
+		uint32_t code = font_next(&next);
+
+		if (!font_columns(code, column))
+			return conf_error(n, e, "text: character %zu, U+%04X%s%.*s%s, is none that a label can have; letters of Latin scripts in one "
+					  "piece (NFC) and printable ASCII are possible", at + 1, (unsigned)code, code < 0xa0 ? "" : " \"",
+					  code < 0xa0 ? 0 : (int)(next - here), here, code < 0xa0 ? "" : "\"");
+	}
+	return 0;
+}
+
+static int read_texts(struct label_settings *s, const struct conf_node *n, struct err *e)
+{
+	if (!n)
+		return 0;
+	if (conf_count(n) > LABEL_TEXTS_MAX)
+		return conf_error(n, e, "text: at most %d lines", LABEL_TEXTS_MAX);
+	for (size_t i = 0; i < conf_count(n); i++)
+		if (conf_str(conf_item(n, i), s->text[i], sizeof s->text[i], e) < 0 || check_text(conf_item(n, i), s->text[i], e) < 0)
+			return -1;
+	s->n_texts = conf_count(n);
 	return 0;
 }
 
@@ -65,6 +99,7 @@ int label_settings_read(struct label_settings *s, const struct conf_node *n, str
 	static const struct conf_field fields[] = {
 		{ "width-mm", CONF_SCALAR, false }, { "height-mm", CONF_SCALAR, false }, { "dpi", CONF_SCALAR, false },
 		{ "fields", CONF_LIST, false },	    { "printer", CONF_SCALAR, false },	 { "port", CONF_SCALAR, false },
+		{ "text", CONF_LIST, false },
 	};
 	const struct conf_node *v[ARRAY_LEN(fields)];
 
@@ -72,7 +107,8 @@ int label_settings_read(struct label_settings *s, const struct conf_node *n, str
 				      .field = { LABEL_MODEL, LABEL_SERIAL, LABEL_FINGERPRINT } };
 	if (!n)
 		return 0;
-	if (conf_fields(n, fields, ARRAY_LEN(fields), v, e) < 0 || read_size(s, v, e) < 0 || read_lines(s, v[3], e) < 0)
+	if (conf_fields(n, fields, ARRAY_LEN(fields), v, e) < 0 || read_size(s, v, e) < 0 || read_lines(s, v[3], e) < 0 ||
+	    read_texts(s, v[6], e) < 0)
 		return -1;
 	return read_printer(s, v[4], v[5], e);
 }
@@ -137,6 +173,8 @@ void label_text(const struct label_settings *s, const struct label *l, struct bu
 {
 	char text[LABEL_TEXT_MAX], qr[LABEL_QR_MAX];
 
+	for (size_t i = 0; i < s->n_texts; i++)
+		buf_fmt(out, "text %s\n", s->text[i]);
 	for (size_t i = 0; i < s->n_fields; i++) {
 		label_line(l, s->field[i], text);
 		buf_fmt(out, "%s %s\n", field_names[s->field[i]], text);

@@ -7,6 +7,8 @@
 
 #define LABEL_MM_MIN 10		/* a QR code with these contents, at its smallest, and nothing else */
 #define LABEL_MM_MAX 150	/* the widest print head in use has 168 mm */
+#define LABEL_TEXT_MAX (SHA256_HEX > LIMIT_NAME ? SHA256_HEX : LIMIT_NAME + 1)	/* a line */
+#define LABEL_TEXTS_MAX 4	/* a name, an address, a test mark: more is another label */
 #define PRINTER_PORT "9100"
 #define PRINTER_HOST_MAX 256
 
@@ -17,6 +19,8 @@ struct label_settings {
 	unsigned dots_per_mm;		/* 6, 8, 12 or 24: what is sold as 152, 203, 300 and 600 dpi */
 	enum label_field field[LABEL_FIELDS];	/* lines beside the QR code, from the top */
 	size_t n_fields;
+	char text[LABEL_TEXTS_MAX][LABEL_TEXT_MAX];	/* of the plant, UTF-8, above these; the font has each character */
+	size_t n_texts;
 	char host[PRINTER_HOST_MAX], port[6];	/* of the printer; host "": there is none */
 };
 
@@ -38,7 +42,6 @@ int label_of_record(struct label *l, const struct record *r, struct err *e);
 #define LABEL_QR_MAX (10 + LIMIT_SERIAL + SHA256_HEX + LIMIT_NAME + 2)
 void label_qr(const struct label *l, char text[LABEL_QR_MAX]);
 
-#define LABEL_TEXT_MAX (SHA256_HEX > LIMIT_NAME ? SHA256_HEX : LIMIT_NAME + 1)
 void label_line(const struct label *l, enum label_field f, char text[LABEL_TEXT_MAX]);
 
 /* "model gateway-b" ... "qr handsel:1:...", a line each. Appends. */

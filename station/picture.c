@@ -14,7 +14,7 @@
 #define CELL_WIDTH (FONT_WIDTH + 1)
 #define CELL_HEIGHT (FONT_HEIGHT + 1)
 #define GROUP 16		/* characters of a fingerprint in one line */
-#define LINES_MAX 16		/* all fields, and the fingerprint in four lines, each broken once more */
+#define LINES_MAX (16 + 2 * LABEL_TEXTS_MAX)	/* all fields, and the fingerprint in four lines, each broken once more */
 
 static void fill(struct picture *p, unsigned x, unsigned y, unsigned size)
 {
@@ -59,22 +59,32 @@ static int draw_qr(struct picture *p, const struct label_settings *s, const stru
 /* ---- the lines --------------------------------------------------------------------------- */
 
 struct lines {
-	char text[LINES_MAX][LABEL_TEXT_MAX];
+	uint32_t text[LINES_MAX][LABEL_TEXT_MAX];	/* characters, up to a 0 */
 	size_t n;
 };
 
 /* false: there are too many. */
 static bool add_line(struct lines *to, const char *text, size_t columns)
 {
-	for (size_t len = strlen(text), at = 0; at < len; at += columns) {
-		size_t n = len - at < columns ? len - at : columns;
+	while (*text) {
+		size_t n = 0;
 
 		if (to->n == LINES_MAX)
 			return false;
-		memcpy(to->text[to->n], text + at, n);
+		while (*text && n < columns)
+			to->text[to->n][n++] = font_next(&text);
 		to->text[to->n++][n] = 0;
 	}
 	return true;
+}
+
+static size_t count_characters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; n++)
+		font_next(&text);
+	return n;
 }
 
 /* All lines in so many columns and rows? Only the fingerprint is broken, unless all may be. */
@@ -83,6 +93,9 @@ static bool fits(struct lines *to, const struct label_settings *s, const struct 
 	char text[LABEL_TEXT_MAX];
 
 	to->n = 0;
+	for (size_t i = 0; i < s->n_texts; i++)
+		if (columns == 0 || (!breaks && count_characters(s->text[i]) > columns) || !add_line(to, s->text[i], columns))
+			return false;
 	for (size_t i = 0; i < s->n_fields; i++) {
 		size_t part = s->field[i] == LABEL_FINGERPRINT && columns > GROUP ? GROUP : columns;
 
@@ -95,10 +108,12 @@ static bool fits(struct lines *to, const struct label_settings *s, const struct 
 	return to->n <= rows;
 }
 
-static void draw_char(struct picture *p, unsigned x, unsigned y, unsigned scale, char c)
+static void draw_char(struct picture *p, unsigned x, unsigned y, unsigned scale, uint32_t code)
 {
-	const uint8_t *column = font_columns(c);
+	uint8_t column[FONT_WIDTH];
 
+	if (!font_columns(code, column))	/* label.c takes none that is not there */
+		font_columns('?', column);
 	for (unsigned i = 0; i < FONT_WIDTH; i++)
 		for (unsigned k = 0; k < FONT_HEIGHT; k++)
 			if (column[i] >> k & 1)
@@ -114,7 +129,7 @@ static int draw_lines(struct picture *p, const struct label_settings *s, const s
 		scale--;
 	if (!scale && fits(&lines, s, l, width / CELL_WIDTH, p->height / CELL_HEIGHT, true))
 		scale = 1;
-	if (!scale && s->n_fields)
+	if (!scale && s->n_fields + s->n_texts)
 		return err_set(e, REASON_CONFIG, "a label of %u x %u mm is too small for its fields; make it larger, or take fields away",
 			       s->width_mm, s->height_mm);
 	for (size_t i = 0; i < lines.n; i++) {

@@ -18,9 +18,11 @@ void picture_free(struct picture *p);
 /* Appends a PNG with one bit a dot and the resolution. Code INTERNAL. */
 int picture_png(const struct picture *p, struct buf *out, struct err *e);
 
-/* The five columns of a printable ASCII character, the top dot is the lowest bit; of any other that of '?'. */
 #define FONT_WIDTH 5
 #define FONT_HEIGHT 8	/* with descenders */
-const uint8_t *font_columns(char c);
+/* The five columns of a character, the top dot is the lowest bit. false: there is none for it. */
+bool font_columns(uint32_t code, uint8_t column[FONT_WIDTH]);
+/* The character at *text, which is UTF-8; moves it behind that. */
+uint32_t font_next(const char **text);
 
 #endif

@@ -13,6 +13,8 @@
 
 /* ---- settings -------------------------------------------------------------------------- */
 
+static char said[sizeof ((struct err *)0)->text];	/* of the last that was refused */
+
 static int settings(struct label_settings *s, const char *yaml)
 {
 	struct buf text = {0};
@@ -25,6 +27,7 @@ static int settings(struct label_settings *s, const char *yaml)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
 	rc = label_settings_read(s, conf_root(c), &e);
 	CU_ASSERT(rc == 0 || (e.code == REASON_CONFIG && strncmp(e.text, "label:", 6) == 0));
+	snprintf(said, sizeof said, "%s", rc < 0 ? e.text : "");
 	conf_free(c);
 	buf_free(&text);
 	return rc;
@@ -114,6 +117,69 @@ static void test_sizes(void)
 	CU_ASSERT(drawn > 100);
 }
 
+/* Each character that can be on a label looks like no other. */
+static void test_font(void)
+{
+	static const char sample_text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z";
+	const char *next = sample_text;
+	uint8_t (*column)[FONT_WIDTH] = NULL;
+	uint8_t one[FONT_WIDTH];
+	size_t n = 0;
+
+	for (uint32_t code = 0; code < 0x3000; code++) {
+		if (!font_columns(code, one))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (memcmp(column[i], one, FONT_WIDTH) == 0)
+				CU_FAIL("two characters look the same");
+		column = mem_grow(column, n + 1, sizeof *column);
+		memcpy(column[n++], one, FONT_WIDTH);
+	}
+	CU_ASSERT(n > 250);
+	free(column);
+	CU_ASSERT_EQUAL(font_next(&next), 'a');
+	CU_ASSERT_EQUAL(font_next(&next), 0xe4);
+	CU_ASSERT_EQUAL(font_next(&next), 0x20ac);
+	CU_ASSERT_EQUAL(font_next(&next), 0x1f600);
+	CU_ASSERT_EQUAL(font_next(&next), 'z');
+	CU_ASSERT_EQUAL(*next, 0);
+}
+
+/* What the font has is drawn; anything else is refused with its place, before there is a label. */
+static void test_texts(void)
+{
+	static const struct {
+		const char *yaml, *says;
+	} wrong[] = {
+		{ "text: [\"\"]", "label:1:8: text: an empty line" },
+		{ "text: [\"\\u041f\\u0440\\u0438\"]", "label:1:8: text: character 1, U+041F \"\xd0\x9f\", is none" },
+		{ "text: [ok, \"Mu\\u0308ller\"]", "label:1:12: text: character 3, U+0308 " },
+		{ "text: [\"a\\u6771\"]", "character 2, U+6771 " }, { "text: [\"a\\tb\"]", "character 2, U+0009, is none" },
+		{ "text: [\"a\\u00a0b\"]", "character 2, U+00A0 " }, { "text: [\"\\U0001f600\"]", "character 1, U+1F600 " },
+		{ "text: [a, b, c, d, e]", "at most 4 lines" },
+	};
+	struct label_settings s, plain;
+	struct label l = sample();
+	struct picture p, q;
+	struct buf out = {0};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		CU_ASSERT_EQUAL(settings(&s, wrong[i].yaml), -1);
+		CU_ASSERT_PTR_NOT_NULL(strstr(said, wrong[i].says));
+	}
+	CU_ASSERT_EQUAL(settings(&s, "{fields: [serial], text: [\"M\\u00fcller & S\\u00f8n, \\u0141\\u00f3d\\u017a\", \"\\u20ac 5\"]}"), 0);
+	CU_ASSERT_EQUAL(settings(&plain, "{fields: [serial], text: [\"Muller & Son, Lodz\", \"$ 5\"]}"), 0);
+	label_text(&s, &l, &out);
+	CU_ASSERT_PTR_EQUAL(strstr(buf_text(&out), "text M\xc3\xbcller & S\xc3\xb8n, \xc5\x81\xc3\xb3" "d\xc5\xba\ntext \xe2\x82\xac 5\nserial 00000001\nqr "), buf_text(&out));
+	buf_free(&out);
+	CU_ASSERT_EQUAL_FATAL(picture_draw(&p, &s, &l, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(picture_draw(&q, &plain, &l, &e), 0);
+	CU_ASSERT(p.height == q.height && p.stride == q.stride && memcmp(p.bits, q.bits, p.height * p.stride) != 0);
+	picture_free(&p);
+	picture_free(&q);
+}
+
 static void test_zpl(void)
 {
 	struct label_settings s;
@@ -137,19 +203,6 @@ static void test_zpl(void)
 	}
 	picture_free(&p);
 	buf_free(&zpl);
-}
-
-static void test_font(void)
-{
-	for (int c = 0; c < 256; c++) {
-		const uint8_t *glyph = font_columns((char)c);
-		bool printable = c > ' ' && c <= '~';
-
-		for (int other = ' '; other < c && printable; other++)
-			CU_ASSERT_NOT_EQUAL(memcmp(glyph, font_columns((char)other), FONT_WIDTH), 0);
-		if (!printable && c != ' ')
-			CU_ASSERT_PTR_EQUAL(glyph, font_columns('?'));
-	}
 }
 
 /* ---- what a printer says ------------------------------------------------------------------- */
@@ -291,5 +344,5 @@ static void test_reprints(void)
 	unit_remove(dir);
 }
 
-UNIT_MAIN("label print", { "settings", test_settings }, { "text", test_text }, { "sizes", test_sizes }, { "ZPL", test_zpl }, { "font", test_font },
+UNIT_MAIN("label print", { "settings", test_settings }, { "text", test_text }, { "sizes", test_sizes }, { "font", test_font }, { "lines of the plant", test_texts }, { "lines of the plant", test_texts }, { "ZPL", test_zpl },
 	  { "host status", test_status }, { "host status, mutated", test_status_mutated }, { "printed again", test_reprints })

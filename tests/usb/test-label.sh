@@ -38,7 +38,11 @@ devices "$S" -- "${STATION[@]}" --count 1
 settings 'label:' '  printer: "127.0.0.1"' "  port: $(cat "$P/port")" '  width-mm: 15' '  height-mm: 12'
 devices "$S" -- "${STATION[@]}" --count 1
 [ $status = 2 ] && grep -q 'E71.*15 x 12 mm is too small for' "$W/out" && [ ! -e "$D/records/index" ] || failed "a label that is too small"
-LABEL=('label:' '  printer: "127.0.0.1"' "  port: $(cat "$P/port")")
+settings 'label:' '  printer: "127.0.0.1"' "  port: $(cat "$P/port")" '  text: ["Prüfung", "Москва"]'
+devices "$S" -- "${STATION[@]}" --count 1
+[ $status = 2 ] && grep -q 'E71.*station.yaml:[0-9]*:21: text: character 1, U+041C .*М.*is none that a label can have' "$W/out" && [ ! -e "$D/records/index" ] ||
+	failed "a character that no label can have"
+LABEL=('label:' '  printer: "127.0.0.1"' "  port: $(cat "$P/port")" '  text: ["Łódź Prüfung"]')
 settings "${LABEL[@]}"
 
 # ---- a label ----
@@ -63,7 +67,7 @@ rows = [raw[y * (stride + 1):(y + 1) * (stride + 1)] for y in range(height)]
 assert all(row[0] == 0 for row in rows)
 assert pbm == b"P4\n400 200\n" + bytes(255 - b for row in rows for b in row[1:])
 PY
-station_says label print "$(basename "$(record "$S")" .json)" --text && grep -qx "serial $S" "$W/out" && grep -qx "qr handsel:1:$S:[0-9a-f]*:$MODEL" "$W/out" ||
+station_says label print "$(basename "$(record "$S")" .json)" --text && grep -qx "serial $S" "$W/out" && grep -qx "text Łódź Prüfung" "$W/out" && grep -qx "qr handsel:1:$S:[0-9a-f]*:$MODEL" "$W/out" ||
 	failed "label print --text"
 station_says label print "$S" --zpl && head -c 3 "$W/out" | grep -q '^^XA' || failed "label print --zpl"
 station_says label print "$S"
