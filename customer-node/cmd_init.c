@@ -35,6 +35,7 @@ const struct cli_option init_options[] = {
 	{ "ca-id", "ID", "which CA of that system, where it has several", false },
 	{ "ca-root", "FILE", "the customer's root certificate (PEM)", false },
 	{ "listen", "ADDR:PORT", "where to serve, default " LISTEN_DEFAULT, false },
+	UNIT_KEY_OPTIONS,
 	{ "host", "NAME_OR_IP", "a name or address that devices use, for the hint to the CA's operator", true },
 	{ 0 },
 };
@@ -44,6 +45,7 @@ const struct cli_option enrol_options[] = {
 	{ "code", "CODE", "of `handsel-ca unit invite`: eight groups of five characters", false },
 	{ "ca-id", "ID", "which CA of that system, where it has several", false },
 	{ "listen", "ADDR:PORT", "where to serve, default " LISTEN_DEFAULT, false },
+	UNIT_KEY_OPTIONS,
 	{ 0 },
 };
 const struct cli_option request_options[] = {
@@ -121,6 +123,8 @@ static int init_conf(const struct cli *c, struct node_conf *conf, struct err *e)
 		return -1;
 	if (id && (!text_is_token(id, CA_ID_MAX) || text_copy(conf->ca_id, sizeof conf->ca_id, id) < 0))
 		return err_set(e, REASON_CONFIG, "--ca-id %s: letters, digits, dots, underlines and hyphens, at most %d", id, CA_ID_MAX);
+	if (unit_place_options(&conf->place, c, e) < 0)
+		return -1;
 	if (text_copy(conf->name, sizeof conf->name, name) < 0 || text_copy(conf->ca_url, sizeof conf->ca_url, ca) < 0)
 		return err_set(e, REASON_CONFIG, "--ca is too long");
 	return node_listen_parse(listen ? listen : LISTEN_DEFAULT, conf->address, &conf->port, e);
@@ -158,9 +162,9 @@ static int new_folder(const char *dir, struct err *e)
 	return file_exists(path) ? err_set(e, REASON_CONFIG, "%s is there already; a new node is made only in a new folder", path) : 0;
 }
 
-static int make_identities(const char *dir, struct err *e)
+static int make_identities(const char *dir, const struct unit_place *place, struct err *e)
 {
-	return node_identity_make(dir, NODE_OWN, e) < 0 ? -1 : node_identity_make(dir, NODE_ONBOARD, e);
+	return node_identity_make(place, dir, NODE_OWN, e) < 0 ? -1 : node_identity_make(place, dir, NODE_ONBOARD, e);
 }
 
 /* node.yaml last: with it the folder is whole. */
@@ -177,7 +181,7 @@ enum cli_exit cmd_init(const struct cli *c)
 	struct err e;
 
 	if (!need(c, "ca-root", &e) || init_conf(c, &conf, &e) < 0 || new_folder(dir, &e) < 0 || copy_root(dir, cli_get(c, "ca-root"), &e) < 0 ||
-	    make_identities(dir, &e) < 0 || make_rest(dir, &conf, &e) < 0)
+	    make_identities(dir, &conf.place, &e) < 0 || make_rest(dir, &conf, &e) < 0)
 		return cli_fail(c, &e);
 	init_report(c, &conf);
 	return EXIT_DONE;
@@ -201,13 +205,12 @@ static int save_chain(const char *dir, const char *name, const struct chain *ch,
 static int enrol(const char *dir, const struct node_conf *conf, const struct invite *code, struct err *e)
 {
 	struct chain root = {0}, chain = {0};
-	char path[FILE_PATH];
 	struct key *key = NULL;
 	int rc = -1;
 
 	if (enrolment_root(&conf->ca, conf->ca_id, code, &root, e) < 0 || new_folder(dir, e) < 0 ||
-	    save_chain(dir, NODE_CA_ROOT, &root, e) < 0 || make_identities(dir, e) < 0 ||
-	    file_join(path, e, dir, NODE_OWN ".key") < 0 || !(key = key_load(path, e)) ||
+	    save_chain(dir, NODE_CA_ROOT, &root, e) < 0 || make_identities(dir, &conf->place, e) < 0 ||
+	    !(key = unit_key_load(&conf->place, dir, NODE_OWN, NULL, e)) ||
 	    enrolment_enrol(&conf->ca, conf->ca_id, &root, code, key, &chain, e) < 0)
 		goto out;
 	if (strcmp(chain.cert[0].role, "node") != 0 || strcmp(chain.cert[0].name, conf->name) != 0)
@@ -294,14 +297,12 @@ static int handoff_open(const struct cli *c, struct handoff *h, struct err *e)
 static int handoff_check(const char *dir, const struct handoff *h, struct err *e)
 {
 	struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
-	char path[FILE_PATH];
 	struct trust *t = node_trust(&h->factory, e);
 	struct key *key = NULL;
 	struct buf spki = {0};
 	int rc = -1;
 
-	if (!t || authn_check_factory(&h->factory, e) < 0 || file_join(path, e, dir, NODE_ONBOARD ".key") < 0 || !(key = key_load(path, e)) ||
-	    key_spki(key, &spki, e) < 0)
+	if (!t || authn_check_factory(&h->factory, e) < 0 || !(key = node_key(dir, NODE_ONBOARD, e)) || key_spki(key, &spki, e) < 0)
 		goto out;
 	if (!buf_same(&spki, &h->node.cert[0].spki))
 		err_set(e, REASON_AUTHORITY,

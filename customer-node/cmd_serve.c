@@ -245,6 +245,7 @@ static int start(struct server *s, const struct cli *c, struct service_sockets *
 	    (listen && node_listen_parse(listen, s->conf.address, &s->conf.port, e) < 0) ||
 	    node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0 || load_trust(s, e) < 0)
 		return -1;
+	unit_key_tidy(&s->conf.place, s->dir, NODE_OWN);
 	if (enrolment_due(&s->own.chain.cert[0], clock_utc())) {
 		node_renew(&s->conf, s->dir, s->trust, false);
 		node_identity_free(&s->own);

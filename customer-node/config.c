@@ -32,7 +32,7 @@ int node_listen_parse(const char *text, char address[256], uint16_t *port, struc
 	return 0;
 }
 
-enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FACTORY_CRL, METRICS, FIELDS };
+enum { AT_VERSION, NAME, LISTEN, CA, ID_OF_CA, PLAIN_EST, PENDING, FACTORY_CRL, METRICS, UNIT_KEY, CREDENTIAL, FIELDS };
 
 static int read_crls(struct node_conf *c, const struct conf_node *list, struct err *e)
 {
@@ -68,6 +68,8 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 		[PENDING] = { "pending", CONF_SCALAR, false },
 		[FACTORY_CRL] = { "factory-crl", CONF_LIST, false },
 		[METRICS] = { "metrics", CONF_SCALAR, false },
+		[UNIT_KEY] = { "unit-key", CONF_SCALAR, false },
+		[CREDENTIAL] = { "unit-credential", CONF_SCALAR, false },
 	};
 	const struct conf_node *f[FIELDS];
 	struct err why;
@@ -75,7 +77,8 @@ static int read_fields(struct node_conf *c, const struct conf_node *root, struct
 	if (conf_fields(root, fields, FIELDS, f, e) < 0 || conf_version(f[AT_VERSION], root, e) < 0 ||
 	    conf_str(f[NAME], c->name, sizeof c->name, e) < 0 || conf_bool(f[PLAIN_EST], &c->plain_est, e) < 0 ||
 	    conf_seconds(f[PENDING], &c->pending_s, PENDING_MAX_S, e) < 0 ||
-	    conf_str(f[CA], c->ca_url, sizeof c->ca_url, e) < 0 || conf_str(f[ID_OF_CA], c->ca_id, sizeof c->ca_id, e) < 0)
+	    conf_str(f[CA], c->ca_url, sizeof c->ca_url, e) < 0 || conf_str(f[ID_OF_CA], c->ca_id, sizeof c->ca_id, e) < 0 ||
+	    unit_place_read(&c->place, f[UNIT_KEY], f[CREDENTIAL], e) < 0)
 		return -1;
 	if (!text_is_token(c->name, LIMIT_NAME))
 		return conf_error(f[NAME], e, "a name is letters, digits, dots, underlines and hyphens, at most %d", LIMIT_NAME);
@@ -154,6 +157,7 @@ int node_conf_save(const struct node_conf *c, const char *dir, struct err *e)
 	buf_fmt(&b, conf_format, c->name, address, c->port, c->ca_url,
 		c->ca_id[0] ? "ca-id: \"" : "", c->ca_id, c->ca_id[0] ? "\"\n" : "", c->plain_est ? "true" : "false",
 		(unsigned long long)c->pending_s);
+	unit_place_write(&c->place, &b);
 	rc = file_replace(path, b.data, b.len, 0644, e);
 	buf_free(&b);
 	return rc;
@@ -169,12 +173,20 @@ static int identity_path(char out[FILE_PATH], const char *dir, const char *name,
 }
 
 /* A key may come from the service manager instead of the folder. */
-static int key_path(char out[FILE_PATH], const char *dir, const char *name, struct err *e)
+static struct key *load_key(const char *dir, const char *name, const struct cert *certificate, struct err *e)
 {
-	char file[64];
+	char file[64], path[FILE_PATH];
+	struct node_conf conf;
 
 	snprintf(file, sizeof file, "%s.key", name);
-	return service_credential(out, file) ? 0 : file_join(out, e, dir, file);
+	if (service_credential(path, file))
+		return key_load(path, e);
+	return node_conf_load(&conf, dir, e) < 0 ? NULL : unit_key_load(&conf.place, dir, name, certificate, e);
+}
+
+struct key *node_key(const char *dir, const char *name, struct err *e)
+{
+	return load_key(dir, name, NULL, e);
 }
 
 static int identity_check(const struct node_identity *id, const char *path, struct err *e)
@@ -196,15 +208,14 @@ int node_identity_load(struct node_identity *id, const char *dir, const char *na
 	char path[FILE_PATH];
 
 	*id = (struct node_identity){0};
-	if (key_path(path, dir, name, e) < 0 || !(id->key = key_load(path, e)) ||
-	    identity_path(path, dir, certificate, ".pem", e) < 0)
+	if (identity_path(path, dir, certificate, ".pem", e) < 0)
 		goto fail;
 	if (!file_exists(path)) {
 		err_set(e, REASON_CONFIG, "%s is missing; certify the node with: handsel-ca unit issue %s/%s.csr --role node "
 				"--name NAME --host HOST --out %s", path, dir, name, path);
 		goto fail;
 	}
-	if (chain_load(&id->chain, path, e) < 0 || identity_check(id, path, e) < 0)
+	if (chain_load(&id->chain, path, e) < 0 || !(id->key = load_key(dir, name, &id->chain.cert[0], e)) || identity_check(id, path, e) < 0)
 		goto fail;
 	return 0;
 fail:
@@ -219,21 +230,17 @@ void node_identity_free(struct node_identity *id)
 	*id = (struct node_identity){0};
 }
 
-int node_identity_make(const char *dir, const char *name, struct err *e)
+int node_identity_make(const struct unit_place *place, const char *dir, const char *name, struct err *e)
 {
-	char key_path[FILE_PATH], csr_path[FILE_PATH];
+	char path[FILE_PATH];
 	struct buf csr = {0}, pem = {0};
-	struct key *key = NULL;
+	struct key *key = unit_key_make(place, dir, name, e);
 	int rc = -1;
 
-	if (identity_path(key_path, dir, name, ".key", e) < 0 || identity_path(csr_path, dir, name, ".csr", e) < 0)
-		return -1;
-	key = file_exists(key_path) ? key_load(key_path, e) : key_generate(KEY_P256, e);
-	if (!key || (!file_exists(key_path) && key_save(key, key_path, e) < 0) || csr_build(key, NULL, NULL, &csr, e) < 0)
-		goto out;
-	csr_to_pem(&csr, &pem);
-	rc = file_replace(csr_path, pem.data, pem.len, 0644, e);
-out:
+	if (key && identity_path(path, dir, name, ".csr", e) == 0 && csr_build(key, NULL, NULL, &csr, e) == 0) {
+		csr_to_pem(&csr, &pem);
+		rc = file_replace(path, pem.data, pem.len, 0644, e);
+	}
 	key_free(key);
 	buf_free(&csr);
 	buf_free(&pem);

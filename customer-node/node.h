@@ -9,6 +9,7 @@
 #include "http.h"
 #include "key.h"
 #include "limits.h"
+#include "unit_key.h"
 #include "x509.h"
 
 /* Files in the folder. */
@@ -30,6 +31,7 @@ struct node_conf {
 	char metrics_address[256];	/* lib/monitor.h; "": none */
 	uint16_t metrics_port;
 	char ca_id[CA_ID_MAX + 1];	/* which CA of that system; "": its first */
+	struct unit_place place;	/* of the node's keys */
 	bool plain_est;			/* handsel-node(1) says what it weakens */
 	uint64_t pending_s;
 	char factory_crl[LIMIT_CRL_SOURCES][512];	/* where lists come from: a file, from the node's folder on, or a URL */
@@ -48,17 +50,20 @@ struct node_identity {
 	struct key *key;
 	struct chain chain;
 };
-/* name.key and certificate.pem of the folder; the certificate must be of that key, with the role node. */
+/* The key `name` and certificate.pem of the folder; the certificate must be of that key, with the role node. Where the key lives, and the
+ * rest of it, node.yaml says. */
 int node_identity_load(struct node_identity *id, const char *dir, const char *name, const char *certificate, struct err *e);
+/* The key alone. */
+struct key *node_key(const char *dir, const char *name, struct err *e);
 void node_identity_free(struct node_identity *id);
 
-/* name.key (kept if it is there) and name.csr. */
-int node_identity_make(const char *dir, const char *name, struct err *e);
+/* The key (kept if it is there) and name.csr. */
+int node_identity_make(const struct unit_place *place, const char *dir, const char *name, struct err *e);
 
-/* The root alone, or a chain of which the last one is the root. */
 /* Renews the certificate of NODE_OWN if it is due, and replaces the file; what fails is a message, and it is tried again. */
 void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, bool serving);
 
+/* The root alone, or a chain of which the last one is the root. */
 struct trust *node_trust(const struct chain *ch, struct err *e);
 
 #endif

@@ -15,11 +15,14 @@
 static int renew(const struct node_conf *conf, struct node_identity *own, struct trust *trust, const char *dir, int64_t now, struct err *e)
 {
 	struct url url = conf->ca;
-	struct ca_client client = { .connect = ca_connect_url, .arg = &url, .host = url.host, .ca = conf->ca_id, .chain = &own->chain,
-				    .key = own->key, .trust = trust, .timeout_ms = CALL_MS };
-	char path[FILE_PATH];
+	struct ca_client client = { .connect = ca_connect_url, .arg = &url, .host = url.host, .ca = conf->ca_id, .trust = trust,
+				    .timeout_ms = CALL_MS };
+	struct enrolment_unit u = { .place = &conf->place, .dir = dir, .name = NODE_OWN, .key = own->key, .chain = own->chain };
+	int rc = enrolment_keep(&client, &u, now, e);
 
-	return file_join(path, e, dir, NODE_OWN ".pem") < 0 ? -1 : enrolment_keep(&client, path, &own->chain, now, e);
+	own->key = u.key;
+	own->chain = u.chain;
+	return rc;
 }
 
 void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, bool serving)

@@ -63,6 +63,8 @@ bool watch_ready(void *arg, struct err *why)
 			       "back from a backup, or the CA has not answered since the start") == 0;
 	if (w.waiting >= LIMIT_QUEUE)
 		return err_set(why, REASON_CA_UNAVAILABLE, "%zu requests wait for the database", w.waiting) == 0;
+	if (!unit_keys_ready(why))
+		return false;
 	if (still_good(s->own.chain.cert, NODE_OWN ".pem", why) < 0)
 		return false;
 	for (size_t i = 0; i < s->makers.n; i++)

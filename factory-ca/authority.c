@@ -96,6 +96,7 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 		{ "crl-valid", CONF_SCALAR, false }, { "audit-head", CONF_SCALAR, false }, { "audit-head-rows", CONF_SCALAR, false },
 		{ "metrics", CONF_SCALAR, false },
 		{ "ocsp-valid", CONF_SCALAR, false }, { "listen-http", CONF_SCALAR, false },
+		{ "unit-key", CONF_SCALAR, false }, { "unit-credential", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
 	struct endpoint where;
@@ -105,7 +106,7 @@ static int settings_read(struct settings *s, const struct conf_node *root, struc
 	if (conf_fields(root, fields, ARRAY_LEN(fields), n, e) < 0 || conf_version(n[0], root, e) < 0 ||
 	    conf_choice(n[1], sites, &kind, e) < 0 || conf_str(n[2], s->id, sizeof s->id, e) < 0 ||
 	    conf_str(n[3], s->name, sizeof s->name, e) < 0 || conf_str(n[4], s->listen, sizeof s->listen, e) < 0 ||
-	    conf_str(n[10], s->metrics, sizeof s->metrics, e) < 0)
+	    conf_str(n[10], s->metrics, sizeof s->metrics, e) < 0 || unit_place_read(&s->place, n[13], n[14], e) < 0)
 		return -1;
 	s->site = (enum site)kind;
 	s->pending_s = TIMEOUT_PENDING_S;
@@ -191,6 +192,7 @@ int settings_save(const struct settings *s, const char *dir, struct err *e)
 		buf_fmt(&text, "pending: %" PRIu64 "s\n", s->pending_s);
 	if (s->crl_valid_s)
 		buf_fmt(&text, "crl-valid: %" PRIu64 "s\n", s->crl_valid_s);
+	unit_place_write(&s->place, &text);
 	rc = file_replace(path, text.data, text.len, 0644, e);
 	buf_free(&text);
 	return rc;

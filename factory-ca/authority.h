@@ -7,6 +7,7 @@
 #include "err.h"
 #include "file.h"
 #include "profile.h"
+#include "unit_key.h"
 #include "x509.h"
 
 enum site {
@@ -40,6 +41,7 @@ struct settings {
 	uint64_t pending_s; /* how long a device may stay unconfirmed; the factory's alone, a node owns its time */
 	char profile[LIMIT_PROFILES][CA_ID_MAX + 1];	/* that it issues to devices by, the default first */
 	size_t n_profiles;
+	struct unit_place place;	/* of the keys of the CA's own units: server, operator */
 };
 int settings_load(struct settings *s, const char *dir, struct err *e);
 int settings_serves(const struct settings *s, const char *dir, struct err *e);	/* -1: it is an upper CA, which answers nobody */

@@ -14,15 +14,12 @@ static int check_unit(struct office *o, const char *name, const char *role, enum
 	struct trust_rule rule = {
 		.purpose = purpose, .policy = OID_POLICY_UNIT, .role = role, .pinned = true, .now = clock_utc()
 	};
-	char file[64], cert[FILE_PATH], key_path[FILE_PATH];
+	char file[64], cert[FILE_PATH];
 	struct buf spki = {0};
 	struct chain ch = {0};
 	struct key *key = NULL;
 	int rc = -1;
 
-	snprintf(file, sizeof file, "%s.key", name);
-	if (file_join(key_path, e, o->dir, file) < 0)
-		return -1;
 	snprintf(file, sizeof file, "%s.pem", name);
 	if (file_join(cert, e, o->dir, file) < 0 || chain_load(&ch, cert, e) < 0)
 		goto out;
@@ -30,11 +27,11 @@ static int check_unit(struct office *o, const char *name, const char *role, enum
 		err_prefix(e, "%s", cert);
 		goto out;
 	}
-	key = key_load(key_path, e);
+	key = unit_key_load(&o->settings.place, o->dir, name, &ch.cert[0], e);
 	if (!key || key_spki(key, &spki, e) < 0)
 		goto out;
 	rc = buf_same(&spki, &ch.cert[0].spki) ? 0
-					       : err_set(e, REASON_CONFIG, "%s does not belong to %s", key_path, cert);
+					       : err_set(e, REASON_CONFIG, "the key %s does not belong to %s", name, cert);
 out:
 	buf_free(&spki);
 	key_free(key);

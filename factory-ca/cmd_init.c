@@ -46,6 +46,8 @@ int ca_options(struct settings *s, const struct cli *c, struct err *e)
 			       CA_ID_MAX);
 	snprintf(s->name, sizeof s->name, "%s", name);
 	snprintf(s->id, sizeof s->id, "%s", id);
+	if (unit_place_options(&s->place, c, e) < 0)
+		return -1;
 	return read_profiles(s, c, e);
 }
 
@@ -72,21 +74,17 @@ static int ceremony(const struct settings *s, const char *dir, const struct cli 
 	return signer_ceremony(argv, e);
 }
 
-/* DIR/NAME.key and DIR/NAME.pem */
+/* Its key and DIR/NAME.pem. */
 static int make_unit(struct office *o, struct signer *s, struct unit_plan *plan, const char *file, struct err *e)
 {
-	char name[64], cert_path[FILE_PATH], key_path[FILE_PATH];
-	struct key *key = key_generate(KEY_P256, e);
+	char name[64], cert_path[FILE_PATH];
+	struct key *key = unit_key_make(&o->settings.place, o->dir, file, e);
 	struct buf spki = {0};
 	struct chain ch = {0};
 	int rc = -1;
 
-	snprintf(name, sizeof name, "%s.key", file);
-	if (!key || file_join(key_path, e, o->dir, name) < 0)
-		goto out;
 	snprintf(name, sizeof name, "%s.pem", file);
-	if (file_join(cert_path, e, o->dir, name) < 0 || key_save(key, key_path, e) < 0 ||
-	    key_spki(key, &spki, e) < 0 || unit_certify(o, s, plan, &spki, &ch, e) < 0)
+	if (!key || file_join(cert_path, e, o->dir, name) < 0 || key_spki(key, &spki, e) < 0 || unit_certify(o, s, plan, &spki, &ch, e) < 0)
 		goto out;
 	rc = chain_save(&ch, cert_path, e);
 out:

@@ -52,13 +52,13 @@ static int is_renewed(const struct office *o, const char *name, struct err *e)
 /* The key stays, so that a running server and a cut in between do no harm. */
 static int renew(struct office *o, struct signer *s, struct unit_plan *plan, const char *file, struct err *e)
 {
-	char cert[FILE_PATH], key_path[FILE_PATH];
+	char cert[FILE_PATH];
 	struct buf spki = {0};
 	struct chain ch = {0};
 	struct key *key = NULL;
 	int rc = -1;
 
-	if (own_path(cert, o, file, "pem", e) == 0 && own_path(key_path, o, file, "key", e) == 0 && (key = key_load(key_path, e)) &&
+	if (own_path(cert, o, file, "pem", e) == 0 && (key = unit_key_load(&o->settings.place, o->dir, file, NULL, e)) &&
 	    key_spki(key, &spki, e) == 0 && unit_certify(o, s, plan, &spki, &ch, e) == 0)
 		rc = chain_save(&ch, cert, e);
 	chain_free(&ch);

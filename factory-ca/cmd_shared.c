@@ -49,13 +49,13 @@ void office_close(struct office *o)
 
 int operator_load(struct operator *op, const char *dir, struct err *e)
 {
-	char cert[FILE_PATH], key[FILE_PATH];
+	char cert[FILE_PATH];
+	struct settings s;
 
 	*op = (struct operator){0};
-	if (file_join(cert, e, dir, "operator.pem") < 0 || file_join(key, e, dir, "operator.key") < 0 ||
-	    chain_load(&op->chain, cert, e) < 0)
+	if (settings_load(&s, dir, e) < 0 || file_join(cert, e, dir, "operator.pem") < 0 || chain_load(&op->chain, cert, e) < 0)
 		return -1;
-	op->key = key_load(key, e);
+	op->key = unit_key_load(&s.place, dir, "operator", &op->chain.cert[0], e);
 	if (op->key)
 		return 0;
 	operator_free(op);

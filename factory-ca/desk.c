@@ -336,13 +336,13 @@ static int load_server(struct desk *d, struct err *e)
 		.now = clock_utc() };
 	char cert[FILE_PATH], key[FILE_PATH];
 
-	if (file_join(cert, e, d->folder.path, "server.pem") < 0 ||
-	    ((*d->folder.name || !service_credential(key, "server.key")) && file_join(key, e, d->folder.path, "server.key") < 0) ||
-	    chain_load(&d->server, cert, e) < 0)
+	if (file_join(cert, e, d->folder.path, "server.pem") < 0 || chain_load(&d->server, cert, e) < 0)
 		return -1;
 	if (trust_verify(d->ca.trust, &d->server, &rule, e) < 0)
 		return err_prefix(e, "%s", cert);
-	d->server_key = key_load(key, e);
+	d->server_key = !*d->folder.name && service_credential(key, "server.key")
+				? key_load(key, e)
+				: unit_key_load(&d->settings.place, d->folder.path, "server", &d->server.cert[0], e);
 	return d->server_key ? 0 : -1;
 }
 

@@ -17,6 +17,7 @@ static const struct cli_option init_options[] = {
 	HOST,
 	{ "listen", "ADDRESS:PORT", "for serve; default 0.0.0.0:8443", false },
 	KEY_HOME_OPTIONS,
+	UNIT_KEY_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option serve_options[] = {
@@ -32,6 +33,7 @@ static const struct cli_option add_options[] = {
 	PROFILE,
 	HOST,
 	KEY_HOME_OPTIONS,
+	UNIT_KEY_OPTIONS,
 	{ NULL },
 };
 /* Of every command: which CA of the system it is about. */

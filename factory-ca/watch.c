@@ -128,6 +128,8 @@ bool watch_ready(void *arg, struct err *why)
 		err_set(why, REASON_CA_UNAVAILABLE, "handsel-signer is gone");
 		return false;
 	}
+	if (ready)
+		ready = unit_keys_ready(why);
 	for (size_t i = 0; ready && i < w->desks->n; i++)
 		ready = desk_ready(w->desks->of[i], why) == 0;
 	return ready;

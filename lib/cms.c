@@ -60,7 +60,7 @@ int cms_sign(const void *data, size_t len, const struct key *key, const struct c
 		rc = gnutls_pkcs7_export2(p7, GNUTLS_X509_FMT_DER, &der);
 	gnutls_pkcs7_deinit(p7);
 	if (rc < 0)
-		return gnutls_fail(e, REASON_KEY_STORE, "cannot sign the document", rc);
+		return key_said(key, e) ? -1 : gnutls_fail(e, REASON_KEY_STORE, "cannot sign the document", rc);
 	buf_set(out, der.data, der.size);
 	gnutls_free(der.data);
 	return 0;

@@ -2,6 +2,7 @@
 
 #include "enrolment.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -106,7 +107,7 @@ bool enrolment_due(const struct cert *c, int64_t now)
 	return now > c->not_before + (c->not_after - c->not_before) / 3 * 2;
 }
 
-int enrolment_renew(struct ca_client *client, struct chain *chain, struct err *e)
+int enrolment_renew(struct ca_client *client, const struct key *key, struct chain *chain, struct err *e)
 {
 	struct ca_message *m = ca_message_new(1);
 	struct ca_request *rq = &m->request[0];
@@ -116,7 +117,7 @@ int enrolment_renew(struct ca_client *client, struct chain *chain, struct err *e
 
 	m->n = 1;
 	rq->kind = CA_RENEW;
-	if (key_spki(client->key, &spki, e) == 0 && csr_build(client->key, NULL, NULL, &rq->csr, e) == 0) {
+	if (key_spki(key, &spki, e) == 0 && csr_build(key, NULL, NULL, &rq->csr, e) == 0) {
 		digest_sha256(doc.key_sha256, spki.data, spki.len);
 		if (unit_renewal_write(&doc, client->key, client->chain, &rq->document, e) == 0)
 			rc = ask(client, m, CA_ENROLLED, chain, e);
@@ -131,26 +132,55 @@ int enrolment_renew(struct ca_client *client, struct chain *chain, struct err *e
 	return rc;
 }
 
-int enrolment_keep(struct ca_client *client, const char *path, struct chain *chain, int64_t now, struct err *e)
+static int save_chain(const struct enrolment_unit *u, const struct chain *chain, struct err *e)
 {
-	struct chain fresh = {0};
+	char file[64], path[FILE_PATH];
 	struct buf pem = {0};
 	int rc;
 
-	if (!enrolment_due(&chain->cert[0], now))
-		return 0;
-	rc = enrolment_renew(client, &fresh, e);
-	if (rc == 0) {
-		chain_to_pem(&fresh, &pem);
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	}
-	ca_client_close(client);
-	if (rc == 0) {
-		chain_free(chain);
-		*chain = fresh;
-		fresh = (struct chain){0};
-	}
-	chain_free(&fresh);
+	snprintf(file, sizeof file, "%s.pem", u->name);
+	chain_to_pem(chain, &pem);
+	rc = file_join(path, e, u->dir, file) < 0 ? -1 : file_replace(path, pem.data, pem.len, 0644, e);
 	buf_free(&pem);
-	return rc == 0 ? 1 : -1;
+	return rc;
+}
+
+/* The certificate on the disk decides: before it the unit is what it was, after it the key is the next one. */
+static int take_up(struct enrolment_unit *u, struct chain *fresh, bool next, struct err *e)
+{
+	struct key *key = NULL;
+
+	if (save_chain(u, fresh, e) < 0)
+		return -1;
+	if (next && (unit_key_switch(u->dir, u->name, e) < 0 || !(key = unit_key_load(u->place, u->dir, u->name, &fresh->cert[0], e))))
+		return -1;
+	if (key) {
+		key_free(u->key);
+		u->key = key;
+	}
+	chain_free(&u->chain);
+	u->chain = *fresh;
+	*fresh = (struct chain){0};
+	return 1;
+}
+
+int enrolment_keep(struct ca_client *client, struct enrolment_unit *u, int64_t now, struct err *e)
+{
+	struct chain fresh = {0};
+	struct key *next;
+	int rc = -1;
+
+	if (!enrolment_due(&u->chain.cert[0], now))
+		return 0;
+	client->chain = &u->chain;
+	client->key = u->key;
+	next = unit_key_next(u->place, u->dir, u->name, e);
+	if (next || e->code == REASON_OK)
+		rc = enrolment_renew(client, next ? next : u->key, &fresh, e);
+	ca_client_close(client);
+	if (rc == 0)
+		rc = take_up(u, &fresh, next != NULL, e);
+	key_free(next);
+	chain_free(&fresh);
+	return rc;
 }

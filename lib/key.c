@@ -18,9 +18,14 @@ struct key {
 	enum key_type type;
 	struct buf spki;
 	bool away;			/* not in this process */
-	struct key_elsewhere *by;	/* of key_elsewhere(), with what it said last; else NULL */
-	struct err said;
+	struct key_elsewhere *by;	/* of key_elsewhere(); else NULL */
 };
+
+/* Why a key that is elsewhere did not sign: GnuTLS, in between, has only numbers. Each thread has its own, as threads share keys. */
+static _Thread_local struct {
+	const struct key *key;
+	struct err why;
+} said;
 
 static const struct {
 	enum key_type type;
@@ -344,6 +349,31 @@ int key_spki(const struct key *k, struct buf *spki, struct err *e)
 	return 0;
 }
 
+int key_sign_digest(const struct key *k, const void *digest, size_t len, struct buf *sig, struct err *e)
+{
+	gnutls_datum_t hash = { .size = (unsigned)len }, out = {0};
+	int rc;
+
+	if (k->type != KEY_P256 && k->type != KEY_P384)
+		return err_set(e, REASON_KEY_STORE, "a digest is signed by an EC key alone; make a p256 key");
+	memcpy(&hash.data, &digest, sizeof hash.data);	/* only read, though without const */
+	rc = gnutls_privkey_sign_hash2(k->handle, sign_algorithm(k->type), 0, &hash, &out);
+	if (rc < 0)
+		return gnutls_fail(e, k->away ? REASON_CA_UNAVAILABLE : REASON_KEY_STORE, k->away ? "the token does not sign" : "cannot sign", rc);
+	buf_set(sig, out.data, out.size);
+	gnutls_free(out.data);
+	return 0;
+}
+
+bool key_said(const struct key *k, struct err *e)
+{
+	if (!k || said.key != k)
+		return false;
+	*e = said.why;
+	said.key = NULL;
+	return true;
+}
+
 int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig, struct err *e)
 {
 	gnutls_sign_algorithm_t algorithm = sign_algorithm(k->type);
@@ -356,10 +386,8 @@ int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig,
 	/* gnutls_datum_t has no const; the bytes are only read */
 	memcpy(&bytes, &data, sizeof bytes);
 	rc = gnutls_privkey_sign_data2(k->handle, algorithm, 0, &(gnutls_datum_t){ bytes, (unsigned)len }, &out);
-	if (rc < 0 && k->by && k->said.code != REASON_OK) {
-		*e = k->said;
+	if (rc < 0 && key_said(k, e))
 		return -1;
-	}
 	if (rc < 0)
 		return gnutls_fail(e, k->away ? REASON_CA_UNAVAILABLE : REASON_KEY_STORE, k->away ? "the token does not sign" : "cannot sign", rc);
 	buf_set(sig, out.data, out.size);
@@ -368,19 +396,21 @@ int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig,
 }
 
 /* ---- keys elsewhere ---- */
-static int ask_elsewhere(struct key *k, const void *in, size_t len, gnutls_datum_t *out)
+static int ask_elsewhere(const struct key *k, const void *in, size_t len, gnutls_datum_t *out)
 {
 	struct buf sig = {0};
 	int rc = GNUTLS_E_PK_SIGN_FAILED;
 
-	k->said.code = REASON_OK;
-	if (k->by->sign(k->by->arg, in, len, &sig, &k->said) == 0) {
+	said.key = NULL;
+	if (k->by->sign(k->by->arg, in, len, &sig, &said.why) == 0) {
 		out->data = gnutls_malloc(sig.len);
 		if (!out->data)
 			mem_out();
 		memcpy(out->data, sig.data, sig.len);
 		out->size = (unsigned)sig.len;
 		rc = 0;
+	} else {
+		said.key = k;
 	}
 	buf_free(&sig);
 	return rc;
@@ -416,8 +446,13 @@ static int on_sign_data(gnutls_privkey_t handle, gnutls_sign_algorithm_t algorit
 
 static int on_info(gnutls_privkey_t handle, unsigned flags, void *arg)
 {
+	gnutls_sign_algorithm_t wanted = GNUTLS_FLAGS_TO_SIGN_ALGO(flags);
 	const struct key *k = arg;
 
+	if (wanted == GNUTLS_SIGN_ECDSA_SECP256R1_SHA256)	/* TLS 1.3 has a name of its own for each pair of curve and hash */
+		wanted = GNUTLS_SIGN_ECDSA_SHA256;
+	else if (wanted == GNUTLS_SIGN_ECDSA_SECP384R1_SHA384)
+		wanted = GNUTLS_SIGN_ECDSA_SHA384;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		if (types[i].type != k->type)
 			continue;
@@ -426,7 +461,7 @@ static int on_info(gnutls_privkey_t handle, unsigned flags, void *arg)
 		if (flags & GNUTLS_PRIVKEY_INFO_PK_ALGO_BITS)
 			return (int)types[i].bits;
 		if (flags & GNUTLS_PRIVKEY_INFO_HAVE_SIGN_ALGO)
-			return GNUTLS_FLAGS_TO_SIGN_ALGO(flags) == types[i].sign || GNUTLS_FLAGS_TO_SIGN_ALGO(flags) == GNUTLS_SIGN_RSA_RAW;
+			return wanted == types[i].sign || wanted == GNUTLS_SIGN_RSA_RAW;
 	}
 	return -1;
 }

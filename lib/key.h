@@ -36,6 +36,8 @@ struct key_elsewhere {
 	void *arg;
 };
 struct key *key_elsewhere(const struct key_elsewhere *by, const struct buf *spki, struct err *e);	/* takes arg over, if it succeeds */
+/* Why the last signature by such a key failed in this thread, where something in between (TLS, CMS) had no word for it. Once. */
+bool key_said(const struct key *k, struct err *e);
 
 /* SubjectPublicKeyInfo in DER (RFC 5280 4.1). Replaces *spki. */
 int key_spki(const struct key *k, struct buf *spki, struct err *e);
@@ -43,6 +45,9 @@ int key_spki(const struct key *k, struct buf *spki, struct err *e);
 /* Signature with SHA-256 (SHA-384 for P-384) over data: DER Ecdsa-Sig-Value or PKCS#1 v1.5. Replaces *sig. Code
  * CA_UNAVAILABLE: what holds the key does not answer now. */
 int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig, struct err *e);
+
+/* The same over a digest of that length, for EC keys. */
+int key_sign_digest(const struct key *k, const void *digest, size_t len, struct buf *sig, struct err *e);
 
 /* 0 if sig is a good signature by that public key. Anything malformed is simply not good. */
 int spki_verify(const struct buf *spki, const void *data, size_t len, const struct buf *sig, struct err *e);

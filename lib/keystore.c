@@ -33,10 +33,16 @@ struct keystore *keystore_open(const struct keystore_plan *plan, struct err *e)
 		return NULL;
 	s = mem_new(1, sizeof *s);
 	s->plan = *plan;
-	if (!token_is_uri(plan->place) || (s->token = token_open(plan->place, e)))
+	if (!token_is_uri(plan->place))
 		return s;
-	free(s);
-	return NULL;
+	s->token = token_open(plan->place, e);
+	if (!s->token) {
+		free(s);
+		return NULL;
+	}
+	if (plan->unit)	/* its programs have no unlock */
+		token_advice(s->token, "log in to the token once by its own tool (p11tool --login), after which all tries are there again");
+	return s;
 }
 
 bool keystore_is_token(const struct keystore *s)
@@ -96,6 +102,11 @@ static int need_secret(struct keystore *s, bool fresh, struct err *e)
 }
 
 /* ---- files ---- */
+static const char *end_of(const struct keystore *s, bool token)
+{
+	return token ? "uri" : s->plan.unit ? "key" : "pem";
+}
+
 static int path_of(char path[FILE_PATH], const char *folder, const char *name, const char *end, struct err *e)
 {
 	char file[64];
@@ -169,20 +180,22 @@ static struct key *file_generate(struct keystore *s, enum key_type type, const c
 }
 
 /* ---- tokens ---- */
+static int read_uri(struct buf *uri, const char *path, struct err *e)
+{
+	if (file_read(uri, path, LIMIT_TOKEN_URI, e) < 0)
+		return -1;
+	while (uri->len && uri->data[uri->len - 1] == '\n')
+		uri->data[--uri->len] = 0;
+	return token_is_uri(buf_text(uri)) ? 0 : err_set(e, REASON_CONFIG, "%s: no PKCS#11 URI; restore it from the backup", path);
+}
+
 static struct key *token_one(struct keystore *s, const char *path, struct err *e)
 {
 	struct buf uri = {0};
 	struct key *k = NULL;
 
-	if (file_read(&uri, path, LIMIT_TOKEN_URI, e) < 0 || need_secret(s, false, e) < 0)
-		goto out;
-	while (uri.len && uri.data[uri.len - 1] == '\n')
-		uri.data[--uri.len] = 0;
-	if (token_is_uri(buf_text(&uri)))
+	if (read_uri(&uri, path, e) == 0 && need_secret(s, false, e) == 0)
 		k = token_key(s->token, buf_text(&uri), e);
-	else
-		err_set(e, REASON_CONFIG, "%s: no PKCS#11 URI; restore it from the backup", path);
-out:
 	buf_free(&uri);
 	return k;
 }
@@ -207,11 +220,11 @@ struct key *keystore_generate(struct keystore *s, enum key_type type, const char
 	char path[FILE_PATH], other[FILE_PATH];
 	struct key *k;
 
-	if (path_of(path, folder, name, s->token ? "uri" : "pem", e) < 0 || path_of(other, folder, name, s->token ? "pem" : "uri", e) < 0 ||
+	if (path_of(path, folder, name, end_of(s, s->token), e) < 0 || path_of(other, folder, name, end_of(s, !s->token), e) < 0 ||
 	    file_remove(other, e) < 0)
 		return NULL;
 	k = s->token ? token_new(s, type, label, path, e) : file_generate(s, type, path, e);
-	if (k && !s->token && s->plan.plain)
+	if (k && !s->token && s->plan.plain && !s->plan.unit)
 		log_warn("%s is not encrypted: who can read it, or a backup of it, has the key", path);
 	return k;
 }
@@ -220,14 +233,29 @@ struct key *keystore_key(struct keystore *s, const char *folder, const char *nam
 {
 	char path[FILE_PATH], other[FILE_PATH];
 
-	if (path_of(path, folder, name, s->token ? "uri" : "pem", e) < 0 || path_of(other, folder, name, s->token ? "pem" : "uri", e) < 0)
+	if (path_of(path, folder, name, end_of(s, s->token), e) < 0 || path_of(other, folder, name, end_of(s, !s->token), e) < 0)
 		return NULL;
 	if (!file_exists(path) && file_exists(other)) {
-		err_set(e, REASON_CONFIG, "%s is not there, but %s is: keys.yaml does not say where the keys are; restore it from the backup", path,
-			other);
+		err_set(e, REASON_CONFIG, "%s is not there, but %s is: %s does not say where the key is; restore it from the backup", path, other,
+			s->plan.unit ? "the configuration" : "keys.yaml");
 		return NULL;
 	}
 	return s->token ? token_one(s, path, e) : file_key(s, path, e);
+}
+
+int keystore_remove(struct keystore *s, const char *folder, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+	struct buf uri = {0};
+	int rc = path_of(path, folder, name, end_of(s, s->token), e);
+
+	if (rc == 0 && s->token && file_exists(path)) {
+		rc = need_secret(s, false, e) < 0 ? -1 : read_uri(&uri, path, e);
+		if (rc == 0)
+			rc = token_remove(s->token, buf_text(&uri), e);
+	}
+	buf_free(&uri);
+	return rc < 0 ? -1 : file_remove(path, e);
 }
 
 int keystore_reset(struct keystore *s, struct err *e)

@@ -1,7 +1,8 @@
-/* keystore.h - where the keys of a CA live: in encrypted files, in a PKCS#11 token, later in a ring of signing devices.
+/* keystore.h - where keys live, those of a CA and of units (unit_key.h): in encrypted files, in a PKCS#11 token, later in a ring of signing devices.
  *
  * A place is "file", or the PKCS#11 URI of a token (token.h). A key in it goes by a name in a folder: the store of files keeps it in
- * FOLDER/NAME.pem, a token's URI of it stands in FOLDER/NAME.uri. So a folder tells by itself where its keys are. */
+ * FOLDER/NAME.pem, that of a unit in FOLDER/NAME.key, since its certificate is NAME.pem; a token's URI of it stands in FOLDER/NAME.uri. So a
+ * folder tells by itself where its keys are. */
 #ifndef HANDSEL_KEYSTORE_H
 #define HANDSEL_KEYSTORE_H
 
@@ -16,6 +17,7 @@
 struct keystore_plan {
 	char place[LIMIT_TOKEN_URI];	/* "" is "file" */
 	bool plain;			/* "file": new keys are not encrypted */
+	bool unit;			/* of a unit: not encrypted in a file is the rule, and no warning */
 	char credential[LIMIT_NAME + 1];	/* of systemd; "": none. Passphrase or PIN, likewise the next */
 	char file[FILE_PATH];		/* "": none */
 	const char *ask;		/* whoever sits at the terminal, for the passphrase "of the CA's keys" or the PIN; NULL: nobody */
@@ -34,7 +36,9 @@ struct key *keystore_generate(struct keystore *s, enum key_type type, const char
 /* A key that is there. Codes SECRET: passphrase or PIN are missing, or wrong; CA_UNAVAILABLE: the token is not there now;
  * CONFIG: there is no such key. */
 struct key *keystore_key(struct keystore *s, const char *folder, const char *name, struct err *e);
-bool keystore_has(const char *folder, const char *name);	/* a key goes by this name */
+bool keystore_has(const char *folder, const char *name);	/* a key of a CA goes by this name */
+/* Out of the token, too; that there is none is fine. */
+int keystore_remove(struct keystore *s, const char *folder, const char *name, struct err *e);
 
 /* `unlock`: another secret, which it owns, tried when a key is needed next. last_try: token.h. */
 void keystore_give(struct keystore *s, struct secret *secret, bool last_try);

@@ -27,7 +27,7 @@ struct tls {
 	gnutls_certificate_credentials_t credentials;
 	gnutls_pcert_st identity[LIMIT_PEER_CHAIN];
 	unsigned n_identity;
-	gnutls_privkey_t key;		/* the caller's */
+	const struct key *key;		/* the caller's */
 	struct trust *trust;
 	bool stranger;
 	struct trust_rule rule;
@@ -138,7 +138,7 @@ static int give_identity(gnutls_session_t session, const gnutls_datum_t *names, 
 
 	*certs = t->n_identity ? t->identity : NULL;
 	*n = t->n_identity;
-	*key = t->n_identity ? t->key : NULL;
+	*key = t->n_identity ? key_handle(t->key) : NULL;
 	return 0;
 }
 
@@ -191,6 +191,8 @@ static int session_failed(struct tls *t, const char *what, int rc, struct err *e
 		*e = t->verdict;
 		return -1;
 	}
+	if (key_said(t->key, e))
+		return -1;
 	if (rc == GNUTLS_E_CERTIFICATE_ERROR)
 		return err_set(e, REASON_AUTHORITY,
 			       "%s: the peer's certificate is malformed, or its public key is too weak or too large", what);
@@ -228,6 +230,7 @@ static int handshake(struct tls *t, struct err *e)
 	static const char what[] = "the TLS handshake failed";
 	int rc;
 
+	key_said(t->key, e);	/* of another session */
 	while ((rc = gnutls_handshake(t->session)) < 0) {
 		if (gnutls_error_is_fatal(rc)) {
 			gnutls_alert_send_appropriate(t->session, rc);
@@ -277,7 +280,7 @@ struct tls *tls_connect(int fd, const struct tls_client *opt, struct err *e)
 
 	t->fd = fd;
 	t->deadline_ms = opt->deadline_ms;
-	t->key = opt->chain && opt->key ? key_handle(opt->key) : NULL;
+	t->key = opt->chain ? opt->key : NULL;
 	t->trust = opt->trust;
 	t->stranger = opt->stranger && !opt->trust;
 	t->rule = opt->rule;

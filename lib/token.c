@@ -18,6 +18,7 @@ struct token {
 	char name[64];
 	char query[LIMIT_TOKEN_URI];	/* "" or "?module-path=..." */
 	struct secret *pin;
+	const char *advice;
 	bool last_try, refused;		/* the PIN was shown to the token and is wrong */
 	enum token_tries tries;
 };
@@ -168,9 +169,13 @@ static int attribute(char *out, size_t size, const char *uri, const char *name, 
 	for (p += *p ? len + 1 : 0; *p && !strchr("?;&", *p); p++) {
 		bool coded = p[0] == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0;
 
+		char c = coded ? (char)(hex_digit(p[1]) * 16 + hex_digit(p[2])) : *p;
+
 		if (n + 1 == size || (*p == '%' && !coded))
 			return err_set(e, REASON_CONFIG, "%s: '%s' is too long or not well encoded (RFC 7512)", uri, name);
-		out[n++] = coded ? (char)(hex_digit(p[1]) * 16 + hex_digit(p[2])) : *p;
+		if (c == 0)	/* the value would end here, and name another token or module than it seems to */
+			return err_set(e, REASON_CONFIG, "%s: '%s' has a NUL octet (%%00), which no label or path has; remove it", uri, name);
+		out[n++] = c;
 		p += coded ? 2 : 0;
 	}
 	out[n] = 0;
@@ -203,10 +208,16 @@ struct token *token_open(const char *uri, struct err *e)
 	struct token *t = mem_new(1, sizeof *t);
 	char path[LIMIT_TOKEN_URI];
 
+	t->advice = "permit it (unlock --last-try)";
 	if (read_uri(t, path, uri, e) == 0 && module_need(path, e) == 0)
 		return t;
 	free(t);
 	return NULL;
+}
+
+void token_advice(struct token *t, const char *how)
+{
+	t->advice = how;
 }
 
 void token_close(struct token *t)
@@ -257,8 +268,8 @@ static int ready(struct token *t, struct err *e)
 	if (t->refused)
 		return err_set(e, REASON_SECRET, "token \"%s\": the PIN is wrong", t->name);
 	if (tries == TRIES_LAST && !t->last_try)
-		return err_set(e, REASON_SECRET, "token \"%s\": %s; be sure of the PIN, and then permit it (--last-try)", t->name,
-			       token_tries_text(tries));
+		return err_set(e, REASON_SECRET, "token \"%s\": %s; be sure of the PIN, and then %s", t->name, token_tries_text(tries),
+			       t->advice);
 	modules.current = t;
 	return 0;
 }
@@ -346,6 +357,30 @@ static int key_uri(struct token *t, const uint8_t id[ID_LEN], struct buf *uri, s
 	buf_fmt(uri, "%s%s", url, t->query);
 	gnutls_free(url);
 	return rc;
+}
+
+/* The same object without its class: private and public half. */
+static void both_halves(char out[LIMIT_TOKEN_URI], const char *uri)
+{
+	const char *type = strstr(uri, ";type=");
+	size_t before = type ? (size_t)(type - uri) : strcspn(uri, "?");
+	const char *after = type ? type + 1 + strcspn(type + 1, ";?") : "";
+
+	snprintf(out, LIMIT_TOKEN_URI, "%.*s%.*s", (int)before, uri, (int)strcspn(after, "?"), after);
+}
+
+int token_remove(struct token *t, const char *uri, struct err *e)
+{
+	char bare[LIMIT_TOKEN_URI];
+	int rc;
+
+	if (ready(t, e) < 0)
+		return -1;
+	both_halves(bare, uri);
+	rc = gnutls_pkcs11_delete_url(bare, GNUTLS_PKCS11_OBJ_FLAG_LOGIN);
+	if (rc >= 0 || rc == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		return 0;
+	return failed(t, "cannot remove the key", rc, e);
 }
 
 struct key *token_generate(struct token *t, enum key_type type, const char *label, struct buf *uri, struct err *e)

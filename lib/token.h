@@ -22,6 +22,7 @@ struct token;
 /* Loads the module. The token need not be there yet. NULL with code CONFIG. */
 struct token *token_open(const char *uri, struct err *e);
 void token_close(struct token *t);			/* after its keys; NULL is fine */
+void token_advice(struct token *t, const char *how);	/* how a person permits the last try; kept, not copied */
 const char *token_name(const struct token *t);		/* for messages: its label, if the URI has one */
 
 /* Gives the PIN: it owns the secret. The token sees it when a key is opened. last_try: even if it is the last one. */
@@ -36,6 +37,8 @@ int token_look(struct token *t, enum token_tries *tries, struct err *e);
 struct key *token_generate(struct token *t, enum key_type type, const char *label, struct buf *uri, struct err *e);
 /* A key that is there, by its own URI. If the token fails later, key_sign() says CA_UNAVAILABLE. */
 struct key *token_key(struct token *t, const char *uri, struct err *e);
+/* Takes the key by this URI out of the token, with its public half. That it is not there is fine. Codes of token_generate(). */
+int token_remove(struct token *t, const char *uri, struct err *e);
 
 /* Modules are loaded anew, since few find a token again that was away. No key of any token may be open. */
 int token_reset(struct err *e);

@@ -13,6 +13,7 @@
 
 struct enrolling {
 	const char *dir, *ca, *ca_id;
+	struct unit_place place;
 	struct url url;
 	struct invite code;
 	struct chain root, chain;
@@ -33,16 +34,6 @@ static int save_chain(const struct enrolling *x, const char *name, const struct 
 }
 
 /* The key first, and kept: asked again after a cut it gets the same certificate, though the code is used. */
-static int own_key(struct enrolling *x, struct err *e)
-{
-	char path[FILE_PATH];
-
-	if (file_join(path, e, x->dir, "station.key") < 0 || (!file_exists(path) && setup_key(x->dir, e) < 0))
-		return -1;
-	x->key = key_load(path, e);
-	return x->key ? 0 : -1;
-}
-
 static int enrol(struct enrolling *x, const struct cli *c, struct err *e)
 {
 	const char *code = cli_get(c, "code");
@@ -56,20 +47,20 @@ static int enrol(struct enrolling *x, const struct cli *c, struct err *e)
 		return -1;
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this folder is a station already; take another --dir", path);
-	if (enrolment_root(&x->url, x->ca_id, &x->code, &x->root, e) < 0 || file_mkdir(x->dir, e) < 0 || own_key(x, e) < 0 ||
+	if (enrolment_root(&x->url, x->ca_id, &x->code, &x->root, e) < 0 || file_mkdir(x->dir, e) < 0 || !(x->key = setup_key(x->dir, &x->place, e)) ||
 	    save_chain(x, "root.pem", &x->root, e) < 0 ||
 	    enrolment_enrol(&x->url, x->ca_id, &x->root, &x->code, x->key, &x->chain, e) < 0)
 		return -1;
 	if (strcmp(x->chain.cert[0].role, "station") != 0)
 		return err_set(e, REASON_ROLE, "the code is for a unit of role %s", x->chain.cert[0].role);
-	return save_chain(x, "station.pem", &x->chain, e) < 0 ? -1 : setup_yaml(path, x->chain.cert[0].name, x->ca, x->ca_id, e);
+	return save_chain(x, "station.pem", &x->chain, e) < 0 ? -1 : setup_yaml(path, x->chain.cert[0].name, x->ca, x->ca_id, &x->place, e);
 }
 
 enum cli_exit cmd_enrol(const struct cli *c)
 {
 	struct enrolling x = { .dir = cli_dir(c), .ca = cli_get(c, "ca"), .ca_id = cli_get(c, "ca-id") };
 	struct err e = {0};
-	int rc = enrol(&x, c, &e);
+	int rc = unit_place_options(&x.place, c, &e) < 0 ? -1 : enrol(&x, c, &e);
 	struct jsonl *j;
 
 	mem_wipe(&x.code, sizeof x.code);

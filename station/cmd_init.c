@@ -29,26 +29,26 @@ out:
 	return rc;
 }
 
-int setup_key(const char *dir, struct err *e)
+struct key *setup_key(const char *dir, const struct unit_place *place, struct err *e)
 {
 	struct buf der = {0}, pem = {0};
-	struct key *key = key_generate(KEY_P256, e);
+	struct key *key = unit_key_make(place, dir, "station", e);
 	char path[FILE_PATH];
 	int rc = -1;
 
-	if (!key || csr_build(key, NULL, NULL, &der, e) < 0 || file_join(path, e, dir, "station.key") < 0 ||
-	    key_save(key, path, e) < 0 || file_join(path, e, dir, "station.csr") < 0)
-		goto out;
-	csr_to_pem(&der, &pem);
-	rc = file_replace(path, pem.data, pem.len, 0644, e);
-out:
+	if (key && csr_build(key, NULL, NULL, &der, e) == 0 && file_join(path, e, dir, "station.csr") == 0) {
+		csr_to_pem(&der, &pem);
+		rc = file_replace(path, pem.data, pem.len, 0644, e);
+	}
 	buf_free(&pem);
 	buf_free(&der);
+	if (rc == 0)
+		return key;
 	key_free(key);
-	return rc;
+	return NULL;
 }
 
-int setup_yaml(const char *path, const char *name, const char *ca, const char *ca_id, struct err *e)
+int setup_yaml(const char *path, const char *name, const char *ca, const char *ca_id, const struct unit_place *place, struct err *e)
 {
 	struct buf text = {0};
 	int rc;
@@ -60,6 +60,7 @@ int setup_yaml(const char *path, const char *name, const char *ca, const char *c
 		"ca: \"%s\"\n", name, ca);
 	if (ca_id)
 		buf_fmt(&text, "ca-id: \"%s\"\n", ca_id);
+	unit_place_write(place, &text);
 	buf_fmt(&text,
 		"# Without slots every USB port is one, named after itself.\n"
 		"#slots:\n"
@@ -69,9 +70,11 @@ int setup_yaml(const char *path, const char *name, const char *ca, const char *c
 	return rc;
 }
 
-static int init(const char *dir, const char *name, const char *ca, const char *ca_id, const char *root, struct err *e)
+static int init(const char *dir, const char *name, const char *ca, const char *ca_id, const char *root, const struct unit_place *place,
+		struct err *e)
 {
 	char path[FILE_PATH];
+	struct key *key;
 	struct url url;
 
 	if (!text_is_token(name, LIMIT_NAME))
@@ -85,21 +88,23 @@ static int init(const char *dir, const char *name, const char *ca, const char *c
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this folder is a station already; take another --dir",
 			       path);
-	if (file_mkdir(dir, e) < 0 || write_root(dir, root, e) < 0 || setup_key(dir, e) < 0)
+	if (file_mkdir(dir, e) < 0 || write_root(dir, root, e) < 0 || !(key = setup_key(dir, place, e)))
 		return -1;
-	return setup_yaml(path, name, ca, ca_id, e);
+	key_free(key);
+	return setup_yaml(path, name, ca, ca_id, place, e);
 }
 
 enum cli_exit cmd_init(const struct cli *c)
 {
 	const char *name = cli_get(c, "name"), *ca = cli_get(c, "ca"), *root = cli_get(c, "root");
+	struct unit_place place;
 	struct err e = {0};
 
 	if (!name || !ca || !root) {
 		err_set(&e, REASON_CONFIG, "--name, --ca and --root are needed");
 		return cli_fail(c, &e);
 	}
-	if (init(cli_dir(c), name, ca, cli_get(c, "ca-id"), root, &e) < 0)
+	if (unit_place_options(&place, c, &e) < 0 || init(cli_dir(c), name, ca, cli_get(c, "ca-id"), root, &place, &e) < 0)
 		return cli_fail(c, &e);
 	if (cli_json(c)) {
 		struct jsonl *j = jsonl_new("result");

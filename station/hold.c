@@ -16,7 +16,7 @@
 
 bool hold_is_away(const struct err *e)
 {
-	return e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE;
+	return e->code == REASON_CA_UNAVAILABLE || e->code == REASON_UNREACHABLE || e->code == REASON_SECRET;
 }
 
 /* The CA is away: the device is held in its slot with the same request, and goes on when the CA is back. The station asks for
@@ -26,11 +26,12 @@ int hold_for_ca(struct unit *u, const struct err *e)
 	int64_t pause = CA_PAUSE_MS;
 	struct run *r = u->run;
 	struct standing_of s;
-	char note[sizeof e->text + 64];
+	char note[sizeof e->text + 96];
 	struct err why;
 	bool away = false;
 
-	snprintf(note, sizeof note, "%s; the unit is held in its slot until the CA is back", e->text);
+	snprintf(note, sizeof note, "%s; the unit is held in its slot until %s is back", e->text,
+		 e->code == REASON_SECRET ? "the token of the station's key" : "the CA");
 	console_note(r->console, &u->record, note);
 	for (;;) {
 		bus_pause(r->bus, clock_mono_ms() + ca_client_pause_ms(&r->standing.client, pause));
@@ -72,7 +73,7 @@ int hold_for_room(struct unit *u, const struct err *e)
 {
 	struct run *r = u->run;
 	int64_t begin = clock_mono_ms();
-	char note[sizeof e->text + 64];
+	char note[sizeof e->text + 96];
 	struct err why;
 	bool full = false;
 

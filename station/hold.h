@@ -4,7 +4,7 @@
 
 #include "slot.h"
 
-bool hold_is_away(const struct err *e);		/* is it the CA that is missing? */
+bool hold_is_away(const struct err *e);		/* is it the CA that is missing, or the token of the station's key? */
 
 /* Waits until the CA answers the station. -1: the station stops, --ca-wait or the unit's own time is over. */
 int hold_for_ca(struct unit *u, const struct err *e);

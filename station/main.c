@@ -2,12 +2,14 @@
 
 #include "cli.h"
 #include "station.h"
+#include "unit_key.h"
 
 static const struct cli_option init_options[] = {
 	{ "name", "NAME", "the station's name, as the work orders call it", false },
 	{ "ca", "URL", "the factory CA: https://HOST:PORT", false },
 	{ "ca-id", "ID", "which CA of that system, where it has several", false },
 	{ "root", "FILE", "the factory root certificate, PEM", false },
+	UNIT_KEY_OPTIONS,
 	{ NULL, NULL, NULL, false },
 };
 
@@ -15,6 +17,7 @@ static const struct cli_option enrol_options[] = {
 	{ "ca", "URL", "the factory CA: https://HOST:PORT", false },
 	{ "code", "CODE", "of `handsel-ca unit invite`: eight groups of five characters", false },
 	{ "ca-id", "ID", "which CA of that system, where it has several", false },
+	UNIT_KEY_OPTIONS,
 	{ NULL, NULL, NULL, false },
 };
 

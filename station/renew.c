@@ -14,18 +14,22 @@
 static int renew(struct station *s, int64_t now, struct err *e)
 {
 	struct url url = s->ca;
-	struct ca_client client = { .connect = ca_connect_url, .arg = &url, .host = url.host, .ca = s->ca_id, .chain = &s->chain,
-				    .key = s->key, .trust = s->trust };
-	char path[FILE_PATH];
+	struct ca_client client = { .connect = ca_connect_url, .arg = &url, .host = url.host, .ca = s->ca_id, .trust = s->trust };
+	struct enrolment_unit u = { .place = &s->place, .dir = s->dir, .name = "station", .key = s->key, .chain = s->chain };
+	int rc = enrolment_keep(&client, &u, now, e);
 
-	return file_join(path, e, s->dir, "station.pem") < 0 ? -1 : enrolment_keep(&client, path, &s->chain, now, e);
+	s->key = u.key;
+	s->chain = u.chain;
+	return rc;
 }
 
 void station_renew(struct station *s)
 {
 	struct err e;
-	int rc = renew(s, clock_utc(), &e);
+	int rc;
 
+	unit_key_tidy(&s->place, s->dir, "station");
+	rc = renew(s, clock_utc(), &e);
 	if (rc < 0)
 		log_err(&e, "the station's certificate is due to be renewed; it is tried again at the next start");
 	else if (rc == 1)

@@ -2,11 +2,11 @@
 #ifndef HANDSEL_SETUP_H
 #define HANDSEL_SETUP_H
 
-#include "err.h"
+#include "unit_key.h"
 
-int setup_key(const char *dir, struct err *e);		/* station.key and station.csr */
+struct key *setup_key(const char *dir, const struct unit_place *place, struct err *e);	/* the key, kept if it is there, and station.csr */
 /* Last of all: a folder with station.yaml is complete. ca_id may be NULL. */
-int setup_yaml(const char *path, const char *name, const char *ca, const char *ca_id, struct err *e);
+int setup_yaml(const char *path, const char *name, const char *ca, const char *ca_id, const struct unit_place *place, struct err *e);
 
 /* Renews the certificate if it is due; what fails is a message: the old one is good for a third of its life. */
 struct station;

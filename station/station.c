@@ -47,6 +47,8 @@ static int read_fields(struct station *s, const struct conf_node *root, struct e
 		{ "console", CONF_MAP, false },
 		{ "mes", CONF_MAP, false },
 		{ "label", CONF_MAP, false },
+		{ "unit-key", CONF_SCALAR, false },
+		{ "unit-credential", CONF_SCALAR, false },
 	};
 	const struct conf_node *v[ARRAY_LEN(fields)];
 	struct err why;
@@ -60,6 +62,8 @@ static int read_fields(struct station *s, const struct conf_node *root, struct e
 		return conf_error(v[2], e, "%s", why.text);
 	if (v[4] && !text_is_token(s->ca_id, CA_ID_MAX))
 		return conf_error(v[4], e, "a CA's id must be of A-Z a-z 0-9 . _ -");
+	if (unit_place_read(&s->place, v[9], v[10], e) < 0)
+		return -1;
 	if (scan_settings_read(&s->scanner, v[5], e) < 0 || console_settings_read(&s->console, v[6], e) < 0 ||
 	    (v[7] && mes_settings(&s->mes, v[7], e) < 0) || label_settings_read(&s->label, v[8], e) < 0)
 		return -1;
@@ -88,20 +92,17 @@ static int read_yaml(struct station *s, struct err *e)
 
 static int read_identity(struct station *s, struct err *e)
 {
-	char key[FILE_PATH], cert[FILE_PATH];
+	char cert[FILE_PATH];
 	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .role = "station", .now = clock_utc() };
 
-	if (file_join(key, e, s->dir, "station.key") < 0 || file_join(cert, e, s->dir, "station.pem") < 0)
-		return -1;
-	s->key = key_load(key, e);
-	if (!s->key)
+	if (file_join(cert, e, s->dir, "station.pem") < 0)
 		return -1;
 	if (!file_exists(cert))
 		return err_set(e, REASON_CONFIG,
 			       "%s is missing: the station is not certified yet; have its station.csr signed by "
 			       "`handsel-ca unit issue station.csr --role station --name %s`",
 			       cert, s->name);
-	if (chain_load(&s->chain, cert, e) < 0)
+	if (chain_load(&s->chain, cert, e) < 0 || !(s->key = unit_key_load(&s->place, s->dir, "station", &s->chain.cert[0], e)))
 		return -1;
 	if (trust_verify(s->trust, &s->chain, &rule, e) < 0)
 		return err_prefix(e, "%s", cert);

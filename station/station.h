@@ -10,6 +10,7 @@
 #include "limits.h"
 #include "mes.h"
 #include "scan.h"
+#include "unit_key.h"
 #include "usb.h"
 #include "x509.h"
 
@@ -31,6 +32,7 @@ struct station {
 	struct console_settings console;
 	struct mes mes;
 	struct label_settings label;
+	struct unit_place place;	/* of the key */
 	struct key *key;
 	struct chain chain;		/* unit certificate, unit CA */
 	struct chain root;		/* root.h: the one in force, then older ones */

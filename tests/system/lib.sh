@@ -74,6 +74,8 @@ fingerprint() { openssl x509 -in "$1" -noout -fingerprint -sha256 | sed 's/.*=//
 # HANDSEL_SANDBOX: another mode of the signer, for tests/analysis/valgrind.sh.
 FACTORY_KEYS=(--key-passphrase none ${HANDSEL_SANDBOX:+--key-sandbox "$HANDSEL_SANDBOX"})
 CUSTOMER_KEYS=("${FACTORY_KEYS[@]}")
+# And stations and nodes theirs: of init.
+STATION_KEYS=() NODE_KEYS=()
 
 # factory_init : $W/factory is a CA system that serves; sets FACTORY_PORT FACTORY_PID.
 factory_init() {
@@ -87,7 +89,7 @@ factory_serve() {
 # station_init NAME : $W/station-NAME, certified by the factory.
 station_init() {
 	local dir=$W/station-$1
-	station --dir "$dir" init --name "$1" --ca "https://127.0.0.1:$FACTORY_PORT" --root "$W/factory/root.pem" &&
+	station --dir "$dir" init --name "$1" --ca "https://127.0.0.1:$FACTORY_PORT" --root "$W/factory/root.pem" "${STATION_KEYS[@]}" &&
 		ca --dir "$W/factory" unit issue "$dir/station.csr" --role station --name "$1" --out "$dir/station.pem"
 }
 
@@ -118,7 +120,7 @@ NODE=node
 node_init() {
 	local n=$W/$NODE root
 	node --dir "$n" init --name "$1" --ca "https://127.0.0.1:$CUSTOMER_PORT" --ca-root "$W/customer/root.pem" \
-		--listen 127.0.0.1:0 --host 127.0.0.1 &&
+		--listen 127.0.0.1:0 --host 127.0.0.1 "${NODE_KEYS[@]}" &&
 		ca --dir "$W/customer" unit issue "$n/node.csr" --role node --name "$1" --host 127.0.0.1 --host localhost \
 			--out "$n/node.pem" &&
 		root=$(fingerprint "$W/factory/root.pem") &&

@@ -192,7 +192,8 @@ static void test_plain(void)
 /* ---- a token ---- */
 static void test_places(void)
 {
-	static const char *const bad[] = { "files", "pkcs11:", "pkcs11:token=a;object=b", "pkcs11:token=%zz", "pkcs11:token=a?pin-value=1234",
+	static const char *const bad[] = { "files", "pkcs11:", "pkcs11:token=a;object=b", "pkcs11:token=%zz", "pkcs11:token=acme%00other",
+					   "pkcs11:token=a%00", "pkcs11:token=a?module-path=/usr/lib/softhsm/libsofthsm2.so%00/x", "pkcs11:token=a?pin-value=1234",
 					   "pkcs11:token=a?pin-source=file:/x", "pkcs11:token=a?module-path=/nothing/here.so" };
 	struct keystore_plan plan = {0};
 	struct err e;
