@@ -171,7 +171,7 @@ static int on_batch(void *arg, struct db *db, struct err *e)
 	for (size_t i = 0; i < d->n_signing; i++) {
 		struct job *job = d->signing[i];
 
-		if (request_signed(db, &job->rules, job->unit, &job->issue, job->row, &job->item.der,
+		if (request_signed(db, &job->rules, job->unit, &job->issue, &job->reserved, &job->item.der,
 				   &job->item.encrypted_key, job->a, e) < 0)
 			return -1;
 	}

@@ -70,6 +70,7 @@ static void exchange_free(struct exchange *x)
 		csr_free(&x->jobs[i].csr);
 		buf_free(&x->jobs[i].item.der);
 		buf_free(&x->jobs[i].item.encrypted_key);
+		reservation_free(&x->jobs[i].reserved);
 		free(x->bad[i]);
 	}
 	ca_message_free(x->m);
@@ -154,6 +155,20 @@ static int unit_revoked(struct job *job, struct db *db, struct err *e)
 	return rc;
 }
 
+/* The ledger does not know yet what the batch has reserved: whatever else is about that device or that id comes after it. */
+static bool comes_after(const struct desk *d, const struct job *job)
+{
+	const struct device_id *device = job->rq->kind == CA_ISSUE ? &job->issue.device : &job->rq->device;
+
+	for (size_t i = 0; i < d->n_signing; i++) {
+		const struct issue *before = &d->signing[i]->issue;
+
+		if (strcmp(before->id.id, job->rq->request.id) == 0 || device_same(&before->device, device))
+			return true;
+	}
+	return false;
+}
+
 static int job_run(struct writer_job *w, struct db *db, struct err *e)
 {
 	struct job *job = (struct job *)w;
@@ -169,11 +184,14 @@ static int job_run(struct writer_job *w, struct db *db, struct err *e)
 	}
 	if (job->decided)
 		return request_refused(db, job->rules.now, unit ? unit : "device", job->rq, job->a, e);
+	job->later = comes_after(job->x->d, job);
+	if (job->later)
+		return err_set(e, REASON_CA_UNAVAILABLE, "another request of this device is under way");
 	if (job->x->m->mark[0] && unit && ledger_mark_put(db, unit, job->x->m->mark, e) < 0)
 		return -1;
 	switch (job->rq->kind) {
 	case CA_ISSUE:
-		rc = request_issue(db, &job->rules, job->unit, &job->issue, job->a, &job->row, e);
+		rc = request_issue(db, &job->rules, job->unit, &job->issue, job->a, &job->reserved, e);
 		return rc == 1 ? sign_later(job->x->d, job) : rc;
 	case CA_CONFIRM:
 		return request_confirm(db, &job->rules, unit, job->rq, job->a, e);
@@ -204,7 +222,8 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 	struct job *job = (struct job *)w;
 	struct exchange *x = job->x;
 
-	if (rc < 0 && x->d->again) {
+	if (rc < 0 && (x->d->again || job->later)) {
+		job->later = false;
 		job_reset(job);
 		writer_submit(x->d->writer, w);
 		return;

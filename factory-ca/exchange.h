@@ -39,12 +39,13 @@ struct job {
 	char unit[UNIT_MAX];
 	bool decided;			/* refused before the transaction: only the audit is left to write */
 	bool probe;			/* the CA recovers: nothing but whether it still does */
+	bool later;			/* what it is about waits for its signature in this batch: it goes into the next */
 	struct csr csr;			/* issue, likewise the rest */
 	struct ticket ticket;
 	const struct work_order *order;
 	struct issue issue;
 	struct sign_item item;
-	int64_t row;
+	struct reservation reserved;
 };
 
 size_t exchange_count(const struct exchange *x);	/* of requests in the message */

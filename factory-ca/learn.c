@@ -138,7 +138,7 @@ static int learn_new(struct lesson *le, const struct signed_row *row, const stru
 	if (ledger_device_put(le->db, &d, e) < 0)
 		return -1;
 	r.device = d.n;
-	if (ledger_request_learn(le->db, ru->ca, &r, cert, issuer_of(ru, cert), ru->now, e) < 0 ||
+	if (ledger_request_whole(le->db, ru->ca, &r, cert, issuer_of(ru, cert), ru->now, e) < 0 ||
 	    (r.state == CA_REVOKED && ledger_request_state(le->db, r.n, CA_REVOKED, "unspecified", ru->now, e) < 0) ||
 	    (ru->site == SITE_FACTORY && ledger_takeover_learn(le->db, d.n, unit_name(r.unit), r.n, e) < 0))
 		return -1;

@@ -495,23 +495,43 @@ int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, 
 	return 0;
 }
 
-int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct buf *encrypted_key,
-			  const struct cert *issuer, int64_t now, struct err *e)
+int ledger_request_whole(struct db *db, const char *ca, struct ledger_request *r, const struct cert *cert, const struct cert *issuer,
+			 int64_t now, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "UPDATE request SET state = 'pending', certificate = ?2, certificate_sha256 = ?3,"
-				     " certificate_serial = ?4, issuer = ?5, changed = ?6, encrypted_key = ?7, key = ?8, expires = ?9"
-				     " WHERE n = ?1");
+	struct stmt *s = db_stmt(
+		db, "INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, certificate,"
+		    " certificate_sha256, certificate_serial, issuer, lapse_at, created, changed, ca, mode, encrypted_key, renews,"
+		    " key, expires, ticket, endorsement, factory_certificate)"
+		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?21, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?22, ?23, ?24)");
 
-	bind_int(s, 1, n);
-	bind_blob(s, 2, cert->der.data, cert->der.len);
-	bind_blob(s, 3, cert->sha256, SHA256_LEN);
-	bind_text(s, 4, cert->serial);
-	bind_blob(s, 5, issuer->sha256, SHA256_LEN);
-	bind_int(s, 6, now);
-	bind_optional(s, 7, encrypted_key);
-	bind_int(s, 8, key_number(cert->spki_sha256));
-	bind_int(s, 9, cert->not_after);
-	return db_run(s, e);
+	bind_text(s, 1, r->unit);
+	bind_text(s, 2, r->id.id);
+	bind_int(s, 3, r->id.generation);
+	bind_int(s, 4, r->device);
+	bind_text(s, 5, ca_state_name(r->state));
+	bind_blob(s, 6, r->spki.data, r->spki.len);
+	bind_text(s, 7, r->order);
+	bind_int(s, 8, r->took_unit);
+	bind_blob(s, 9, cert->der.data, cert->der.len);
+	bind_blob(s, 10, cert->sha256, SHA256_LEN);
+	bind_text(s, 11, cert->serial);
+	bind_blob(s, 12, issuer->sha256, SHA256_LEN);
+	bind_int_or_null(s, 13, r->lapse_at);
+	bind_int(s, 14, now);
+	bind_text(s, 15, ca);
+	bind_text(s, 16, r->made ? "ca" : "device");
+	bind_optional(s, 17, &r->encrypted_key);
+	bind_text(s, 18, r->renews);
+	bind_int(s, 19, key_number(cert->spki_sha256));
+	bind_int(s, 20, cert->not_after);
+	bind_text(s, 21, r->slot);
+	bind_optional(s, 22, &r->ticket);
+	bind_optional(s, 23, &r->endorsement);
+	bind_optional(s, 24, &r->factory_certificate);
+	if (db_run(s, e) < 0)
+		return -1;
+	r->n = db_rowid(db);
+	return 0;
 }
 
 int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e)
@@ -757,40 +777,6 @@ int ledger_notes_told(struct db *db, int64_t last, struct err *e)
 
 	bind_int(s, 1, last);
 	return db_run(s, e);
-}
-
-int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r, const struct cert *cert, const struct cert *issuer,
-			 int64_t now, struct err *e)
-{
-	struct stmt *s = db_stmt(
-		db, "INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, certificate,"
-		    " certificate_sha256, certificate_serial, issuer, lapse_at, created, changed, ca, mode, encrypted_key, renews,"
-		    " key, expires) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18, ?19, ?20)");
-
-	bind_text(s, 1, r->unit);
-	bind_text(s, 2, r->id.id);
-	bind_int(s, 3, r->id.generation);
-	bind_int(s, 4, r->device);
-	bind_text(s, 5, ca_state_name(r->state));
-	bind_blob(s, 6, r->spki.data, r->spki.len);
-	bind_text(s, 7, r->order);
-	bind_int(s, 8, r->took_unit);
-	bind_blob(s, 9, cert->der.data, cert->der.len);
-	bind_blob(s, 10, cert->sha256, SHA256_LEN);
-	bind_text(s, 11, cert->serial);
-	bind_blob(s, 12, issuer->sha256, SHA256_LEN);
-	bind_int_or_null(s, 13, r->lapse_at);
-	bind_int(s, 14, now);
-	bind_text(s, 15, ca);
-	bind_text(s, 16, r->made ? "ca" : "device");
-	bind_optional(s, 17, &r->encrypted_key);
-	bind_text(s, 18, r->renews);
-	bind_int(s, 19, key_number(cert->spki_sha256));
-	bind_int(s, 20, cert->not_after);
-	if (db_run(s, e) < 0)
-		return -1;
-	r->n = db_rowid(db);
-	return 0;
 }
 
 int ledger_request_evidence(struct db *db, int64_t n, const struct ledger_request *r, struct err *e)

@@ -68,12 +68,10 @@ int ledger_request_of_stations(struct db *db, const char *id, struct ledger_requ
 /* 1: another node knows this id, and holds its device. */
 int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e);
 int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
-/* Sets n. */
+/* Without a certificate; sets n. */
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);
-int ledger_request_signed(struct db *db, int64_t n, const struct cert *cert, const struct buf *encrypted_key,
-			  const struct cert *issuer, int64_t now, struct err *e);	/* and pending; an empty key: none */
-/* A row as the signer knows it, certificate and all; sets n. */
-int ledger_request_learn(struct db *db, const char *ca, struct ledger_request *r, const struct cert *cert, const struct cert *issuer,
+/* Certificate and all; sets n. */
+int ledger_request_whole(struct db *db, const char *ca, struct ledger_request *r, const struct cert *cert, const struct cert *issuer,
 			 int64_t now, struct err *e);
 /* Ticket and slot, or endorsement and factory certificate, of a row that has none. */
 int ledger_request_evidence(struct db *db, int64_t n, const struct ledger_request *r, struct err *e);

@@ -331,60 +331,61 @@ static int supersede_open(struct decision *d)
 
 /* An operator's takeover is used up by the station that it names, and follows the newer ids of the other one until then, and its own
  * afterwards. */
-static int hand_on(struct decision *d, int64_t row)
+static int hand_on(struct db *db, const struct rules *ru, const struct reservation *v, struct err *e)
 {
-	if (!d->has_open || d->ru->site == SITE_CUSTOMER)
+	if (!v->open || ru->site == SITE_CUSTOMER)
 		return 0;
-	if (!d->takeover)
-		return ledger_takeover_move(d->db, d->open.n, row, d->e);
-	if (ledger_takeover_use(d->db, d->open.n, row, d->e) < 0)
+	if (!v->takeover)
+		return ledger_takeover_move(db, v->open, v->r.n, e);
+	if (ledger_takeover_use(db, v->open, v->r.n, e) < 0)
 		return -1;
 	FAULT("takeover.used");
 	return 0;
 }
 
-/* All is judged: now it is written. */
-static int reserve(struct decision *d, int64_t *row)
+void reservation_free(struct reservation *v)
 {
-	struct ledger_request r = { .device = d->device.n, .id = d->is->id, .state = CA_RESERVED, .made = d->is->made };
-	int64_t uptime = 0;
-	int rc = -1;
+	ledger_request_free(&v->r);
+}
 
-	snprintf(r.unit, sizeof r.unit, "%s", d->unit);
-	snprintf(r.renews, sizeof r.renews, "%s", d->is->renews);
+/* All is judged: now it is written. */
+static int reserve(struct decision *d, struct reservation *v)
+{
+	struct ledger_request *r = &v->r;
+	int64_t uptime = 0;
+
+	reservation_free(v);
+	*v = (struct reservation){ .r = { .id = d->is->id, .state = CA_PENDING, .made = d->is->made },
+				   .open = d->has_open ? d->open.n : 0, .takeover = d->takeover };
+	snprintf(r->unit, sizeof r->unit, "%s", d->unit);
+	snprintf(r->renews, sizeof r->renews, "%s", d->is->renews);
 	if (d->has_open) {
 		d->device.superseded++;
-		r.took_unit = d->open.took_unit && !d->needs_unit;
+		r->took_unit = d->open.took_unit && !d->needs_unit;
 		if (supersede_open(d) < 0 || (d->needs_unit && request_give_up(d->db, &d->open, &d->device, d->e) < 0))
 			return -1;
 	}
 	if (d->is->order) {
 		if (d->needs_unit && ledger_order_take(d->db, d->order.id, d->e) < 0)
 			return -1;
-		r.took_unit |= d->needs_unit;
+		r->took_unit |= d->needs_unit;
 		snprintf(d->device.order, sizeof d->device.order, "%s", d->order.id);
-		snprintf(r.order, sizeof r.order, "%s", d->order.id);
+		snprintf(r->order, sizeof r->order, "%s", d->order.id);
 	}
-	evidence(d->is, &r);
+	evidence(d->is, r);
 	if (d->is->id.generation > d->device.generation)
 		d->device.generation = d->is->id.generation;
 	if (ledger_device_put(d->db, &d->device, d->e) < 0 ||
 	    (d->ru->pending_s && ledger_uptime(d->db, &uptime, d->e) < 0))
-		goto out;
-	r.device = d->device.n;
-	r.lapse_at = d->ru->pending_s ? uptime + d->ru->pending_s : 0;
-	buf_set(&r.spki, d->is->spki->data, d->is->spki->len);
-	if (ledger_request_add(d->db, d->ru->ca, &r, d->ru->now, d->e) < 0 || hand_on(d, r.n) < 0)
-		goto out;
-	*row = r.n;
+		return -1;
+	r->device = d->device.n;
+	r->lapse_at = d->ru->pending_s ? uptime + d->ru->pending_s : 0;
+	buf_set(&r->spki, d->is->spki->data, d->is->spki->len);
 	FAULT("reserve.done");
-	rc = 1;
-out:
-	ledger_request_free(&r);
-	return rc;
+	return 1;
 }
 
-static int decide(struct decision *d, int64_t *row)
+static int decide(struct decision *d, struct reservation *v)
 {
 	int rc = ledger_request_get(d->db, d->unit, d->is->id.id, &d->same, d->e);
 
@@ -405,20 +406,20 @@ static int decide(struct decision *d, int64_t *row)
 		rc = judge_open(d);
 	if (rc == 1 && d->ru->site == SITE_FACTORY)
 		rc = judge_order(d);
-	return rc == 1 ? reserve(d, row) : rc;
+	return rc == 1 ? reserve(d, v) : rc;
 }
 
 int request_issue(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct ca_answer *a,
-		  int64_t *row, struct err *e)
+		  struct reservation *v, struct err *e)
 {
 	struct decision d = { .db = db, .ru = ru, .unit = unit, .is = is, .a = a, .e = e };
-	int rc = decide(&d, row);
+	int rc = decide(&d, v);
 
 	decision_free(&d);
 	return rc;
 }
 
-int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, int64_t row,
+int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct reservation *v,
 		   const struct buf *der, const struct buf *encrypted_key, struct ca_answer *a, struct err *e)
 {
 	char hash[SHA256_HEX], detail[300];
@@ -434,7 +435,8 @@ int request_signed(struct db *db, const struct rules *ru, const char *unit, cons
 	text_hex(hash, cert.sha256, SHA256_LEN);
 	snprintf(detail, sizeof detail, "certificate=%s%s%s", hash, is->order ? " order=" : "",
 		 is->order ? is->order->id : "");
-	if (ledger_request_signed(db, row, &cert, encrypted_key, ru->issuing, ru->now, e) < 0 ||
+	buf_set(&v->r.encrypted_key, encrypted_key->data, encrypted_key->len);
+	if (ledger_request_whole(db, ru->ca, &v->r, &cert, ru->issuing, ru->now, e) < 0 || hand_on(db, ru, v, e) < 0 ||
 	    audit_request(db, ru->now, unit, "issue", &is->device, &is->id, detail, e) < 0)
 		goto out;
 	answer_issued(ru, is, der, encrypted_key, CA_PENDING, a);

@@ -32,10 +32,19 @@ struct issue {
 	const char *renews;		/* customer: the id of the same unit that this one will take the place of; "" = none */
 };
 
-/* 1: *row is reserved, have it signed and call request_signed(); 0: answered. */
+/* A unit is taken, what stood open is superseded, and the row is still to be written: once, when its certificate is there. */
+struct reservation {
+	struct ledger_request r;
+	int64_t open;			/* the row that is superseded; 0: none */
+	bool takeover;			/* from another station */
+};
+void reservation_free(struct reservation *v);
+
+/* 1: *v is reserved, have it signed and call request_signed() in the same transaction; 0: answered. Until then no other request of this
+ * device, and none of this id, may be decided: the ledger does not know of it yet. */
 int request_issue(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct ca_answer *a,
-		  int64_t *row, struct err *e);
-int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, int64_t row,
+		  struct reservation *v, struct err *e);
+int request_signed(struct db *db, const struct rules *ru, const char *unit, const struct issue *is, struct reservation *v,
 		   const struct buf *der, const struct buf *encrypted_key, struct ca_answer *a, struct err *e);
 
 /* unit NULL: a device whose signature was verified with the key of that certificate. */

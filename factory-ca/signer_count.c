@@ -170,7 +170,7 @@ static int is_counted(struct db *db, const char *order, const char *serial, cons
 	return rc;
 }
 
-static int count_one(struct db *db, const char *order, const char *serial, const struct buf *spki, struct err *e)
+int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "INSERT INTO counted(order_id, serial, spki) VALUES(?1, ?2, ?3)");
 
@@ -184,8 +184,7 @@ static int count_one(struct db *db, const char *order, const char *serial, const
 	return db_run(s, e);
 }
 
-int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
-	       struct err *e)
+int count_room(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most, struct err *e)
 {
 	int rc = is_counted(db, order, serial, spki, e);
 	int64_t used;
@@ -194,10 +193,9 @@ int count_take(struct db *db, const char *order, const char *serial, const struc
 		return rc < 0 ? -1 : 0;
 	if (count_used(db, order, &used, e) < 0)
 		return -1;
-	if ((uint64_t)used >= most)
-		return err_set(e, REASON_QUOTA, "order %s: quota and scrap allowance, %llu keys in all, are signed",
-			       order, (unsigned long long)most);
-	return count_one(db, order, serial, spki, e);
+	return (uint64_t)used < most ? 1
+				     : err_set(e, REASON_QUOTA, "order %s: quota and scrap allowance, %llu keys in all, are signed",
+					       order, (unsigned long long)most);
 }
 
 /* ---- the journal ---- */
@@ -384,7 +382,7 @@ int count_take_over(struct db *db, const struct signed_row *row, const struct ce
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	rc = *row->order ? is_counted(db, row->order, row->device.serial, &row->spki, e) : 1;
-	if (rc < 0 || (rc == 0 && count_one(db, row->order, row->device.serial, &row->spki, e) < 0))
+	if (rc < 0 || (rc == 0 && count_take(db, row->order, row->device.serial, &row->spki, e) < 0))
 		return -1;
 	return row_add(db, row, cert->sha256, INT64_MAX, e) < 0 ? -1 : 1;
 }

@@ -30,9 +30,10 @@ int count_order_get(struct db *db, const char *id, struct buf *cms, struct count
 int count_order_put(struct db *db, const struct work_order *o, const struct buf *cms, struct err *e);
 int count_order_close(struct db *db, const char *id, struct err *e);
 
-/* Counts (order, serial, key) unless it was counted before. Code QUOTA if `most` are there already. */
-int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most,
-	       struct err *e);
+/* (order, serial, key): 0 it was counted before, 1 it can be counted, -1 with code QUOTA if `most` are there already. */
+int count_room(struct db *db, const char *order, const char *serial, const struct buf *spki, uint64_t most, struct err *e);
+/* Counts one that was not. */
+int count_take(struct db *db, const char *order, const char *serial, const struct buf *spki, struct err *e);
 
 /* ---- the journal: each certificate of a device, and what became of it ----
  *

@@ -12,7 +12,7 @@
 #include "signer_make.h"
 
 /* ---- work orders ---- */
-/* What an order allows, judged and counted here whatever the front believes. */
+/* What an order allows, judged and counted here whatever the front believes. 1: to be counted, 0: counted before. */
 static int order_allows(struct server *s, const struct work_order *o, const struct sign_question *q, int64_t now,
 			struct err *e)
 {
@@ -22,7 +22,7 @@ static int order_allows(struct server *s, const struct work_order *o, const stru
 		return err_set(e, REASON_WRONG_MODEL, "order %s is for %s/%s", o->id, o->manufacturer, o->model);
 	if (!work_order_has_serial(o, q->device.serial))
 		return err_set(e, REASON_ORDER, "order %s does not include serial %s", o->id, q->device.serial);
-	return count_take(s->db, o->id, q->device.serial, &q->spki, (uint64_t)o->quota + o->scrap, e);
+	return count_room(s->db, o->id, q->device.serial, &q->spki, (uint64_t)o->quota + o->scrap, e);
 }
 
 /* ---- device certificates ---- */
@@ -55,24 +55,34 @@ static int profile_allows(struct task *t)
 	return profile_choose(t->profile, &t->q.params, &t->type, &t->refusal);
 }
 
-/* Counted, made, and in the journal. */
-static int sign_new(struct server *s, struct task *t, int64_t now)
+/* Whatever can be refused is refused before anything is written, so that nothing has to be undone for one of many. */
+static int sign_new(struct server *s, struct task *t, int64_t now, bool *count)
 {
-	int rc;
+	int rc = 0;
 
 	if (*t->q.order) {
 		t->order = signer_order_get(s, t->q.order, &t->refusal);
-		if (!t->order || order_allows(s, t->order, &t->q, now, &t->refusal) < 0)
-			return -1;
+		rc = t->order ? order_allows(s, t->order, &t->q, now, &t->refusal) : -1;
 	}
-	rc = t->q.made ? make_device(&s->build, s->pool, t->order, &t->q, t->type, now, &t->der, &t->encrypted_key, &t->refusal)
-		       : build_device(&s->build, t->order, &t->q, now, &t->der, &t->refusal);
-	return rc < 0 ? -1 : count_signed_add(s->db, &t->q, &t->der, &t->encrypted_key, &t->refusal);
+	*count = rc == 1;
+	if (rc < 0)
+		return -1;
+	return t->q.made ? make_device(&s->build, s->pool, t->order, &t->q, t->type, now, &t->der, &t->encrypted_key, &t->refusal)
+			 : build_device(&s->build, t->order, &t->q, now, &t->der, &t->refusal);
+}
+
+/* Counted, and in the journal. A failure here is all the message's. */
+static int keep_new(struct server *s, struct task *t, bool count)
+{
+	if (count && count_take(s->db, t->q.order, t->q.device.serial, &t->q.spki, &t->refusal) < 0)
+		return -1;
+	return count_signed_add(s->db, &t->q, &t->der, &t->encrypted_key, &t->refusal);
 }
 
 /* What was signed before is given again, and costs nothing. Code OK in t->refusal: it has its certificate. -1: the storage failed. */
 static int sign_one(struct server *s, struct task *t, int64_t now)
 {
+	bool count;
 	int rc;
 
 	t->refusal.code = REASON_OK;
@@ -83,17 +93,14 @@ static int sign_one(struct server *s, struct task *t, int64_t now)
 		err_set(&t->refusal, REASON_ORDER, "profile %s signs only within a work order", t->profile->id);
 		return 0;
 	}
-	if (db_savepoint(s->db, &t->refusal) < 0)
-		return -1;
 	rc = count_signed_get(s->db, &t->q, &t->der, &t->encrypted_key, &t->refusal);
-	if (rc == 0)
-		rc = sign_new(s, t, now);
-	if (rc >= 0)
-		return db_release(s->db, &t->refusal);
-	db_undo(s->db);
+	if (rc == 1)
+		return 0;
+	if (rc == 0 && sign_new(s, t, now, &count) == 0)
+		return keep_new(s, t, count);
 	if (t->refusal.code == REASON_SECRET)	/* the log has the rest, which is no business of a device */
 		err_set(&t->refusal, REASON_CA_UNAVAILABLE, "the CA's keys are locked; its operator has to unlock them");
-	return t->refusal.code == REASON_STORAGE ? -1 : 0;
+	return rc < 0 || t->refusal.code == REASON_STORAGE ? -1 : 0;
 }
 
 /* A ledger tells up to which change it has them all. Less than it told before: it was put back. More than there are: we were. */

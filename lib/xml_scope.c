@@ -10,6 +10,8 @@
 #include "xml.h"
 #include "xml_parts.h"
 
+#define ROOM 3000	/* what an answer with a chain takes, so that the buffer does not grow step by step */
+
 /* The clauses that messages cite are those of doc/protocol-ca.md, section 2. */
 
 /* What a peer wrote, cut and without bytes that could forge a line of a log. */
@@ -278,26 +280,39 @@ size_t xml_character(const unsigned char *p)
 	return n;
 }
 
+/* What stands as it is goes in one piece: each answer is written here, and a printf() for each character is felt. */
 static void escape(struct buf *b, const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
 
 	while (*p) {
-		size_t n = xml_character(p);
+		const unsigned char *from = p;
+		size_t n = 0;
 
+		while (*p && (n = xml_character(p)) != 0 && !strchr("<>&\"\t\n", *p))
+			p += n;
+		buf_add(b, from, (size_t)(p - from));
+		if (!*p)
+			break;
 		if (n == 0)
 			buf_byte(b, '?');
-		else if (strchr("<>&\"\t\n", *p))
-			buf_fmt(b, "&#%d;", *p);
 		else
-			buf_add(b, p, n);
-		p += n ? n : 1;
+			buf_fmt(b, "&#%d;", *p);
+		p++;
 	}
 }
 
 static void indent(struct xml_out *w)
 {
-	buf_fmt(w->b, "%*s", 2 * w->depth, "");
+	for (int i = 0; i < w->depth; i++)
+		buf_add(w->b, "  ", 2);
+}
+
+static void tag(struct xml_out *w, const char *before, const char *name, const char *after)
+{
+	buf_str(w->b, before);
+	buf_str(w->b, name);
+	buf_str(w->b, after);
 }
 
 static void begin_tag(struct xml_out *w, const char *name, va_list ap)
@@ -305,15 +320,13 @@ static void begin_tag(struct xml_out *w, const char *name, va_list ap)
 	const char *attr;
 
 	indent(w);
-	buf_fmt(w->b, "<%s", name);
-	if (w->depth == 0)
-		buf_str(w->b, " xmlns=\"" XML_NS "\"");
+	tag(w, "<", name, w->depth == 0 ? " xmlns=\"" XML_NS "\"" : "");
 	while ((attr = va_arg(ap, const char *)) != NULL) {
 		const char *value = va_arg(ap, const char *);
 
 		if (!*value)
 			continue;
-		buf_fmt(w->b, " %s=\"", attr);
+		tag(w, " ", attr, "=\"");
 		escape(w->b, value);
 		buf_byte(w->b, '"');
 	}
@@ -323,6 +336,8 @@ void xml_begin(struct xml_out *w, struct buf *b)
 {
 	w->b = b;
 	w->depth = 0;
+	if (!b->max)
+		buf_room(b, ROOM);
 	buf_str(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
 }
 
@@ -352,9 +367,9 @@ void xml_leaf(struct xml_out *w, const char *name, const char *text)
 	if (!*text)
 		return;
 	indent(w);
-	buf_fmt(w->b, "<%s>", name);
+	tag(w, "<", name, ">");
 	escape(w->b, text);
-	buf_fmt(w->b, "</%s>\n", name);
+	tag(w, "</", name, ">\n");
 }
 
 void xml_leaf_base64(struct xml_out *w, const char *name, const void *data, size_t len)
@@ -362,14 +377,14 @@ void xml_leaf_base64(struct xml_out *w, const char *name, const void *data, size
 	if (!len)
 		return;
 	indent(w);
-	buf_fmt(w->b, "<%s>", name);
+	tag(w, "<", name, ">");
 	text_base64(w->b, data, len);
-	buf_fmt(w->b, "</%s>\n", name);
+	tag(w, "</", name, ">\n");
 }
 
 void xml_close(struct xml_out *w, const char *name)
 {
 	w->depth--;
 	indent(w);
-	buf_fmt(w->b, "</%s>\n", name);
+	tag(w, "</", name, ">\n");
 }

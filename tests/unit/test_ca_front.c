@@ -640,6 +640,45 @@ static void test_node(void)
 		device_free(&d[i]);
 }
 
+/* What is about one device in one batch follows in order, although the first certificate is not there yet when the rest is read. */
+static void test_same_batch(void)
+{
+	enum { OTHERS = 8, FIRST = OTHERS, AGAIN, REVOKED, NEXT, ALL };
+	struct ca_client c = client_of(&node, customer_trust);
+	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct device d[ALL] = {0};
+	char serial[16];
+	struct err e = {0};
+
+	for (int i = 0; i < ALL; i++) {
+		snprintf(serial, sizeof serial, "%04d", i < OTHERS ? 1000 + i : 1000 + OTHERS);
+		device_new(&d[i], serial);
+		d[i].id.generation = 0;
+	}
+	for (int i = 0; i < OTHERS; i++)
+		put_issue(m, &d[i], NULL);
+	put_issue(m, &d[FIRST], NULL);
+	put_issue(m, &d[FIRST], NULL);
+	m->request[m->n].kind = CA_REVOKE;
+	m->request[m->n].request = d[FIRST].id;
+	strcpy(m->request[m->n++].reason, "superseded");
+	put_issue(m, &d[NEXT], NULL);
+	CU_ASSERT_EQUAL_FATAL(ca_client_call(&c, m, r, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(r->n, ALL);
+	for (int i = 0; i < ALL; i++)
+		CU_ASSERT_EQUAL(r->answer[i].result, i == REVOKED ? CA_REVOKED_OK : CA_ISSUED);
+	CU_ASSERT(r->answer[FIRST].chain.n && r->answer[AGAIN].chain.n &&
+		  buf_same(&r->answer[FIRST].chain.cert[0].der, &r->answer[AGAIN].chain.cert[0].der));
+	ca_message_free(m);
+	ca_reply_free(r);
+	CU_ASSERT_EQUAL(issue(&c, &d[FIRST], NULL), CA_DEAD);
+	CU_ASSERT_EQUAL(issue(&c, &d[NEXT], NULL), CA_ISSUED);
+	ca_client_close(&c);
+	for (int i = 0; i < ALL; i++)
+		device_free(&d[i]);
+}
+
 static void test_clean(void)
 {
 	front_stop(front);
@@ -655,5 +694,5 @@ static void test_clean(void)
 UNIT_MAIN("ca front", { "init", test_init }, { "device", test_device }, { "station", test_station },
 	  { "stranger", test_stranger }, { "parameters", test_parameters }, { "http", test_http }, { "lists", test_lists }, { "status", test_status },
 	  { "lapse", test_lapse }, { "overproduction", test_overproduction }, { "revoked unit", test_revoked_unit },
-	  { "node", test_node },
+	  { "node", test_node }, { "same batch", test_same_batch },
 	  { "clean", test_clean })

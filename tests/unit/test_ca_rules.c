@@ -182,7 +182,7 @@ static int do_issue(struct world *w, const struct step *s, struct ca_answer *a, 
 	struct buf cms = {0}, der = {0}, no_key = {0};
 	struct issue is = { .id = id_of(s), .spki = &spki[s->key], .include_ca = true, .renews = "" };
 	struct request_id old = make_id('a', 1);
-	int64_t row = 0;
+	struct reservation v = {0};
 	int rc;
 
 	if (s->op == RENEW)
@@ -199,11 +199,12 @@ static int do_issue(struct world *w, const struct step *s, struct ca_answer *a, 
 		is.ticket_cms = &cms;
 		is.order = s->op == ISSUE_NO_ORDER ? NULL : &order;
 	}
-	rc = request_issue(w->db, &w->rules, s->unit, &is, a, &row, e);
+	rc = request_issue(w->db, &w->rules, s->unit, &is, a, &v, e);
 	if (rc == 1) {
 		make_cert(&der, is.spki);
-		rc = request_signed(w->db, &w->rules, s->unit, &is, row, &der, &no_key, a, e);
+		rc = request_signed(w->db, &w->rules, s->unit, &is, &v, &der, &no_key, a, e);
 	}
+	reservation_free(&v);
 	buf_free(&cms);
 	buf_free(&der);
 	return rc;
@@ -933,8 +934,8 @@ static void test_made(void)
 	struct issue is = { .id = make_id('m', 1), .spki = &spki[0], .made = true, .renews = "" };
 	struct buf der = {0}, wrong = {0}, sealed = {0}, none = {0};
 	struct ca_answer a = {0};
+	struct reservation v = {0};
 	struct world w;
-	int64_t row = 0;
 	struct err e;
 
 	world_open(&w, SITE_CUSTOMER, 0);
@@ -945,20 +946,21 @@ static void test_made(void)
 	make_cert(&wrong, &spki[0]);
 	buf_str(&sealed, "an envelope");
 	CU_ASSERT_EQUAL_FATAL(db_begin(w.db, &e), 0);
-	CU_ASSERT_EQUAL_FATAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &row, &e), 1);
+	CU_ASSERT_EQUAL_FATAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &v, &e), 1);
 	/* for the transport key itself, or without the key */
-	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, row, &wrong, &sealed, &a, &e), -1);
-	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, row, &der, &none, &a, &e), -1);
-	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, row, &der, &sealed, &a, &e), 0);
+	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, &v, &wrong, &sealed, &a, &e), -1);
+	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, &v, &der, &none, &a, &e), -1);
+	CU_ASSERT_EQUAL(request_signed(w.db, &w.rules, "node:site-1", &is, &v, &der, &sealed, &a, &e), 0);
 	CU_ASSERT(a.result == CA_ISSUED && buf_same(&a.encrypted_key, &sealed));
 	ca_answer_free(&a);
-	CU_ASSERT_EQUAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &row, &e), 0);
+	CU_ASSERT_EQUAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &v, &e), 0);
 	CU_ASSERT(a.result == CA_ISSUED && buf_same(&a.encrypted_key, &sealed) && buf_same(&a.chain.cert[0].der, &der));
 	ca_answer_free(&a);
 	is.made = false;
-	CU_ASSERT_EQUAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &row, &e), 0);
+	CU_ASSERT_EQUAL(request_issue(w.db, &w.rules, "node:site-1", &is, &a, &v, &e), 0);
 	CU_ASSERT(a.result == CA_REFUSED && a.code == REASON_CLONE && !a.encrypted_key.len);
 	ca_answer_free(&a);
+	reservation_free(&v);
 	CU_ASSERT_EQUAL(db_commit(w.db, &e), 0);
 	world_close(&w);
 	buf_free(&der);
