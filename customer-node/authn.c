@@ -122,7 +122,7 @@ static int judge_names(const struct cert *leaf, struct err *e)
 
 static int judge_customer(struct authn *a, const struct chain *chain, int64_t now, struct err *e)
 {
-	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .pinned = true, .now = now, .policy = OID_POLICY_CUSTOMER };
+	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .unrestricted = true, .pinned = true, .now = now, .policy = OID_POLICY_CUSTOMER };
 	int rc;
 
 	pthread_rwlock_rdlock(&a->lock);
@@ -139,7 +139,7 @@ static int judge_customer(struct authn *a, const struct chain *chain, int64_t no
 /* Of several factories the one that knows the issuer speaks; and it speaks for devices of its own name alone. */
 static int judge_factory(struct authn *a, const struct chain *chain, int64_t now, struct peer *out)
 {
-	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .pinned = true, .now = now, .policy = OID_POLICY_FACTORY };
+	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .unrestricted = true, .pinned = true, .now = now, .policy = OID_POLICY_FACTORY };
 	const char *name = chain->cert->device.manufacturer;
 	struct err why;
 

@@ -428,13 +428,21 @@ static enum profile_kind site_kind(enum site s)
 	return s == SITE_FACTORY ? PROFILE_DEVICE_FACTORY : PROFILE_DEVICE_CUSTOMER;
 }
 
+int profile_path(char path[FILE_PATH], const char *dir, const char *name, struct err *e)
+{
+	char file[CA_ID_MAX + 32];
+
+	snprintf(file, sizeof file, "profiles/%.*s.yaml", CA_ID_MAX, name);
+	if (file_join(path, e, dir, file) < 0)
+		return -1;
+	return file_exists(path) ? 0 : datadir_path(path, "profiles", name, e);
+}
+
 static int load_profile(struct profile *p, const char *dir, const char *name, enum site site, struct err *e)
 {
-	char file[CA_ID_MAX + 32], path[FILE_PATH];
+	char path[FILE_PATH];
 
-	snprintf(file, sizeof file, "profiles/%s.yaml", name);
-	if (file_join(path, e, dir, file) < 0 ||
-	    (file_exists(path) ? profile_load(p, path, e) : datadir_profile(p, name, e)) < 0)
+	if (profile_path(path, dir, name, e) < 0 || profile_load(p, path, e) < 0)
 		return err_prefix(e, "%s/ca.yaml: profiles", dir);
 	if (strcmp(p->id, name) != 0)
 		return err_set(e, REASON_CONFIG, "%s/ca.yaml: the file of profile \"%s\" has the id \"%s\"; make them the same", dir,
@@ -463,9 +471,13 @@ const struct profile *profiles_choose(const struct profiles *ps, const char *wan
 	return NULL;
 }
 
-int datadir_profile(struct profile *p, const char *name, struct err *e)
+int profile_of_kind(struct profile *p, const char *dir, enum profile_kind kind, struct err *e)
 {
+	const char *name = profile_kind_name(kind);
 	char path[FILE_PATH];
 
-	return datadir_path(path, "profiles", name, e) < 0 ? -1 : profile_load(p, path, e);
+	if (profile_path(path, dir, name, e) < 0 || profile_load(p, path, e) < 0)
+		return -1;
+	return p->kind == kind ? 0 : err_set(e, REASON_CONFIG, "%s: the kind is %s; a profile of this name is of the kind %s", path,
+					     profile_kind_name(p->kind), name);
 }

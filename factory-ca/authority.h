@@ -82,8 +82,12 @@ const struct cert *crl_ca(const struct authority *a, enum crl_of of);	/* NULL: t
 void crl_name(char name[CRL_NAME], const struct authority *a, enum crl_of of);
 int crl_of_parse(enum crl_of *of, const struct authority *a, const char *name);	/* -1: there is no such list */
 
-/* The profiles of a CA's devices, the default first (protocol-ca 4.2). Each is profiles/NAME.yaml of the CA's own folder or,
- * if that is not there, of the data folder. */
+/* A profile is profiles/NAME.yaml of the CA's own folder or, if that is not there, of the data folder. */
+int profile_path(char path[FILE_PATH], const char *dir, const char *name, struct err *e);
+/* Those of its CAs and units are called like their kind. */
+int profile_of_kind(struct profile *p, const char *dir, enum profile_kind kind, struct err *e);
+
+/* The profiles of a CA's devices, the default first (protocol-ca 4.2). */
 struct profiles {
 	struct profile of[LIMIT_PROFILES];
 	size_t n;
@@ -92,9 +96,8 @@ int profiles_load(struct profiles *ps, const char *dir, const struct settings *s
 /* The one that a request asks for, "" = the default; NULL with code PROFILE if this CA does not issue by it. */
 const struct profile *profiles_choose(const struct profiles *ps, const char *wanted, struct err *e);
 
-/* The data folder, see HANDSEL_DATADIR in handsel-ca(1): a folder of it, "name.yaml" in that, a profile. */
+/* The data folder, see HANDSEL_DATADIR in handsel-ca(1): a folder of it, "name.yaml" in that. */
 int datadir_folder(char path[FILE_PATH], const char *folder, struct err *e);
 int datadir_path(char path[FILE_PATH], const char *folder, const char *name, struct err *e);
-int datadir_profile(struct profile *p, const char *name, struct err *e);
 
 #endif

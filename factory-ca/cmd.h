@@ -47,6 +47,10 @@ enum cli_exit cmd_audit_tail(const struct cli *c);
 enum cli_exit cmd_audit_head(const struct cli *c);
 enum cli_exit cmd_audit_accept(const struct cli *c);
 enum cli_exit cmd_root_install(const struct cli *c);
+enum cli_exit cmd_profile_list(const struct cli *c);
+enum cli_exit cmd_profile_show(const struct cli *c);
+enum cli_exit cmd_profile_lint(const struct cli *c);
+enum cli_exit cmd_profile_preview(const struct cli *c);
 
 /* ---- shared ---- */
 #define CEREMONY_MS 600000	/* a person may have to give a passphrase, or to fetch a token and give its PIN */

@@ -116,7 +116,7 @@ static void load(struct factories *f)
 /* ---- what a device has signed ---- */
 static int judge_device(struct factories *f, const struct chain *ch, struct err *e)
 {
-	const struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .policy = OID_POLICY_FACTORY, .pinned = true,
+	const struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .unrestricted = true, .policy = OID_POLICY_FACTORY, .pinned = true,
 					 .now = clock_utc() };
 	struct err why;
 

@@ -198,6 +198,25 @@ static const struct cli_option unlock_options[] = {
 	{ NULL },
 };
 
+static const struct cli_option preview_options[] = {
+	{ "csr", "FILE", "the request, PEM or DER; without it a key is made up", false },
+	{ "serial", "SERIAL", "of a device; default: as the request says", false },
+	{ "model", "MODEL", "of a device; default: as the request says", false },
+	{ "manufacturer", "M", "of a device; default: as the request says, in a factory the CA's name", false },
+	{ "hw-type", "OID", "of a device whose model has no file", false },
+	{ "role", "ROLE", "of a unit, as with unit issue", false },
+	{ "name", "NAME", "of a unit", false },
+	HOST,
+	{ "organization", "NAME", "of a CA; default: the name of this one", false },
+	{ "validity-days", "N", "that the request asks for", false },
+	{ "key-type", "TYPE", "that the request asks for", false },
+	{ "locality", "NAME", "that the request asks for", false },
+	{ "email", "ADDRESS", "that the request asks for", false },
+	OUT("the certificate, PEM"),
+	{ "der", NULL, "in DER instead of PEM", false },
+	{ NULL },
+};
+
 static const struct cli_command commands[] = {
 	{ "init", "--kind KIND --name NAME [--id ID] [--host H]...", "make a CA system: root, issuing and unit CA",
 	  init_options, 0, 0, cmd_init },
@@ -253,6 +272,11 @@ static const struct cli_command commands[] = {
 	{ "audit head", "", "have the signer sign a head of the last row, to be kept elsewhere", NULL, 0, 0, cmd_audit_head },
 	{ "audit accept", "--reason TEXT", "begin a new history of an audit that the signer does not go on with", accept_audit_options, 0, 0,
 	  cmd_audit_accept },
+	{ "profile list", "", "the certificate profiles that are there", NULL, 0, 0, cmd_profile_list },
+	{ "profile show", "NAME", "what one of them comes to", NULL, 1, 1, cmd_profile_show },
+	{ "profile lint", "[NAME|FILE]...", "all that is wrong or doubtful with profiles", NULL, 0, 256, cmd_profile_lint },
+	{ "profile preview", "NAME [--csr FILE] [--serial S --model M] [--role R --name N] [--out FILE]",
+	  "the certificate that would be issued, without the CA's keys", preview_options, 1, 1, cmd_profile_preview },
 	{ "config check", "", "check ca.yaml, certificates, keys, profiles and databases", NULL, 0, 0,
 	  cmd_config_check },
 	{ NULL },

@@ -5,11 +5,9 @@
 #include "authority.h"
 #include "documents.h"
 #include "key.h"
-#include "profile.h"
-#include "signer.h"
 #include "signer_keys.h"
+#include "signer_plan.h"
 
-#define BACKDATE_S 300		/* notBefore this much in the past: the peers' clocks differ by minutes */
 #define MODELS_MAX 64		/* models whose hwType is remembered */
 
 struct builder {
@@ -40,9 +38,8 @@ int build_unit(struct builder *b, const struct unit_plan *u, const struct buf *s
 int build_responder(struct builder *b, enum crl_of of, const struct buf *spki, int64_t now, int64_t not_after, struct buf *der, struct err *e);
 
 /* The ceremony's: root (issuer NULL), issuing and unit CA. */
-int build_ca(enum profile_kind kind, const struct profile *p, const char *organization, enum site site, unsigned generation,
-	     const struct buf *spki, const struct cert *issuer, const struct key *key, int64_t now, struct buf *der,
-	     struct err *e);
+int build_ca(const struct profile *p, const char *organization, enum site site, unsigned generation, const struct buf *spki,
+	     const struct cert *issuer, const struct key *key, int64_t now, struct buf *der, struct err *e);
 
 /* A root's certificate by the root `by`, whose key it is: the same name and key, and no longer life than either. */
 int build_cross(const struct profile *p, const struct cert *root, const struct cert *by, const struct key *key, int64_t now,

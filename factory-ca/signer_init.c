@@ -12,7 +12,7 @@
 #include "signer_serve.h"
 
 struct ceremony {
-	const char *dir, *name;		/* dir: where the generation goes */
+	const char *base, *dir, *name;	/* base: the CA's folder; dir: where the generation goes */
 	unsigned generation;
 	enum site site;
 	int64_t now;
@@ -22,7 +22,7 @@ struct ceremony {
 };
 
 /* A key, its certificate under the root (or the root itself), both on disk. */
-static int make_ca(struct ceremony *c, enum profile_kind kind, const char *profile, const char *name, struct err *e)
+static int make_ca(struct ceremony *c, enum profile_kind kind, const char *name, struct err *e)
 {
 	char file[16], label[LIMIT_NAME + 40], folder[FILE_PATH], cert_path[FILE_PATH];
 	struct buf spki = {0}, der = {0}, pem = {0};
@@ -33,12 +33,12 @@ static int make_ca(struct ceremony *c, enum profile_kind kind, const char *profi
 
 	snprintf(file, sizeof file, "%s.pem", name);
 	snprintf(label, sizeof label, "%s %s %s %u", c->name, site_name(c->site), name, c->generation);
-	if (datadir_profile(&p, profile, e) < 0 || file_join(folder, e, c->dir, KEYS_FOLDER) < 0 || file_join(cert_path, e, c->dir, file) < 0)
+	if (profile_of_kind(&p, c->base, kind, e) < 0 || file_join(folder, e, c->dir, KEYS_FOLDER) < 0 || file_join(cert_path, e, c->dir, file) < 0)
 		goto out;
 	key = keystore_generate(kind == PROFILE_ROOT ? c->root_store : c->store, KEY_P256, folder, name, label, e);
 	if (!key || key_spki(key, &spki, e) < 0)
 		goto out;
-	if (build_ca(kind, &p, c->name, c->site, c->generation, &spki, c->root.n ? c->root.cert : NULL,
+	if (build_ca(&p, c->name, c->site, c->generation, &spki, c->root.n ? c->root.cert : NULL,
 		     c->root_key ? c->root_key : key, c->now, &der, e) < 0 ||
 	    chain_add(&made, der.data, der.len, e) < 0)
 		goto out;
@@ -92,11 +92,11 @@ static int make_all(struct ceremony *c, struct err *e)
 	char path[FILE_PATH];
 
 	if (file_mkdir(c->dir, e) < 0 || file_join(path, e, c->dir, KEYS_FOLDER) < 0 || file_mkdir(path, e) < 0 || file_sweep(path, e) < 0 ||
-	    make_ca(c, PROFILE_ROOT, "root", "root", e) < 0)
+	    make_ca(c, PROFILE_ROOT, "root", e) < 0)
 		return -1;
 	if (c->site == SITE_UPPER)
 		return 0;
-	return make_ca(c, PROFILE_ISSUING, "issuing", "issuing", e) < 0 || make_ca(c, PROFILE_UNIT_CA, "unit-ca", "unit", e) < 0 ? -1 : 0;
+	return make_ca(c, PROFILE_ISSUING, "issuing", e) < 0 || make_ca(c, PROFILE_UNIT_CA, "unit", e) < 0 ? -1 : 0;
 }
 
 static int ceremony_open(struct ceremony *c, const struct key_homes *h, struct err *e)
@@ -121,7 +121,7 @@ static void ceremony_close(struct ceremony *c)
 
 int signer_init(const char *dir, enum site site, const char *name, const struct key_homes *homes, struct err *e)
 {
-	struct ceremony c = { .dir = dir, .generation = 1, .name = name, .site = site, .now = clock_utc() };
+	struct ceremony c = { .base = dir, .dir = dir, .generation = 1, .name = name, .site = site, .now = clock_utc() };
 	char path[FILE_PATH];
 	int rc = -1;
 
@@ -155,7 +155,7 @@ static int make_cross(const struct rollover *r, const struct ceremony *c, struct
 	struct profile p;
 	int rc = -1;
 
-	if (datadir_profile(&p, "root", e) == 0 && build_cross(&p, c->root.cert, r->ca.root.cert, r->old_key, c->now, &der[0], e) == 0 &&
+	if (profile_of_kind(&p, c->base, PROFILE_ROOT, e) == 0 && build_cross(&p, c->root.cert, r->ca.root.cert, r->old_key, c->now, &der[0], e) == 0 &&
 	    build_cross(&p, r->ca.root.cert, c->root.cert, c->root_key, c->now, &der[1], e) == 0 &&
 	    chain_add(&both, der[0].data, der[0].len, e) == 0 && chain_add(&both, der[1].data, der[1].len, e) == 0 &&
 	    file_join(path, e, c->dir, CROSS_FILE) == 0) {
@@ -225,7 +225,7 @@ static int load_in_force(struct rollover *r, enum site *site, struct err *e)
 int signer_rollover(const char *dir, const char *name, const struct key_homes *homes, struct err *e)
 {
 	struct rollover r = { .dir = dir };
-	struct ceremony c = { .dir = r.made, .name = name, .now = clock_utc() };
+	struct ceremony c = { .base = dir, .dir = r.made, .name = name, .now = clock_utc() };
 	int rc = load_in_force(&r, &c.site, e);
 
 	c.generation = r.ca.generation + 1;

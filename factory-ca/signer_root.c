@@ -65,7 +65,8 @@ static int load_own(struct chain *own, struct keystore **store, struct key **key
 	return *key ? 0 : -1;
 }
 
-static int sign(const struct chain *own, const struct key *key, struct db *db, const char *file, const char *out, struct err *e)
+static int sign(const struct chain *own, const struct key *key, struct db *db, const char *dir, const char *file, const char *out,
+		struct err *e)
 {
 	struct chain root = {0}, made = {0};
 	struct buf der = {0}, pem = {0};
@@ -79,7 +80,7 @@ static int sign(const struct chain *own, const struct key *key, struct db *db, c
 		err_set(e, REASON_CONFIG, "%s must hold the root of a factory or a customer, alone", file);
 		goto out;
 	}
-	if (datadir_profile(&p, "root", e) < 0 || build_cross(&p, root.cert, own->cert, key, now, &der, e) < 0 ||
+	if (profile_of_kind(&p, dir, PROFILE_ROOT, e) < 0 || build_cross(&p, root.cert, own->cert, key, now, &der, e) < 0 ||
 	    chain_add(&made, der.data, der.len, e) < 0 || cross_verify(made.cert, root.cert, own->cert, now, e) < 0 ||
 	    chain_add(&made, own->cert->der.data, own->cert->der.len, e) < 0 || note(db, root.cert, now, e) < 0)
 		goto out;
@@ -102,7 +103,7 @@ int signer_root_sign(const char *dir, const char *file, const char *out, struct 
 	int rc = load_own(&own, &store, &key, &db, dir, e);
 
 	if (rc == 0)
-		rc = sign(&own, key, db, file, out, e);
+		rc = sign(&own, key, db, dir, file, out, e);
 	db_close(db);
 	key_free(key);
 	keystore_close(store);

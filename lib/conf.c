@@ -398,29 +398,62 @@ const struct conf_node *conf_get(const struct conf_node *map, const char *key)
 	return NULL;
 }
 
-int conf_fields(const struct conf_node *map, const struct conf_field *fields, size_t n, const struct conf_node **out,
-		struct err *e)
+void conf_fields_all(const struct conf_node *map, const struct conf_field *fields, size_t n, const struct conf_node **out,
+		     conf_report *report, void *arg)
 {
-	if (map->kind != CONF_MAP)
-		return conf_error(map, e, "keys and values are needed here, KEY: VALUE");
+	struct err e;
+
 	for (size_t f = 0; f < n; f++)
 		out[f] = NULL;
+	if (map->kind != CONF_MAP) {
+		conf_error(map, &e, "keys and values are needed here, KEY: VALUE");
+		report(arg, &e);
+		return;
+	}
 	for (size_t i = 0; i < map->n; i += 2) {
 		const struct conf_node *key = map->items[i], *value = map->items[i + 1];
 		size_t f = 0;
 
 		while (f < n && strcmp(fields[f].name, key->text) != 0)
 			f++;
+		if (f < n && value->kind == fields[f].kind) {
+			out[f] = value;
+			continue;
+		}
 		if (f == n)
-			return unknown_key(key, fields, n, e);
-		if (value->kind != fields[f].kind)
-			return wrong_kind(value, &fields[f], e);
-		out[f] = value;
+			unknown_key(key, fields, n, &e);
+		else
+			wrong_kind(value, &fields[f], &e);
+		report(arg, &e);
 	}
 	for (size_t f = 0; f < n; f++)
-		if (fields[f].required && !out[f])
-			return conf_error(map, e, "\"%s\" is missing; add it", fields[f].name);
-	return 0;
+		if (fields[f].required && !conf_get(map, fields[f].name)) {
+			conf_error(map, &e, "\"%s\" is missing; add it", fields[f].name);
+			report(arg, &e);
+		}
+}
+
+struct first {
+	struct err *e;
+	bool failed;
+};
+
+static void keep_first(void *arg, const struct err *e)
+{
+	struct first *first = arg;
+
+	if (!first->failed)
+		*first->e = *e;
+	first->failed = true;
+}
+
+int conf_fields(const struct conf_node *map, const struct conf_field *fields, size_t n, const struct conf_node **out,
+		struct err *e)
+{
+	struct first first = { .e = e };
+
+	conf_fields_all(map, fields, n, out, keep_first, &first);
+	return first.failed ? -1 : 0;
 }
 
 size_t conf_line_offset(const struct buf *text, int line)

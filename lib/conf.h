@@ -41,6 +41,10 @@ struct conf_field {
 };
 int conf_fields(const struct conf_node *map, const struct conf_field *fields, size_t n, const struct conf_node **out,
 		struct err *e);
+/* The same, but each error is reported and the reading goes on; what is wrong is NULL in out. */
+typedef void conf_report(void *arg, const struct err *e);
+void conf_fields_all(const struct conf_node *map, const struct conf_field *fields, size_t n, const struct conf_node **out,
+		     conf_report *report, void *arg);
 
 /* Sets code CONFIG and "file:line:column: ..."; -1. */
 int conf_error(const struct conf_node *n, struct err *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

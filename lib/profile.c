@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf.h"
 #include "mem.h"
+#include "oid.h"
+#include "profile_private.h"
 
 /* Each field of the files is explained in profiles/README.md. */
 
@@ -18,13 +19,37 @@ static const char *const kinds[] = {
 	[PROFILE_DEVICE_FACTORY] = "device-factory", [PROFILE_DEVICE_CUSTOMER] = "device-customer", NULL,
 };
 
-static bool is_device(const struct profile *p)
+const char *profile_kind_name(enum profile_kind kind)
+{
+	return kinds[kind];
+}
+
+bool profile_is_device(const struct profile *p)
 {
 	return p->kind == PROFILE_DEVICE_FACTORY || p->kind == PROFILE_DEVICE_CUSTOMER;
 }
 
+const char *profile_policy(enum profile_kind kind, bool factory)
+{
+	switch (kind) {
+	case PROFILE_ROOT:
+		return NULL;
+	case PROFILE_UNIT:
+	case PROFILE_UNIT_CA:
+		return OID_POLICY_UNIT;
+	case PROFILE_DEVICE_FACTORY:
+		return OID_POLICY_FACTORY;
+	case PROFILE_DEVICE_CUSTOMER:
+		return OID_POLICY_CUSTOMER;
+	default:
+		return factory ? OID_POLICY_FACTORY : OID_POLICY_CUSTOMER;
+	}
+}
+
 /* ---- reading a profile ---- */
-static int read_name(const struct conf_node *n, char *out, size_t size, struct err *e)
+typedef int read_fn(const struct conf_node *n, struct profile *p, struct err *e);
+
+int profile_name(const struct conf_node *n, char *out, size_t size, struct err *e)
 {
 	if (conf_str(n, out, size, e))
 		return -1;
@@ -33,41 +58,80 @@ static int read_name(const struct conf_node *n, char *out, size_t size, struct e
 	return 0;
 }
 
-static int read_key_types(const struct conf_node *list, uint32_t *types, struct err *e)
+static int read_id(const struct conf_node *n, struct profile *p, struct err *e)
 {
-	if (conf_count(list) == 0)
-		return conf_error(list, e, "no key type; name at least one, like p256");
-	for (size_t i = 0; i < conf_count(list); i++) {
-		const struct conf_node *n = conf_item(list, i);
-		char name[16];
-		enum key_type type;
+	if (conf_str(n, p->id, sizeof p->id, e) < 0)
+		return -1;
+	return text_is_token(p->id, CA_ID_MAX) ? 0 : conf_error(n, e, "an id may have letters, digits, '.', '_' and '-' only");
+}
 
-		if (conf_str(n, name, sizeof name, e))
-			return -1;
-		type = key_type_parse(name);
-		if (type == KEY_NONE || type == KEY_OTHER)
-			return conf_error(n, e, "not a key type; known are p256, p384, rsa2048 and rsa3072");
-		*types |= 1u << type;
-	}
+static int read_kind(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	int kind = 0;
+
+	if (conf_choice(n, kinds, &kind, e) < 0)
+		return -1;
+	p->kind = (enum profile_kind)kind;
 	return 0;
+}
+
+/* The key types are read one by one: each wrong one is told. */
+static void read_key_types(struct reading *r)
+{
+	static const char *const known[] = { "p256", "p384", "rsa2048", "rsa3072", NULL };
+	static const char *const weak[] = { "p192", "p224", "rsa512", "rsa768", "rsa1024", "rsa1536", "dsa", "dsa1024", "dsa2048" };
+	const struct conf_node *list = r->f[F_KEYS];
+
+	if (list && conf_count(list) == 0)
+		problem_add(r->all, list, true, "key-type", "no key type; name at least one, like p256");
+	for (size_t i = 0; list && i < conf_count(list); i++) {
+		const struct conf_node *n = conf_item(list, i);
+		const char *name = conf_text(n), *near = text_nearest(name, known);
+		enum key_type type = conf_kind(n) == CONF_SCALAR ? key_type_parse(name) : KEY_NONE;
+		bool is_weak = false;
+
+		for (size_t k = 0; k < ARRAY_LEN(weak); k++)
+			is_weak |= strcmp(name, weak[k]) == 0;
+		if (type != KEY_NONE && type != KEY_OTHER)
+			r->p->key_types |= 1u << type;
+		else if (is_weak)
+			problem_add(r->all, n, true, "weak-key", "keys of type %s are too weak, or are made no more; use p256, p384, rsa2048 or "
+				    "rsa3072", name);
+		else
+			problem_add(r->all, n, true, "key-type", "not a key type; known are p256, p384, rsa2048 and rsa3072%s%s%s",
+				    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	}
 }
 
 static int read_url(const struct conf_node *n, char out[PROFILE_URL], struct err *e)
 {
 	if (conf_str(n, out, PROFILE_URL, e))
 		return -1;
-	if (n && ((strncmp(out, "http://", 7) != 0 && strncmp(out, "https://", 8) != 0) || strcspn(out, " \"<>\\^`{|}") != strlen(out) ||
-		  !text_is_name(out, PROFILE_URL - 1)))
+	if ((strncmp(out, "http://", 7) != 0 && strncmp(out, "https://", 8) != 0) || strcspn(out, " \"<>\\^`{|}") != strlen(out) ||
+	    !text_is_name(out, PROFILE_URL - 1))
 		return conf_error(n, e, "not a URL; write http://HOST/... (RFC 5280 8: rather not https, whose certificate would have to be judged first)");
 	return 0;
+}
+
+static int read_crl(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return read_url(n, p->crl_url, e);
+}
+
+static int read_ocsp(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return read_url(n, p->ocsp_url, e);
+}
+
+static int read_issuer(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return read_url(n, p->issuer_url, e);
 }
 
 static int read_days(const struct conf_node *n, uint32_t *days, struct err *e)
 {
 	uint64_t seconds = 0;
 
-	if (!n)
-		return 0;
 	if (conf_kind(n) == CONF_SCALAR && strcmp(conf_text(n), "forever") == 0) {
 		*days = 0;
 		return 0;
@@ -78,6 +142,11 @@ static int read_days(const struct conf_node *n, uint32_t *days, struct err *e)
 		return conf_error(n, e, "not whole days; write something like 730d, or forever");
 	*days = (uint32_t)(seconds / DAY);
 	return 0;
+}
+
+static int read_max(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return read_days(n, &p->validity_max_days, e);
 }
 
 /* Whole days, or below a day whatever it is. */
@@ -100,7 +169,7 @@ static int read_validity(const struct conf_node *n, struct profile *p, struct er
 /* Sets flag[i] for each item that is words[i]. */
 static int read_flags(const struct conf_node *list, const char *const *words, bool *const *flags, struct err *e)
 {
-	for (size_t i = 0; list && i < conf_count(list); i++) {
+	for (size_t i = 0; i < conf_count(list); i++) {
 		int index = 0;
 
 		if (conf_choice(conf_item(list, i), words, &index, e))
@@ -118,37 +187,180 @@ static int read_allow(const struct conf_node *list, struct profile *p, struct er
 	return read_flags(list, words, flags, e);
 }
 
+static int read_names(const struct conf_node *list, struct profile *p, struct err *e)
+{
+	static const char *const words[] = { "hardware-module", "email", "dns", "uri", NULL };
+	bool *const flags[] = { &p->hardware_name, &p->email_name, &p->dns_name, &p->uri_name };
+
+	p->hardware_name = p->email_name = false;
+	return read_flags(list, words, flags, e);
+}
+
+static int read_key_usage(const struct conf_node *list, struct profile *p, struct err *e)
+{
+	static const char *const words[] = { "digital-signature", "key-encipherment", "key-agreement", "key-cert-sign", "crl-sign", NULL };
+	bool *const flags[] = { &p->digital_signature, &p->key_encipherment, &p->key_agreement, &p->key_cert_sign, &p->crl_sign };
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		*flags[i] = false;
+	return read_flags(list, words, flags, e);
+}
+
+/* OIDs into out[n]; those that are words are read elsewhere. */
+static int read_oid(const struct conf_node *n, char (*out)[CERT_OID_MAX], size_t max, struct err *e)
+{
+	size_t i = 0;
+
+	while (i < max && out[i][0])
+		i++;
+	if (i == max)
+		return conf_error(n, e, "too many; at most %zu object identifiers are possible here", max);
+	return conf_str(n, out[i], CERT_OID_MAX, e);
+}
+
 static int read_usage(const struct conf_node *list, struct profile *p, struct err *e)
 {
 	static const char *const words[] = { "server-auth", "client-auth", NULL };
 	bool *const flags[] = { &p->server_auth, &p->client_auth };
 
-	return read_flags(list, words, flags, e);
-}
+	for (size_t i = 0; i < conf_count(list); i++) {
+		const struct conf_node *n = conf_item(list, i);
+		int index = 0;
 
-/* What must fit together. */
-static int profile_judge(const struct profile *p, const struct conf_node *root, struct err *e)
-{
-	if (p->validity_max_days && (p->validity_days == 0 || p->validity_days > p->validity_max_days))
-		return conf_error(root, e, "'validity' is more than 'validity-max'; lower the one or raise the other");
-	if (is_device(p) && (p->allow_organization || p->allow_unit || p->organization[0] || p->unit[0]))
-		return conf_error(root, e, "organization and unit of a device are its manufacturer and model, and cannot be set; "
-				  "remove them from the profile");
-	if (p->order_needed && p->kind != PROFILE_DEVICE_FACTORY)
-		return conf_error(root, e, "'order-needed' is for the kind device-factory alone; remove it");
-	if (p->no_rev_avail && (p->crl_url[0] || p->ocsp_url[0]))
-		return conf_error(root, e, "'no-revocation' says that nobody tells of a revocation, and 'crl-url' or 'ocsp-url' where (RFC 9608 3); "
-				  "remove the one or the other");
-	if (p->no_rev_avail && (p->kind == PROFILE_ROOT || p->kind == PROFILE_ISSUING || p->kind == PROFILE_UNIT_CA || !p->validity_s || p->allow_validity))
-		return conf_error(root, e, "'no-revocation' is for what lives less than a day and is no CA (RFC 9608 2); shorten 'validity', and do not "
-				  "allow a request to ask for another");
+		if (conf_kind(n) == CONF_SCALAR && text_is_oid(conf_text(n))) {
+			if (read_oid(n, p->purpose, PLAN_PURPOSES, e) < 0)
+				return -1;
+		} else if (conf_choice(n, words, &index, e) < 0) {
+			return -1;
+		} else {
+			*flags[index] = true;
+		}
+	}
 	return 0;
 }
 
-enum { F_VERSION, F_ID, F_KIND, F_KEYS, F_VALIDITY, F_MAX, F_ALLOW, F_ORGANIZATION, F_UNIT, F_LOCALITY, F_EMAIL, F_INCLUDE,
-       F_USAGE, F_ORDER, F_CRL, F_OCSP, F_NO_REV, F_COUNT };
+static int read_policies(const struct conf_node *list, struct profile *p, struct err *e)
+{
+	for (size_t i = 0; i < conf_count(list); i++) {
+		const struct conf_node *n = conf_item(list, i);
 
-static const struct conf_field profile_fields[F_COUNT] = {
+		if (conf_kind(n) != CONF_SCALAR || !text_is_oid(conf_text(n)))
+			return conf_error(n, e, "not a policy; write its object identifier, like 1.3.6.1.4.1.32473.1.1");
+		if (read_oid(n, p->policies, PROFILE_POLICIES, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_limits(const struct conf_node *list, struct profile *p, bool excluded, struct err *e)
+{
+	for (size_t i = 0; i < conf_count(list); i++) {
+		const struct conf_node *n = conf_item(list, i);
+		int rc = conf_kind(n) == CONF_SCALAR ? name_limits_add(&p->limits, excluded, conf_text(n)) : -1;
+
+		if (rc == -2)
+			return conf_error(n, e, "too many names; at most %d are possible", NAME_SUBTREES);
+		if (rc < 0)
+			return conf_error(n, e, "not a constraint; write \"dns:plant.example\", \"email:plant.example\", \"ip:10.0.0.0/8\", or with * "
+					  "behind the colon for all of them");
+	}
+	return 0;
+}
+
+static int read_permitted(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return read_limits(n, p, false, e);
+}
+
+static int read_excluded(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return read_limits(n, p, true, e);
+}
+
+static int read_common_name(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	static const char *const words[] = { [COMMON_MODEL_SERIAL] = "model-serial", [COMMON_SERIAL] = "serial", [COMMON_NONE] = "none", NULL };
+	int index = 0;
+
+	if (conf_choice(n, words, &index, e) < 0)
+		return -1;
+	p->common_name = (enum profile_common_name)index;
+	return 0;
+}
+
+static int read_organization(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return profile_name(n, p->organization, sizeof p->organization, e);
+}
+
+static int read_unit(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return profile_name(n, p->unit, sizeof p->unit, e);
+}
+
+static int read_locality(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return profile_name(n, p->locality, sizeof p->locality, e);
+}
+
+static int read_email(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return profile_name(n, p->email, sizeof p->email, e);
+}
+
+static int read_dns(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	struct name_limits check = {0};
+	char text[sizeof p->dns_domain + 4];
+
+	if (conf_str(n, p->dns_domain, sizeof p->dns_domain, e) < 0)
+		return -1;
+	snprintf(text, sizeof text, "dns:%s", p->dns_domain);
+	if (strcmp(p->dns_domain, "*") == 0 || name_limits_add(&check, false, text) < 0)
+		return conf_error(n, e, "not a domain; write something like devices.plant.example, which gets the serial in front");
+	return 0;
+}
+
+static int read_uri(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	const char *colon;
+
+	if (conf_str(n, p->uri_prefix, sizeof p->uri_prefix, e) < 0)
+		return -1;
+	colon = strchr(p->uri_prefix, ':');
+	if (!colon || colon == p->uri_prefix || strcspn(p->uri_prefix, " \"<>\\^`{|}") != strlen(p->uri_prefix) ||
+	    !text_is_name(p->uri_prefix, LIMIT_NAME))
+		return conf_error(n, e, "not the beginning of a URI; write something like urn:acme:device: or https://acme.example/id/, which gets "
+				  "the serial behind it");
+	return 0;
+}
+
+static int read_include(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return conf_bool(n, &p->include_ca, e);
+}
+
+static int read_key_id(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	bool there = true;
+
+	if (conf_bool(n, &there, e) < 0)
+		return -1;
+	p->no_key_id = !there;
+	return 0;
+}
+
+static int read_order(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return conf_bool(n, &p->order_needed, e);
+}
+
+static int read_no_rev(const struct conf_node *n, struct profile *p, struct err *e)
+{
+	return conf_bool(n, &p->no_rev_avail, e);
+}
+
+const struct conf_field profile_fields[F_COUNT] = {
 	[F_VERSION] = { "version", CONF_SCALAR, true },
 	[F_ID] = { "id", CONF_SCALAR, true },
 	[F_KIND] = { "kind", CONF_SCALAR, true },
@@ -156,51 +368,119 @@ static const struct conf_field profile_fields[F_COUNT] = {
 	[F_VALIDITY] = { "validity", CONF_SCALAR, true },
 	[F_MAX] = { "validity-max", CONF_SCALAR, false },
 	[F_ALLOW] = { "allow", CONF_LIST, false },
+	[F_COMMON_NAME] = { "common-name", CONF_SCALAR, false },
 	[F_ORGANIZATION] = { "organization", CONF_SCALAR, false },
 	[F_UNIT] = { "unit", CONF_SCALAR, false },
 	[F_LOCALITY] = { "locality", CONF_SCALAR, false },
 	[F_EMAIL] = { "email", CONF_SCALAR, false },
 	[F_INCLUDE] = { "include-ca", CONF_SCALAR, false },
+	[F_NAMES] = { "names", CONF_LIST, false },
+	[F_DNS] = { "dns-domain", CONF_SCALAR, false },
+	[F_URI] = { "uri-prefix", CONF_SCALAR, false },
+	[F_KEY_USAGE] = { "key-usage", CONF_LIST, false },
 	[F_USAGE] = { "usage", CONF_LIST, false },
+	[F_POLICIES] = { "policies", CONF_LIST, false },
+	[F_PERMITTED] = { "permitted", CONF_LIST, false },
+	[F_EXCLUDED] = { "excluded", CONF_LIST, false },
+	[F_KEY_ID] = { "subject-key-id", CONF_SCALAR, false },
 	[F_ORDER] = { "order-needed", CONF_SCALAR, false },
 	[F_CRL] = { "crl-url", CONF_SCALAR, false },
 	[F_OCSP] = { "ocsp-url", CONF_SCALAR, false },
+	[F_ISSUER] = { "ca-issuers-url", CONF_SCALAR, false },
 	[F_NO_REV] = { "no-revocation", CONF_SCALAR, false },
+	[F_CA] = { "ca", CONF_SCALAR, false },	/* always refused, with the reason */
 };
 
-static int profile_read(struct profile *p, const struct conf_node *root, struct err *e)
-{
-	const struct conf_node *f[F_COUNT];
-	int kind = 0;
+/* What an error in that field is called, and who reads it: version and key-types have their own. */
+static const struct {
+	const char *key;
+	read_fn *read;
+} readers[F_COUNT] = {
+	[F_ID] = { "id", read_id },
+	[F_KIND] = { "kind", read_kind },
+	[F_VALIDITY] = { "validity", read_validity },
+	[F_MAX] = { "validity", read_max },
+	[F_ALLOW] = { "value", read_allow },
+	[F_COMMON_NAME] = { "subject", read_common_name },
+	[F_ORGANIZATION] = { "subject", read_organization },
+	[F_UNIT] = { "subject", read_unit },
+	[F_LOCALITY] = { "subject", read_locality },
+	[F_EMAIL] = { "subject", read_email },
+	[F_INCLUDE] = { "value", read_include },
+	[F_NAMES] = { "san", read_names },
+	[F_DNS] = { "san", read_dns },
+	[F_URI] = { "san", read_uri },
+	[F_KEY_USAGE] = { "key-usage", read_key_usage },
+	[F_USAGE] = { "usage", read_usage },
+	[F_POLICIES] = { "policy", read_policies },
+	[F_PERMITTED] = { "constraints", read_permitted },
+	[F_EXCLUDED] = { "constraints", read_excluded },
+	[F_KEY_ID] = { "value", read_key_id },
+	[F_ORDER] = { "value", read_order },
+	[F_CRL] = { "url", read_crl },
+	[F_OCSP] = { "url", read_ocsp },
+	[F_ISSUER] = { "url", read_issuer },
+	[F_NO_REV] = { "value", read_no_rev },
+};
 
-	if (conf_fields(root, profile_fields, F_COUNT, f, e) || conf_version(f[F_VERSION], root, e) ||
-	    conf_str(f[F_ID], p->id, sizeof p->id, e) || conf_choice(f[F_KIND], kinds, &kind, e) ||
-	    read_key_types(f[F_KEYS], &p->key_types, e) || read_validity(f[F_VALIDITY], p, e) ||
-	    read_days(f[F_MAX], &p->validity_max_days, e) || read_allow(f[F_ALLOW], p, e) ||
-	    read_name(f[F_ORGANIZATION], p->organization, sizeof p->organization, e) ||
-	    read_name(f[F_UNIT], p->unit, sizeof p->unit, e) ||
-	    read_name(f[F_LOCALITY], p->locality, sizeof p->locality, e) ||
-	    read_name(f[F_EMAIL], p->email, sizeof p->email, e) || conf_bool(f[F_INCLUDE], &p->include_ca, e) ||
-	    read_usage(f[F_USAGE], p, e) || conf_bool(f[F_ORDER], &p->order_needed, e) ||
-	    read_url(f[F_CRL], p->crl_url, e) || read_url(f[F_OCSP], p->ocsp_url, e) || conf_bool(f[F_NO_REV], &p->no_rev_avail, e))
+static void report_field(void *arg, const struct err *e)
+{
+	struct reading *r = arg;
+
+	problem_from_err(r->all, r->file, "field", e);
+}
+
+static void read_fields(struct reading *r)
+{
+	struct err e;
+
+	conf_fields_all(r->root, profile_fields, F_COUNT, r->f, report_field, r);
+	if (r->f[F_VERSION] && conf_version(r->f[F_VERSION], r->root, &e) < 0)
+		problem_from_err(r->all, r->file, "version", &e);
+	read_key_types(r);
+	for (size_t i = 0; i < F_COUNT; i++) {
+		if (!readers[i].read || !r->f[i] || readers[i].read(r->f[i], r->p, &e) == 0)
+			continue;
+		problem_from_err(r->all, r->file, readers[i].key, &e);
+		r->f[i] = NULL;		/* nothing is judged by it */
+	}
+}
+
+static const struct profile defaults = { .include_ca = true, .hardware_name = true, .email_name = true };
+
+int profile_lint(struct profile *p, const char *path, const struct profile_world *w, struct problems *all)
+{
+	struct reading r = { .p = p, .file = path, .all = all };
+	size_t before = all->errors, n = all->n;
+	struct conf *c;
+	struct err e;
+
+	*p = defaults;
+	c = conf_load(path, &e);
+	if (!c) {
+		problem_from_err(all, path, "syntax", &e);
 		return -1;
-	if (!text_is_token(p->id, CA_ID_MAX))
-		return conf_error(f[F_ID], e, "an id may have letters, digits, '.', '_' and '-' only");
-	p->kind = (enum profile_kind)kind;
-	return profile_judge(p, root, e);
+	}
+	r.root = conf_root(c);
+	read_fields(&r);
+	if (r.f[F_KIND]) {	/* what is fixed for a kind is known only then */
+		profile_judge(&r);
+		if (w)
+			profile_judge_world(&r, w);
+	}
+	conf_free(c);
+	problems_sort(all, n);
+	return all->errors > before ? -1 : 0;
 }
 
 int profile_load(struct profile *p, const char *path, struct err *e)
 {
-	struct conf *c = conf_load(path, e);
+	struct problems all = {0};
 	int rc;
 
-	if (!c)
-		return -1;
-	memset(p, 0, sizeof *p);
-	p->include_ca = true;
-	rc = profile_read(p, conf_root(c), e);
-	conf_free(c);
+	profile_lint(p, path, NULL, &all);
+	rc = problems_first(&all, e);
+	problems_free(&all);
 	return rc;
 }
 
@@ -293,84 +573,3 @@ int profile_choose(const struct profile *p, const struct ca_params *params, enum
 	return refuse(p, params->key_type[0] ? "key-type" : "key-bits", e);
 }
 
-/* ---- device models ---- */
-static int read_usb_id(const struct conf_node *n, uint16_t *out, struct err *e)
-{
-	const char *text = conf_text(n);
-	uint8_t id[2];
-
-	if (strncmp(text, "0x", 2) != 0 || text_unhex(id, sizeof id, text + 2))
-		return conf_error(n, e, "not a USB id; write four hex digits like 0x1209");
-	*out = (uint16_t)(id[0] << 8 | id[1]);
-	return 0;
-}
-
-static int read_dfu(const struct conf_node *n, struct model *m, struct err *e)
-{
-	static const struct conf_field fields[] = {
-		{ "vid", CONF_SCALAR, true }, { "pid", CONF_SCALAR, true }, { "alt", CONF_SCALAR, false },
-		{ "transfer-size", CONF_SCALAR, false },
-	};
-	const struct conf_node *f[ARRAY_LEN(fields)];
-	uint64_t size = 0;
-
-	if (conf_fields(n, fields, ARRAY_LEN(fields), f, e) < 0 ||
-	    (f[3] && conf_uint(f[3], &size, 1, UINT16_MAX, e) < 0))
-		return -1;
-	m->dfu_transfer_size = (uint16_t)size;
-	return read_usb_id(f[0], &m->dfu_vid, e) || read_usb_id(f[1], &m->dfu_pid, e) ||
-	       read_name(f[2], m->dfu_alt, sizeof m->dfu_alt, e) ? -1 : 0;
-}
-
-static int read_agent(const struct conf_node *n, struct model *m, struct err *e)
-{
-	static const struct conf_field fields[] = { { "vid", CONF_SCALAR, true }, { "pid", CONF_SCALAR, true } };
-	const struct conf_node *f[2];
-
-	return conf_fields(n, fields, 2, f, e) || read_usb_id(f[0], &m->agent_vid, e) || read_usb_id(f[1], &m->agent_pid, e) ?
-	       -1 : 0;
-}
-
-static int read_revisions(const struct conf_node *list, struct model *m, struct err *e)
-{
-	if (list && conf_count(list) > ARRAY_LEN(m->revisions))
-		return conf_error(list, e, "more than %zu revisions", ARRAY_LEN(m->revisions));
-	for (size_t i = 0; list && i < conf_count(list); i++) {
-		if (read_name(conf_item(list, i), m->revisions[i], sizeof m->revisions[i], e))
-			return -1;
-		m->n_revisions++;
-	}
-	return 0;
-}
-
-static int model_read(struct model *m, const struct conf_node *root, struct err *e)
-{
-	static const struct conf_field fields[] = {
-		{ "version", CONF_SCALAR, true }, { "manufacturer", CONF_SCALAR, true }, { "model", CONF_SCALAR, true },
-		{ "hw-type", CONF_SCALAR, true }, { "revisions", CONF_LIST, false }, { "dfu", CONF_MAP, true },
-		{ "agent", CONF_MAP, true },
-	};
-	const struct conf_node *f[ARRAY_LEN(fields)];
-
-	if (conf_fields(root, fields, ARRAY_LEN(fields), f, e) || conf_version(f[0], root, e) ||
-	    read_name(f[1], m->manufacturer, sizeof m->manufacturer, e) || read_name(f[2], m->model, sizeof m->model, e) ||
-	    conf_str(f[3], m->hw_type, sizeof m->hw_type, e) || read_revisions(f[4], m, e) || read_dfu(f[5], m, e) ||
-	    read_agent(f[6], m, e))
-		return -1;
-	if (!text_is_oid(m->hw_type))
-		return conf_error(f[3], e, "not an object identifier like 2.25.1.3");
-	return 0;
-}
-
-int model_load(struct model *m, const char *path, struct err *e)
-{
-	struct conf *c = conf_load(path, e);
-	int rc;
-
-	if (!c)
-		return -1;
-	memset(m, 0, sizeof *m);
-	rc = model_read(m, conf_root(c), e);
-	conf_free(c);
-	return rc;
-}

@@ -26,7 +26,7 @@ int proof_verify(const struct link_proof *p, const struct link_challenge *c, con
 		 const struct link_ready *ready, const struct link_result *result, struct trust *t, int64_t now,
 		 struct err *e)
 {
-	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .policy = OID_POLICY_FACTORY, .now = now };
+	struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .unrestricted = true, .policy = OID_POLICY_FACTORY, .now = now };
 	struct chain chain = {0};
 	struct buf text = {0};
 	int rc = -1;

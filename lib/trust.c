@@ -288,8 +288,25 @@ static int check_ca_purpose(const struct cert *c, enum cert_purpose purpose, str
 		       purpose == PURPOSE_SERVER ? "server" : "client");
 }
 
+/* What stands below a CA keeps to its name constraints, but for a CA's certificate by itself (RFC 5280 6.1.3 (b)). */
+static int check_limits(const struct cert *leaf, const struct ca *first, const struct ca *above, struct err *e)
+{
+	const struct cert *by = &above->cert;
+
+	if (name_limits_check(by, leaf->der.data + leaf->names.at, leaf->names.len, leaf->subject, e) < 0)
+		return -1;
+	for (const struct ca *ca = first; ca != above; ca = ca->issuer) {
+		const struct cert *c = &ca->cert;
+
+		if (!self_issued(c) && name_limits_check(by, c->der.data + c->names.at, c->names.len, c->subject, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int check_way(const struct cert *leaf, const struct ca *ca, const struct trust_rule *rule, struct err *e)
 {
+	const struct ca *first = ca;
 	int below = 0;	/* intermediates that are not self-issued (RFC 5280 4.2.1.9) */
 
 	if (!rule->ignore_expiry && check_dates(leaf, rule->now, e) < 0)
@@ -302,7 +319,7 @@ static int check_way(const struct cert *leaf, const struct ca *ca, const struct 
 		if (c->path_len >= 0 && below > c->path_len)
 			return err_set(e, REASON_AUTHORITY, "there are %d CAs below \"%s\", which allows %d (RFC 5280 4.2.1.9)", below,
 				       c->subject, c->path_len);
-		if (check_ca_purpose(c, rule->purpose, e) < 0)
+		if (check_ca_purpose(c, rule->purpose, e) < 0 || check_limits(leaf, first, ca, e) < 0)
 			return -1;
 		if (rule->policy && ca->issuer && !cert_has_policy(c, rule->policy) && !cert_has_policy(c, OID_POLICY_ANY))
 			return err_set(e, REASON_ROLE, "the CA \"%s\" may not issue certificates of policy %s (RFC 5280 6.1.3 (d))",
@@ -319,7 +336,8 @@ static int check_leaf(const struct cert *c, const struct trust_rule *rule, struc
 	if (c->unknown_critical[0])
 		return err_set(e, REASON_AUTHORITY, "\"%s\" has a critical extension %s that is not understood (RFC 5280 4.2)",
 			       c->subject, c->unknown_critical);
-	if (rule->purpose != PURPOSE_ANY && !(rule->purpose == PURPOSE_SERVER ? c->server_auth : c->client_auth))
+	if (rule->purpose != PURPOSE_ANY && !(rule->unrestricted && c->any_eku) &&
+	    !(rule->purpose == PURPOSE_SERVER ? c->server_auth : c->client_auth))
 		return err_set(e, REASON_AUTHORITY, "\"%s\" is not for TLS %ss (extKeyUsage, RFC 5280 4.2.1.12)", c->subject, use);
 	if (rule->purpose != PURPOSE_ANY && c->key_usage && !c->digital_signature)
 		return err_set(e, REASON_AUTHORITY, "\"%s\" may not sign a handshake (keyUsage, RFC 5280 4.2.1.3)", c->subject);

@@ -184,6 +184,14 @@ static bool read_names(struct cert *c, struct der *d)
 	return der_done(d);
 }
 
+/* Judged by name_limits_check(), which refuses what is not well formed. */
+static bool read_limits(struct cert *c, struct der *d)
+{
+	c->limits = span_of(c, d);
+	der_take(d, DER_SEQUENCE);
+	return der_done(d);
+}
+
 /* The extension was parsed when the certificate was: what is no name here is none of a host. */
 static int host_text(const struct der *name, uint8_t tag, char out[128])
 {
@@ -223,6 +231,7 @@ static const struct {
 	{ 15, read_usage, "keyUsage (RFC 5280 4.2.1.3)" },
 	{ 17, read_names, "subjectAltName (RFC 5280 4.2.1.6)" },
 	{ 19, read_basic, "basicConstraints (RFC 5280 4.2.1.9)" },
+	{ 30, read_limits, "nameConstraints (RFC 5280 4.2.1.10)" },
 	{ 32, read_policies, "certificatePolicies (RFC 5280 4.2.1.4)" },
 	{ 35, read_authority, "authorityKeyIdentifier (RFC 5280 4.2.1.1)" },
 	{ 37, read_purposes, "extKeyUsage (RFC 5280 4.2.1.12)" },

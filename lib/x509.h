@@ -41,7 +41,7 @@ struct cert {
 	char hw_serial[LIMIT_SERIAL + 1];
 
 	/* for the path (trust.c) and the builder; spans are offsets into der */
-	struct cert_span tbs, issuer_name, subject_name, signature, key_id, issuer_key_id, names;
+	struct cert_span tbs, issuer_name, subject_name, signature, key_id, issuer_key_id, names, limits;
 	int signature_algorithm;		/* of key_algorithm(); 0: one that is not accepted */
 	int path_len;				/* -1: none */
 	bool key_usage, digital_signature, key_cert_sign, crl_sign;	/* key_usage: the extension is there */
@@ -67,6 +67,7 @@ int chain_from_pem(struct chain *ch, const struct buf *pem, struct err *e);	/* a
 int chain_load(struct chain *ch, const char *path, struct err *e);
 void chain_to_pem(const struct chain *ch, struct buf *pem);			/* appends */
 void cert_to_pem(const struct cert *c, struct buf *pem);			/* appends */
+void cert_text(const struct cert *c, struct buf *text);			/* appends all that it says, for a person; not the signature */
 void chain_free(struct chain *ch);
 
 /* ---- trust: a set of roots and pinned issuing CAs ---- */
@@ -84,9 +85,10 @@ int trust_add_issuer(struct trust *t, const struct cert *issuer, struct err *e);
 int trust_add_issuer_via(struct trust *t, const struct cert *issuer, const struct chain *via, struct err *e);
 
 struct trust_rule {
-	enum cert_purpose purpose;	/* EKU demanded; a missing EKU extension does not satisfy SERVER or CLIENT */
+	enum cert_purpose purpose;	/* EKU demanded; a missing EKU extension does not satisfy SERVER or CLIENT, but see */
 	const char *policy;		/* NULL, or an OID that the leaf must carry */
 	const char *role;		/* NULL, or the role that the leaf must carry */
+	bool unrestricted;		/* a leaf without EKU will do: it is good for any purpose (RFC 5280 4.2.1.12) */
 	bool pinned;			/* the leaf's issuer must be one added by trust_add_issuer() */
 	bool ignore_expiry;		/* for CMS documents judged by their own dates */
 	int64_t now;
@@ -100,7 +102,30 @@ int trust_verify(struct trust *t, const struct chain *ch, const struct trust_rul
 /* Names and signature alone: this CA key has signed it. Code AUTHORITY. */
 int cert_signed_by(const struct cert *c, const struct cert *ca, struct err *e);
 
+/* ---- name constraints (RFC 5280 4.2.1.10) ---- */
+enum name_form { FORM_EMAIL = 1, FORM_DNS = 2, FORM_IP = 7 };	/* the [n] of GeneralName */
+#define NAME_SUBTREES 12
+struct name_limits {
+	struct name_subtree {
+		enum name_form form;
+		bool excluded;
+		char text[128];			/* a domain, a mailbox, a host; "" is all of them */
+		uint8_t ip[32];			/* address and mask */
+		size_t ip_len;			/* of one of them */
+	} of[NAME_SUBTREES];
+	size_t n;
+};
+
+/* "dns:plant.example", "email:plant.example", "email:.plant.example", "email:a@plant.example", "ip:10.0.0.0/8"; "*" behind the
+ * colon is all of that form. -1: it is none of these, -2: there are too many. */
+int name_limits_add(struct name_limits *l, bool excluded, const char *text);
+void name_limits_put(struct buf *out, const struct name_limits *l);	/* appends NameConstraints */
+/* The names (content of a GeneralNames) of a certificate below that CA, which may have no constraints. Code AUTHORITY. */
+int name_limits_check(const struct cert *ca, const void *san, size_t len, const char *subject, struct err *e);
+
 /* ---- building (handsel-signer only) ---- */
+#define PLAN_PURPOSES 4
+#define CERT_NUMBER 16			/* bytes of a serial number of ours */
 struct cert_plan {
 	const struct buf *spki;
 	char subject_cn[2 * LIMIT_NAME + 2];
@@ -113,8 +138,13 @@ struct cert_plan {
 	bool server_auth, client_auth;
 	bool ocsp_signing;			/* of a responder: with ocsp-nocheck (RFC 6960 4.2.2.2.1) */
 	bool no_rev_avail;			/* nobody will say that it is revoked (RFC 9608) */
-	const char *crl_url, *ocsp_url;		/* NULL or "": none */
+	char purpose[PLAN_PURPOSES][CERT_OID_MAX];	/* further key purposes, "" = none */
+	const char *crl_url, *ocsp_url, *issuer_url;	/* NULL or "": none */
 	const char *policy;			/* NULL or OID */
+	char policies[CERT_POLICIES_MAX - 1][CERT_OID_MAX];	/* further ones, "" = none */
+	const struct name_limits *limits;	/* of a CA; NULL: none */
+	bool no_key_id;				/* no subjectKeyIdentifier; not of a CA (RFC 5280 4.2.1.2) */
+	const uint8_t *number;			/* NULL: a new one; else CERT_NUMBER bytes, the first 1 to 127, for what is compared */
 	const struct cert *as;			/* not NULL: the subject is that of this certificate, byte for byte */
 	char uri[3][2 * LIMIT_NAME + 16];	/* URI SANs, "" = none */
 	char dns[4][128];			/* dNSName SANs */
@@ -123,7 +153,8 @@ struct cert_plan {
 };
 #define X509_NO_EXPIRY 253402300799
 
-/* Builds and signs; a random 127-bit serial number, SKI and AKI by RFC 5280 4.2.1.2 (1). issuer NULL: self-signed with `key`. */
+/* Builds and signs; a serial number with 88 random bits, SKI and AKI by RFC 5280 4.2.1.2 (1). issuer NULL: self-signed with `key`.
+ * Code PROFILE: the issuer's name constraints do not allow a name. */
 int cert_build(const struct cert_plan *plan, const struct cert *issuer, const struct key *key, struct buf *der, struct err *e);
 
 /* ---- PKCS#10 ---- */

@@ -83,12 +83,13 @@ static void put_usage(struct buf *out, const struct cert_plan *plan)
 	ext_end(out, at, value);
 }
 
-static void put_purposes(struct buf *out, const struct cert_plan *plan)
+static int put_purposes(struct buf *out, const struct cert_plan *plan)
 {
 	size_t value, at, seq;
+	int rc = 0;
 
-	if (!plan->server_auth && !plan->client_auth && !plan->ocsp_signing)
-		return;
+	if (!plan->server_auth && !plan->client_auth && !plan->ocsp_signing && !plan->purpose[0][0])
+		return 0;
 	at = ext_begin(out, 37, false, &value);
 	seq = der_begin(out, DER_SEQUENCE);
 	if (plan->server_auth)
@@ -97,8 +98,11 @@ static void put_purposes(struct buf *out, const struct cert_plan *plan)
 		der_put_oid(out, "1.3.6.1.5.5.7.3.2");
 	if (plan->ocsp_signing)
 		der_put_oid(out, "1.3.6.1.5.5.7.3.9");
+	for (size_t i = 0; i < PLAN_PURPOSES && plan->purpose[i][0]; i++)
+		rc |= der_put_oid(out, plan->purpose[i]);
 	der_end(out, seq);
 	ext_end(out, at, value);
+	return rc;
 }
 
 /* An extension whose value is NULL says all by being there. */
@@ -125,18 +129,28 @@ static void put_crl_url(struct buf *out, const char *url)
 	ext_end(out, at, value);
 }
 
-/* RFC 5280 4.2.2.1: id-ad-ocsp alone. */
-static void put_ocsp_url(struct buf *out, const char *url)
+static void put_access(struct buf *out, const char *method, const char *url)
 {
-	size_t at = der_begin(out, DER_SEQUENCE), value, list, one;
+	size_t at;
+
+	if (!url || !*url)
+		return;
+	at = der_begin(out, DER_SEQUENCE);
+	der_put_oid(out, method);
+	der_put_text(out, DER_CONTEXT_PRIMITIVE(6), url);
+	der_end(out, at);
+}
+
+/* RFC 5280 4.2.2.1: where to ask, and where the issuer's certificate is. */
+static void put_information(struct buf *out, const char *ocsp_url, const char *issuer_url)
+{
+	size_t at = der_begin(out, DER_SEQUENCE), value, list;
 
 	der_put_oid(out, "1.3.6.1.5.5.7.1.1");
 	value = der_begin(out, DER_OCTETS);
 	list = der_begin(out, DER_SEQUENCE);
-	one = der_begin(out, DER_SEQUENCE);
-	der_put_oid(out, "1.3.6.1.5.5.7.48.1");
-	der_put_text(out, DER_CONTEXT_PRIMITIVE(6), url);
-	der_end(out, one);
+	put_access(out, "1.3.6.1.5.5.7.48.1", ocsp_url);
+	put_access(out, "1.3.6.1.5.5.7.48.2", issuer_url);
 	der_end(out, list);
 	der_end(out, value);
 	der_end(out, at);
@@ -146,8 +160,8 @@ static void put_revocation(struct buf *out, const struct cert_plan *plan)
 {
 	if (plan->crl_url && *plan->crl_url)
 		put_crl_url(out, plan->crl_url);
-	if (plan->ocsp_url && *plan->ocsp_url)
-		put_ocsp_url(out, plan->ocsp_url);
+	if ((plan->ocsp_url && *plan->ocsp_url) || (plan->issuer_url && *plan->issuer_url))
+		put_information(out, plan->ocsp_url, plan->issuer_url);
 	if (plan->ocsp_signing)
 		put_mark(out, "1.3.6.1.5.5.7.48.1.5");
 	if (plan->no_rev_avail)
@@ -156,15 +170,32 @@ static void put_revocation(struct buf *out, const struct cert_plan *plan)
 
 static int put_policy(struct buf *out, const char *policy)
 {
-	size_t value, at = ext_begin(out, 32, false, &value), list = der_begin(out, DER_SEQUENCE), info;
-	int rc;
+	size_t info = der_begin(out, DER_SEQUENCE);
+	int rc = der_put_oid(out, policy);
 
-	info = der_begin(out, DER_SEQUENCE);
-	rc = der_put_oid(out, policy);
 	der_end(out, info);
+	return rc;
+}
+
+static int put_policies(struct buf *out, const struct cert_plan *plan)
+{
+	size_t value, at = ext_begin(out, 32, false, &value), list = der_begin(out, DER_SEQUENCE);
+	int rc = put_policy(out, plan->policy);
+
+	for (size_t i = 0; i < ARRAY_LEN(plan->policies) && plan->policies[i][0]; i++)
+		rc |= put_policy(out, plan->policies[i]);
 	der_end(out, list);
 	ext_end(out, at, value);
 	return rc;
+}
+
+/* Critical, as RFC 5280 4.2.1.10 has it. */
+static void put_limits(struct buf *out, const struct name_limits *limits)
+{
+	size_t value, at = ext_begin(out, 30, true, &value);
+
+	name_limits_put(out, limits);
+	ext_end(out, at, value);
 }
 
 static int put_hardware(struct buf *out, const char *hw_type, const char *serial)
@@ -214,12 +245,16 @@ static int put_names(struct buf *names, const struct cert_plan *plan, struct err
 	return 0;
 }
 
-static int put_alternative(struct buf *out, const struct cert_plan *plan, struct err *e)
+static int put_alternative(struct buf *out, const struct cert_plan *plan, const struct cert *issuer, struct err *e)
 {
 	struct buf names = {0};
 	size_t value, at;
 	int rc = put_names(&names, plan, e);
 
+	if (rc == 0 && issuer && name_limits_check(issuer, names.data, names.len, plan->subject_cn[0] ? plan->subject_cn : plan->serial_number, e) < 0) {
+		e->code = REASON_PROFILE;
+		rc = -1;
+	}
 	if (rc == 0 && names.len) {
 		at = ext_begin(out, 17, false, &value);
 		der_put(out, DER_SEQUENCE, names.data, names.len);
@@ -229,17 +264,19 @@ static int put_alternative(struct buf *out, const struct cert_plan *plan, struct
 	return rc;
 }
 
-static void put_key_ids(struct buf *out, const uint8_t own[SHA1_LEN], const void *above, size_t above_len)
+static void put_key_id(struct buf *out, const uint8_t own[SHA1_LEN])
 {
-	size_t value, at = ext_begin(out, 14, false, &value), seq;
+	size_t value, at = ext_begin(out, 14, false, &value);
 
 	der_put(out, DER_OCTETS, own, SHA1_LEN);
 	ext_end(out, at, value);
-	if (!above_len)
-		return;
-	at = ext_begin(out, 35, false, &value);
-	seq = der_begin(out, DER_SEQUENCE);
-	der_put(out, DER_CONTEXT_PRIMITIVE(0), above, above_len);
+}
+
+static void put_issuer_key_id(struct buf *out, const void *above, size_t len)
+{
+	size_t value, at = ext_begin(out, 35, false, &value), seq = der_begin(out, DER_SEQUENCE);
+
+	der_put(out, DER_CONTEXT_PRIMITIVE(0), above, len);
 	der_end(out, seq);
 	ext_end(out, at, value);
 }
@@ -253,18 +290,21 @@ static int put_extensions(struct buf *out, const struct cert_plan *plan, const s
 		return refuse(e, "a public key is malformed");
 	put_basic(out, plan);
 	put_usage(out, plan);
-	put_purposes(out, plan);
-	if (plan->policy && put_policy(out, plan->policy) < 0)
-		return refuse(e, "the policy is no object identifier");
-	if (put_alternative(out, plan, e) < 0)
+	if (put_purposes(out, plan) < 0)
+		return refuse(e, "a key purpose is no object identifier");
+	if (plan->policy && put_policies(out, plan) < 0)
+		return refuse(e, "a policy is no object identifier");
+	if (put_alternative(out, plan, issuer, e) < 0)
 		return -1;
+	if (plan->limits && plan->limits->n)
+		put_limits(out, plan->limits);
 	put_revocation(out, plan);
-	if (!issuer)
-		put_key_ids(out, own, NULL, 0);
-	else if (issuer->key_id.len)
-		put_key_ids(out, own, issuer->der.data + issuer->key_id.at, issuer->key_id.len);
-	else
-		put_key_ids(out, own, above, sizeof above);
+	if (!plan->no_key_id)
+		put_key_id(out, own);
+	if (issuer && issuer->key_id.len)
+		put_issuer_key_id(out, issuer->der.data + issuer->key_id.at, issuer->key_id.len);
+	else if (issuer)
+		put_issuer_key_id(out, above, sizeof above);
 	der_end(out, list);
 	der_end(out, tagged);
 	return 0;
@@ -288,16 +328,15 @@ static void put_subject(struct buf *out, const struct cert_plan *plan)
 	der_end(out, name);
 }
 
-/* 127 random bits: positive, at least 64 bits of output of a CSPRNG, never a leading zero byte. */
-/* 88 random bits behind the time, RFC 5280 wants the number unique and CAs in the wild want 64 of them. Those of a moment stand together in
- * the ledger's index, so that a commit writes one page of it and not one each. */
-static void put_serial(struct buf *out)
+/* 88 random bits behind the time: RFC 5280 4.1.2.2 wants the number unique, positive and of at most 20 octets, and CAs in the wild want 64
+ * bits of them random. Those of a moment stand together in the ledger's index, so that a commit writes one page of it and not one each. */
+static void put_serial(struct buf *out, const uint8_t *given)
 {
 	uint32_t now = (uint32_t)clock_utc();
-	uint8_t serial[16] = { 0x10, (uint8_t)(now >> 24), (uint8_t)(now >> 16), (uint8_t)(now >> 8), (uint8_t)now };
+	uint8_t serial[CERT_NUMBER] = { 0x10, (uint8_t)(now >> 24), (uint8_t)(now >> 16), (uint8_t)(now >> 8), (uint8_t)now };
 
 	mem_random(serial + 5, sizeof serial - 5);
-	der_put(out, DER_INTEGER, serial, sizeof serial);
+	der_put(out, DER_INTEGER, given ? given : serial, sizeof serial);
 }
 
 static int put_tbs(struct buf *out, const struct cert_plan *plan, const struct cert *issuer, const struct key *key,
@@ -307,7 +346,7 @@ static int put_tbs(struct buf *out, const struct cert_plan *plan, const struct c
 
 	der_put(out, DER_INTEGER, "\x02", 1);
 	der_end(out, at);
-	put_serial(out);
+	put_serial(out, plan->number);
 	if (key_put_algorithm(key, out) < 0)
 		return refuse(e, "the CA key is of a kind that does not sign");
 	if (issuer)
@@ -339,6 +378,8 @@ static int check_plan(const struct cert_plan *plan, const struct cert *issuer, c
 		return refuse(e, "its path length is too large");
 	if (issuer && !issuer->ca)
 		return refuse(e, "the issuer is no CA");
+	if (plan->number && (plan->number[0] == 0 || plan->number[0] > 127))
+		return refuse(e, "its number is not positive, or not of sixteen bytes");
 	if (key_spki(key, &spki, e) < 0)
 		return -1;
 	same = buf_same(&spki, issuer ? &issuer->spki : plan->spki);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "gnutls_glue.h"
 #include "mem.h"
 #include "pem.h"
 
@@ -67,6 +68,19 @@ int chain_load(struct chain *ch, const char *path, struct err *e)
 void cert_to_pem(const struct cert *c, struct buf *pem)
 {
 	pem_put(pem, cert_label, &c->der);
+}
+
+void cert_text(const struct cert *c, struct buf *text)
+{
+	gnutls_datum_t der = { c->der.data, (unsigned)c->der.len }, out = {0};
+	gnutls_x509_crt_t crt;
+
+	if (gnutls_x509_crt_init(&crt) < 0)
+		return;
+	if (gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER) >= 0 && gnutls_x509_crt_print(crt, GNUTLS_CRT_PRINT_UNSIGNED_FULL, &out) >= 0)
+		buf_add(text, out.data, out.size);
+	gnutls_free(out.data);
+	gnutls_x509_crt_deinit(crt);
 }
 
 void chain_to_pem(const struct chain *ch, struct buf *pem)

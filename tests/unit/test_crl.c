@@ -6,6 +6,7 @@
 #include "crl.h"
 #include "crypto_world.h"
 #include "der.h"
+#include "der_strict.h"
 #include "file.h"
 #include "gnutls_glue.h"
 #include "mem.h"
@@ -37,6 +38,7 @@ static struct buf build(const struct crl_plan *plan, const struct authority *a)
 	struct err e;
 
 	CU_ASSERT_EQUAL_FATAL(crl_build(plan, &a->cert, a->key, &der, &e), 0);
+	CU_ASSERT(der_is_strict(der.data, der.len));
 	return der;
 }
 

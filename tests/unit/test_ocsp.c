@@ -6,6 +6,7 @@
 
 #include "crypto_world.h"
 #include "der.h"
+#include "der_strict.h"
 #include "file.h"
 #include "gnutls_glue.h"
 #include "limits.h"
@@ -65,6 +66,7 @@ static struct buf built(enum ocsp_hash hash, enum ocsp_status status, uint8_t re
 	struct err e;
 
 	CU_ASSERT_EQUAL_FATAL(ocsp_build(&plan, &responder, responder_key, &der, &e), 0);
+	CU_ASSERT(der_is_strict(der.data, der.len));
 	return der;
 }
 

@@ -58,6 +58,8 @@ static void test_shipped(void)
 		{ "unit.yaml", PROFILE_UNIT, 730, 1096, true, true, false },
 		{ "device-factory.yaml", PROFILE_DEVICE_FACTORY, 0, 0, false, true, true },
 		{ "device-customer.yaml", PROFILE_DEVICE_CUSTOMER, 730, 1826, false, true, false },
+		{ "ieee-idevid.yaml", PROFILE_DEVICE_FACTORY, 0, 0, false, false, true },
+		{ "ieee-ldevid.yaml", PROFILE_DEVICE_CUSTOMER, 730, 1826, false, false, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
@@ -150,6 +152,160 @@ static void test_bad_files(void)
 			CU_FAIL("another place or reason");
 		}
 	}
+}
+
+/* ---- all that is wrong with a file, and where ---- */
+#define FACTORY "version: 1\nid: x\nkind: device-factory\nkey-types: [p256]\nvalidity: forever\n"
+#define ISSUING "version: 1\nid: x\nkind: issuing\nkey-types: [p256]\nvalidity: 3650d\n"
+#define UNIT_CA "version: 1\nid: x\nkind: unit-ca\nkey-types: [p256]\nvalidity: 3650d\n"
+#define ROOT "version: 1\nid: x\nkind: root\nkey-types: [p256]\nvalidity: 3650d\n"
+
+static size_t lint_text(struct profile *p, const char *text, const struct profile_world *w, struct problems *all)
+{
+	char path[FILE_PATH];
+	struct err e;
+	int rc;
+
+	snprintf(path, sizeof path, "%s/p.yaml", folder);
+	CU_ASSERT_EQUAL_FATAL(file_replace(path, text, strlen(text), 0600, &e), 0);
+	rc = profile_lint(p, path, w, all);
+	CU_ASSERT_EQUAL(rc, all->errors ? -1 : 0);
+	unlink(path);
+	return all->n;
+}
+
+/* One problem, of this level and key, at this place. */
+struct lint {
+	const char *text;
+	int line, column;
+	bool error;
+	const char *key;
+};
+
+static void judge_lint(const struct lint *l, const struct profile_world *w)
+{
+	struct problems all = {0};
+	struct profile p;
+
+	if (lint_text(&p, l->text, w, &all) != 1 || all.of[0].line != l->line || all.of[0].column != l->column ||
+	    all.of[0].error != l->error || strcmp(all.of[0].key, l->key) != 0) {
+		fprintf(stderr, "%s: expected %d:%d %s, got %zu:\n", l->text, l->line, l->column, l->key, all.n);
+		problems_print(&all, false);
+		CU_FAIL("another problem");
+	}
+	problems_free(&all);
+}
+
+static void test_lint(void)
+{
+	static const struct lint bad[] = {
+		{ GOOD "\tx: y\n", 6, 1, true, "syntax" },
+		{ GOOD "validty-max: 800d\n", 6, 1, true, "field" },
+		{ GOOD "ca: true\n", 6, 5, true, "ca" },
+		{ GOOD "allow: validity\n", 6, 8, true, "field" },
+		{ "version: 1\nid: x\nkind: device-customer\nkey-types: [p256, rsa1024]\nvalidity: 730d\n", 4, 19, true, "weak-key" },
+		{ "version: 1\nid: x\nkind: device-customer\nkey-types: [p256, ed25519]\nvalidity: 730d\n", 4, 19, true, "key-type" },
+		{ "version: 1\nid: x\nkind: device-customer\nkey-types: [p256, p265]\nvalidity: 730d\n", 4, 19, true, "key-type" },
+		{ "version: 1\nid: x\nkind: issuing\nkey-types: [p384]\nvalidity: 730d\n", 4, 12, true, "key-type" },
+		{ "version: 1\nid: x\nkind: issuing\nkey-types: [p256, rsa2048]\nvalidity: 730d\n", 4, 12, true, "key-type" },
+		{ GOOD "key-usage: [digital-signature, key-cert-sign]\n", 6, 32, true, "ca" },
+		{ GOOD "key-usage: [digital-signature, crl-sign]\n", 6, 32, true, "ca" },
+		{ GOOD "key-usage: [key-agreement]\n", 6, 12, true, "key-usage" },
+		{ GOOD "key-usage: [digital-signature, key-encipherment]\n", 6, 32, true, "key-usage" },
+		{ "version: 1\nid: x\nkind: device-customer\nkey-types: [rsa2048]\nvalidity: 730d\nkey-usage: [digital-signature, key-agreement]\n", 6, 32,
+		  true, "key-usage" },
+		{ ISSUING "key-usage: [key-cert-sign]\n", 6, 12, true, "key-usage" },
+		{ GOOD "usage: [server-auth]\nnames: [dns]\ndns-domain: a.example\n", 6, 8, true, "usage" },
+		{ GOOD "usage: [client-auth, server-auth]\n", 6, 22, false, "usage" },
+		{ FACTORY "usage: [client-auth, server-auth]\n", 6, 22, true, "usage" },
+		{ GOOD "usage: [client-auth, 1.3.6.1.5.5.7.3.9]\n", 6, 22, true, "usage" },
+		{ GOOD "usage: [client-auth, 2.5.29.37.0]\n", 6, 22, true, "usage" },
+		{ GOOD "usage: [client-auth, 1.3.6.1.5.5.7.3.2]\n", 6, 22, true, "usage" },
+		{ ISSUING "usage: [client-auth]\n", 6, 8, true, "usage" },
+		{ GOOD "policies: [1.2..3]\n", 6, 12, true, "policy" },
+		{ GOOD "policies: [2.5.29.32.0]\n", 6, 12, true, "policy" },
+		{ GOOD "policies: [" OID_POLICY_CUSTOMER "]\n", 6, 12, true, "policy" },
+		{ GOOD "policies: [1.2.3, " OID_POLICY_FACTORY "]\n", 6, 19, true, "policy" },
+		{ GOOD "policies: [1.2.3, 1.2.4, 1.2.5, 1.2.6]\n", 6, 33, true, "policy" },
+		{ GOOD "names: [hardware-module, email]\n", 6, 26, true, "san-source" },
+		{ GOOD "names: [dns]\n", 6, 9, true, "san-source" },
+		{ GOOD "names: [uri]\n", 6, 9, true, "san-source" },
+		{ GOOD "dns-domain: a.example\n", 6, 13, true, "san-source" },
+		{ GOOD "names: []\nemail: a@b.example\n", 7, 8, true, "san-source" },
+		{ GOOD "names: []\nallow: [email]\n", 7, 9, true, "san-source" },
+		{ GOOD "names: [dns]\ndns-domain: a_b.example\n", 7, 13, true, "san" },
+		{ GOOD "names: [uri]\nuri-prefix: \"handsel:ca:\"\n", 7, 13, true, "san" },
+		{ FACTORY "names: []\n", 6, 8, true, "san" },
+		{ GOOD "validity-max: 365d\n", 5, 11, true, "validity" },
+		{ GOOD "allow: [validity]\n", 6, 9, false, "validity" },
+		{ GOOD "allow: [validity]\nvalidity-max: forevr\n", 7, 15, true, "validity" },
+		{ ISSUING "permitted: [\"dns:.plant.example\"]\n", 6, 13, true, "constraints" },
+		{ ISSUING "excluded: [\"ip:10.0.0.1/8\"]\n", 6, 12, true, "constraints" },
+		{ ISSUING "excluded: [\"uri:a\"]\n", 6, 12, true, "constraints" },
+		{ UNIT_CA "excluded: [\"dns:*\", \"ip:*\"]\n", 6, 11, true, "constraints" },
+		{ ROOT "excluded: [\"dns:*\"]\n", 6, 11, true, "field" },
+		{ ROOT "allow: [email]\n", 6, 8, true, "field" },
+		{ ISSUING "subject-key-id: false\n", 6, 17, true, "field" },
+		{ ROOT "crl-url: \"http://a.example/\"\n", 6, 10, true, "field" },
+		{ GOOD "crl-url: \"https://a.example/\"\n", 6, 10, false, "url" },
+		{ GOOD "ca-issuers-url: \"ldap://a.example/\"\n", 6, 17, true, "url" },
+		{ GOOD "common-name: modelserial\n", 6, 14, true, "subject" },
+		{ GOOD "organization: Mallory\n", 6, 15, true, "subject" },
+		{ GOOD "allow: [locality, unit]\n", 6, 19, true, "subject" },
+		{ GOOD "order-needed: true\n", 6, 15, true, "order" },
+	};
+	static const char *const good[] = {
+		GOOD, FACTORY, ISSUING, UNIT_CA, ROOT,
+		GOOD "names: [hardware-module, dns, uri, email]\ndns-domain: devices.plant.example\nuri-prefix: \"urn:acme:\"\nallow: [email]\n"
+		     "usage: [client-auth, server-auth, 1.3.6.1.5.5.7.3.17]\npolicies: [1.2.3]\nca-issuers-url: \"http://a.example/ca.cer\"\n",
+		UNIT_CA "permitted: [\"dns:plant.example\", \"ip:10.0.0.0/8\", \"email:.plant.example\"]\nexcluded: [\"ip:2001:db8::/32\"]\n",
+		"version: 1\nid: x\nkind: device-customer\nkey-types: [p256, rsa2048]\nvalidity: 730d\n"
+		"key-usage: [digital-signature, key-encipherment, key-agreement]\n",
+	};
+	struct problems all = {0};
+	struct profile p;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		judge_lint(&bad[i], NULL);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		if (lint_text(&p, good[i], NULL, &all))
+			problems_print(&all, false);
+		CU_ASSERT_EQUAL(all.n, 0);
+	}
+	/* the nearest is named, and one mistake does not hide another */
+	CU_ASSERT_EQUAL(lint_text(&p, GOOD "validty-max: 800d\nnames: [dns]\nallow: [unit]\ncolour: red\n", NULL, &all), 4);
+	CU_ASSERT_PTR_NOT_NULL(strstr(all.of[0].text, "did you mean \"validity-max\""));
+	for (size_t i = 0; i < all.n; i++)	/* in the order of the file */
+		CU_ASSERT_EQUAL(all.of[i].line, 6 + (int)i);
+	problems_free(&all);
+}
+
+/* Beside the CA that signs by it. */
+static void test_lint_world(void)
+{
+	struct profile issuing, root, device;
+	struct problems none = {0};
+	struct profile_world w = { .above = &issuing };
+
+	CU_ASSERT_EQUAL(lint_text(&issuing, ISSUING "policies: [1.2.3]\nexcluded: [\"dns:*\"]\npermitted: [\"email:plant.example\"]\n", NULL, &none), 0);
+	CU_ASSERT_EQUAL(lint_text(&root, ROOT, NULL, &none), 0);
+	CU_ASSERT_EQUAL(lint_text(&device, GOOD "names: [dns]\ndns-domain: plant.example\n", NULL, &none), 0);
+	judge_lint(&(struct lint){ "version: 1\nid: x\nkind: device-customer\nkey-types: [p256]\nvalidity: 3651d\n", 5, 11, true, "validity" }, &w);
+	judge_lint(&(struct lint){ "version: 1\nid: x\nkind: device-customer\nkey-types: [p256]\nvalidity: forever\n", 5, 11, true, "validity" }, &w);
+	judge_lint(&(struct lint){ "version: 1\nid: x\nkind: device-customer\nkey-types: [p256]\nvalidity: 5y\nvalidity-max: 30d\n", 5, 11, true, "validity" },
+		   &w);
+	judge_lint(&(struct lint){ GOOD "validity-max: 4000d\n", 6, 15, true, "validity" }, &w);
+	judge_lint(&(struct lint){ GOOD "policies: [1.2.3, 1.2.4]\n", 6, 19, true, "policy" }, &w);
+	judge_lint(&(struct lint){ GOOD "names: [dns]\ndns-domain: plant.example\n", 7, 13, true, "constraints" }, &w);
+	judge_lint(&(struct lint){ GOOD "email: a@other.example\n", 6, 8, true, "constraints" }, &w);
+	CU_ASSERT_EQUAL(lint_text(&device, GOOD "email: a@plant.example\npolicies: [1.2.3]\n", &w, &none), 0);
+	CU_ASSERT_EQUAL(lint_text(&device, FACTORY, &w, &none), 0);	/* 802.1AR clause 8: longer than any CA */
+	lint_text(&device, GOOD "names: [dns]\ndns-domain: plant.example\n", NULL, &none);
+	w = (struct profile_world){ .above = &root, .below = &device, .n_below = 1 };
+	judge_lint(&(struct lint){ ISSUING "permitted: [\"dns:other.example\"]\n", 6, 12, true, "constraints" }, &w);
+	judge_lint(&(struct lint){ ISSUING "excluded: [\"dns:example\"]\n", 6, 11, true, "constraints" }, &w);
+	judge_lint(&(struct lint){ "version: 1\nid: x\nkind: issuing\nkey-types: [p256]\nvalidity: 9000d\n", 5, 11, true, "validity" }, &w);
+	CU_ASSERT_EQUAL(lint_text(&issuing, ISSUING "permitted: [\"dns:example\"]\n", &w, &none), 0);
 }
 
 static void test_bad_models(void)
@@ -249,6 +405,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "shipped", test_shipped }, { "model", test_model }, { "bad files", test_bad_files },
+		{ "lint", test_lint }, { "lint beside the CA", test_lint_world },
 		{ "bad models", test_bad_models }, { "customer parameters", test_customer_params },
 		{ "key parameters", test_key_params }, { "factory parameters", test_factory_params },
 	};

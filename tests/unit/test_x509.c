@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "crypto_world.h"
@@ -390,6 +391,36 @@ static void test_too_long(void)
 	free(large);
 }
 
+#define NUMBERS 1000
+
+/* RFC 5280 4.1.2.2: positive, of at most 20 octets, unique; and what is behind the time is random: of each of the 88 bits about half are set
+ * (6.3 standard deviations either way, one false alarm in tens of millions of runs). */
+static void test_numbers(void)
+{
+	struct cert_plan plan = plan_device("1");
+	static char seen[NUMBERS][2 * CERT_SERIAL_MAX + 1];
+	unsigned set[88] = {0};
+	size_t twice = 0, out = 0;
+
+	for (size_t n = 0; n < NUMBERS; n++) {
+		struct cert c = make_cert(&plan, w->leaf_key, &w->issuing);
+		uint8_t number[CERT_NUMBER] = {0};
+
+		CU_ASSERT_EQUAL_FATAL(text_unhex(number, sizeof number, c.serial), 0);	/* all of one length, within 20 octets */
+		CU_ASSERT(number[0] > 0 && number[0] < 0x80);
+		for (size_t bit = 0; bit < ARRAY_LEN(set); bit++)
+			set[bit] += number[5 + bit / 8] >> bit % 8 & 1;
+		for (size_t i = 0; i < n; i++)
+			twice += strcmp(seen[i], c.serial) == 0;
+		snprintf(seen[n], sizeof seen[n], "%s", c.serial);
+		cert_free(&c);
+	}
+	for (size_t bit = 0; bit < ARRAY_LEN(set); bit++)
+		out += set[bit] < NUMBERS / 2 - 100 || set[bit] > NUMBERS / 2 + 100;
+	CU_ASSERT_EQUAL(twice, 0);
+	CU_ASSERT_EQUAL(out, 0);
+}
+
 static void test_end(void)
 {
 	world_free(w);
@@ -399,4 +430,4 @@ static void test_end(void)
 UNIT_MAIN("x509", { "begin", test_begin }, { "ca", test_ca }, { "device", test_device }, { "unit", test_unit },
 	  { "key types", test_key_types }, { "dates", test_dates }, { "build refused", test_build_refused }, { "oid", test_oid },
 	  { "roles", test_roles }, { "malformed", test_malformed }, { "pem", test_pem }, { "mutation", test_mutation },
-	  { "too long", test_too_long }, { "end", test_end })
+	  { "too long", test_too_long }, { "serial numbers", test_numbers }, { "end", test_end })
