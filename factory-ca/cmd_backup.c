@@ -4,21 +4,43 @@
 #include "cmd_backup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "mem.h"
 #include "signer_count.h"
 
-#define PROGRAM "handsel-ca"
-
-enum cli_exit cmd_ca_backup_create(const struct cli *c)
+/* The operator of the first CA of the system. An upper CA has none. */
+static int signer(const char *dir, struct key **key, struct chain *chain, struct err *e)
 {
-	return cmd_backup_create(c, PROGRAM);
+	struct operator op;
+	struct settings s;
+
+	if (settings_load(&s, dir, e) < 0 || (s.site != SITE_UPPER && operator_load(&op, dir, e) < 0))
+		return -1;
+	if (s.site == SITE_UPPER)
+		return 0;
+	*key = op.key;
+	*chain = op.chain;
+	return 1;
 }
 
-enum cli_exit cmd_ca_backup_verify(const struct cli *c)
+static int trust(const char *dir, struct trust **t, uint8_t root[SHA256_LEN], struct err *e)
 {
-	return cmd_backup_verify(c, PROGRAM);
+	struct authority a = {0};
+	struct settings s;
+
+	if (settings_load(&s, dir, e) < 0)
+		return -1;
+	if (s.site == SITE_UPPER)
+		return 0;
+	if (authority_load(&a, dir, e) < 0)
+		return -1;
+	memcpy(root, a.root.cert->sha256, SHA256_LEN);
+	*t = a.trust;
+	a.trust = NULL;
+	authority_free(&a);
+	return 1;
 }
 
 static int mark_one(const char *dir, struct err *e)
@@ -51,9 +73,21 @@ static int mark(const char *dir, struct err *e)
 	return rc;
 }
 
+static const struct backup_unit unit = { "handsel-ca", "operator", signer, trust, mark };
+
+enum cli_exit cmd_ca_backup_create(const struct cli *c)
+{
+	return cmd_backup_create(c, &unit);
+}
+
+enum cli_exit cmd_ca_backup_verify(const struct cli *c)
+{
+	return cmd_backup_verify(c, &unit);
+}
+
 enum cli_exit cmd_ca_backup_restore(const struct cli *c)
 {
-	return cmd_backup_restore(c, PROGRAM, mark,
+	return cmd_backup_restore(c, &unit,
 				  "next: put the keys back; if the old signer.db is still there, put it in place of this one; then \"handsel-ca"
 				  " reconcile\". Until then nothing is issued.");
 }

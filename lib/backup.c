@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "cms.h"
 #include "db.h"
 #include "digest.h"
 #include "fault.h"
 #include "limits.h"
 #include "mem.h"
+#include "oid.h"
 
 #define HEAD "handsel-backup 1 "
 #define PART ".part"		/* what was cut is recognised by its name, and made anew */
@@ -267,7 +269,26 @@ static int save_tree(struct saving *s, const char *below, int depth, struct err 
 	return rc;
 }
 
-int backup_create(struct backup *b, const char *program, const char *dir, bool keys, const char *to, struct err *e)
+static int save_signature(struct backup *b, const struct backup_unit *u, const char *dir, const char *part, const struct buf *list, struct err *e)
+{
+	struct chain chain = {0};
+	struct key *key = NULL;
+	struct buf cms = {0};
+	char path[FILE_PATH];
+	int rc = u->signer(dir, &key, &chain, e), has = rc;
+
+	if (rc == 1)
+		rc = cms_sign(list->data, list->len, key, &chain, &cms, e) < 0 || file_join(path, e, part, BACKUP_SIGNED) < 0
+			     ? -1 : file_replace(path, cms.data, cms.len, 0600, e);
+	if (rc == 0 && has == 1)
+		snprintf(b->signer, sizeof b->signer, "%s:%s", chain.cert[0].role, chain.cert[0].name);
+	buf_free(&cms);
+	key_free(key);
+	chain_free(&chain);
+	return rc;
+}
+
+int backup_create(struct backup *b, const struct backup_unit *u, const char *dir, bool keys, const char *to, struct err *e)
 {
 	char part[FILE_PATH], path[FILE_PATH], now[TEXT_TIME];
 	struct saving s = { .b = b, .dir = dir, .part = part, .keys = keys, .list.max = LIMIT_FILE };
@@ -276,9 +297,9 @@ int backup_create(struct backup *b, const char *program, const char *dir, bool k
 	if (file_exists(to))
 		return err_set(e, REASON_CONFIG, "%s exists already; a backup is never replaced, give another name", to);
 	text_time(now, clock_utc());
-	buf_fmt(&s.list, HEAD "%s %s\n", program, now);
+	buf_fmt(&s.list, HEAD "%s %s\n", u->program, now);
 	if (part_begin(part, to, e) == 0 && save_tree(&s, "", 0, e) == 0 && file_join(path, e, part, BACKUP_LIST) == 0 &&
-	    file_replace(path, s.list.data, s.list.len, 0600, e) == 0)
+	    file_replace(path, s.list.data, s.list.len, 0600, e) == 0 && save_signature(b, u, dir, part, &s.list, e) == 0)
 		rc = part_end(part, to, e);
 	if (rc == 0)
 		digest_sha256_hex(b->fingerprint, s.list.data, s.list.len);
@@ -343,9 +364,17 @@ static int check_file(const char *from, const struct entry *en, struct err *e)
 		return -1;
 	if (hash_file(hex, &size, path, e) < 0)
 		return err_set(e, REASON_REQUEST, "%s is missing or cannot be read", path);
-	if (size != en->size || strcmp(hex, en->sha256) != 0)
-		return err_set(e, REASON_REQUEST, "%s was changed since it was saved", path);
-	return ends_with(path, ".db") ? db_check(path, e) : 0;
+	return size == en->size && strcmp(hex, en->sha256) == 0 ? 0 : err_set(e, REASON_REQUEST, "%s was changed since it was saved", path);
+}
+
+static int check_databases(const struct list *l, const char *from, struct err *e)
+{
+	char path[FILE_PATH];
+
+	for (size_t i = 0; i < l->n; i++)
+		if (ends_with(l->of[i].path, ".db") && (file_join(path, e, from, l->of[i].path) < 0 || db_check(path, e) < 0))
+			return -1;
+	return 0;
 }
 
 static int check_strangers(const struct list *l, const char *from, const char *below, int depth, struct err *e)
@@ -362,7 +391,8 @@ static int check_strangers(const struct list *l, const char *from, const char *b
 	if (!stream)
 		return err_errno(e, REASON_CONFIG, "cannot read folder %s", dir);
 	while (rc == 0 && (d = readdir(stream))) {
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || (!*below && strcmp(d->d_name, BACKUP_LIST) == 0))
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || 
+		    (!*below && (strcmp(d->d_name, BACKUP_LIST) == 0 || strcmp(d->d_name, BACKUP_SIGNED) == 0)))
 			continue;
 		rc = *below ? file_join(path, e, below, d->d_name) : snprintf(path, sizeof path, "%s", d->d_name) >= FILE_PATH ? -1 : 0;
 		if (rc == 0 && fstatat(dirfd(stream), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
@@ -374,36 +404,85 @@ static int check_strangers(const struct list *l, const char *from, const char *b
 	return rc;
 }
 
-static int verify(struct list *l, struct backup *b, const char *program, const char *from, const char *fingerprint, struct err *e)
+/* The very bytes of the list, signed by a unit under that root. Its dates are of no account: a backup outlives certificates. */
+static int open_signature(struct backup *b, const struct backup_unit *u, const char *from, const struct buf *list, struct trust *t, struct err *e)
+{
+	const struct trust_rule rule = { .purpose = PURPOSE_CLIENT, .policy = OID_POLICY_UNIT, .role = u->role, .ignore_expiry = true };
+	struct buf cms = {0}, content = {0};
+	struct cert signer = {0};
+	char path[FILE_PATH];
+	int rc = file_join(path, e, from, BACKUP_SIGNED);
+
+	if (rc == 0 && !file_exists(path))
+		rc = err_set(e, REASON_REQUEST, "%s is missing: the backup is not signed, so anybody may have made it; make another one", path);
+	if (rc == 0 && (rc = file_read(&cms, path, 0, e)) == 0 && cms_open(cms.data, cms.len, t, &rule, &content, &signer, e) < 0) {
+		e->code = REASON_REQUEST;
+		rc = err_prefix(e, "%s", path);
+	}
+	if (rc == 0 && !buf_same(&content, list))
+		rc = err_set(e, REASON_REQUEST, "%s is the signature of another backup", path);
+	if (rc == 0)
+		snprintf(b->signer, sizeof b->signer, "%s:%s", signer.role, signer.name);
+	cert_free(&signer);
+	buf_free(&cms);
+	buf_free(&content);
+	return rc;
+}
+
+static int check_signature(struct backup *b, const struct backup_unit *u, const char *from, const struct backup_asked *asked, const struct buf *list,
+			   struct err *e)
+{
+	uint8_t root[SHA256_LEN];
+	struct trust *t = NULL;
+	int rc = u->trust(from, &t, root, e);
+
+	if (rc == 1) {
+		text_hex(b->root, root, sizeof root);
+		rc = open_signature(b, u, from, list, t, e);
+	}
+	if (rc == 0 && asked->root && *asked->root && strcasecmp(asked->root, b->root) != 0)
+		rc = err_set(e, REASON_REQUEST, "%s is of the root %s, not of the one that was asked for", from, *b->root ? b->root : "of an upper CA");
+	trust_free(t);
+	return rc;
+}
+
+static int read_signed_list(struct list *l, struct backup *b, const struct backup_unit *u, const char *from, const struct backup_asked *asked,
+			    struct buf *text, struct err *e)
 {
 	char path[FILE_PATH];
-	struct buf text = {0};
-	int rc = file_join(path, e, from, BACKUP_LIST);
 
-	if (rc == 0)
-		rc = file_read(&text, path, 0, e);
-	if (rc == 0) {
-		digest_sha256_hex(b->fingerprint, text.data, text.len);
-		if (fingerprint && *fingerprint && strcasecmp(fingerprint, b->fingerprint) != 0)
-			rc = err_set(e, REASON_REQUEST, "%s has the fingerprint %s: it is not the one that was asked for", path, b->fingerprint);
-	}
-	if (rc == 0)
-		rc = read_list(l, &text, from, e);
-	if (rc == 0 && strcmp(l->program, program) != 0)
-		rc = err_set(e, REASON_REQUEST, "%s is a backup of %s", from, l->program);
+	if (file_join(path, e, from, BACKUP_LIST) < 0 || file_read(text, path, 0, e) < 0)
+		return -1;
+	digest_sha256_hex(b->fingerprint, text->data, text->len);
+	if (asked->fingerprint && *asked->fingerprint && strcasecmp(asked->fingerprint, b->fingerprint) != 0)
+		return err_set(e, REASON_REQUEST, "%s has the fingerprint %s: it is not the one that was asked for", path, b->fingerprint);
+	if (read_list(l, text, from, e) < 0)
+		return -1;
+	return strcmp(l->program, u->program) == 0 ? 0 : err_set(e, REASON_REQUEST, "%s is a backup of %s", from, l->program);
+}
+
+static int verify(struct list *l, struct backup *b, const struct backup_unit *u, const char *from, const struct backup_asked *asked, struct err *e)
+{
+	struct buf text = {0};
+	int rc = read_signed_list(l, b, u, from, asked, &text, e);
+
 	for (size_t i = 0; rc == 0 && i < l->n; i++)
 		rc = check_file(from, &l->of[i], e);
 	if (rc == 0)
 		rc = check_strangers(l, from, "", 0, e);
+	if (rc == 0)
+		rc = check_signature(b, u, from, asked, &text, e);
+	if (rc == 0)
+		rc = check_databases(l, from, e);
 	b->files = l->n;
 	buf_free(&text);
 	return rc;
 }
 
-int backup_verify(struct backup *b, const char *program, const char *from, const char *fingerprint, struct err *e)
+int backup_verify(struct backup *b, const struct backup_unit *u, const char *from, const struct backup_asked *asked, struct err *e)
 {
 	struct list l = {0};
-	int rc = verify(&l, b, program, from, fingerprint, e);
+	int rc = verify(&l, b, u, from, asked, e);
 
 	free(l.of);
 	return rc;
@@ -442,8 +521,8 @@ static int restore_files(const struct list *l, const char *from, const char *par
 	return 0;
 }
 
-int backup_restore(struct backup *b, const char *program, const char *from, const char *fingerprint, const char *dir,
-		   int (*mark)(const char *dir, struct err *e), struct err *e)
+int backup_restore(struct backup *b, const struct backup_unit *u, const char *from, const struct backup_asked *asked, const char *dir,
+		   struct err *e)
 {
 	char part[FILE_PATH];
 	struct list l = {0};
@@ -451,8 +530,7 @@ int backup_restore(struct backup *b, const char *program, const char *from, cons
 
 	if (rmdir(dir) < 0 && errno != ENOENT)
 		return err_set(e, REASON_CONFIG, "%s is not empty: nothing is restored over what is there; move it away first", dir);
-	if (verify(&l, b, program, from, fingerprint, e) == 0 && part_begin(part, dir, e) == 0 && restore_files(&l, from, part, e) == 0 &&
-	    mark(part, e) == 0)
+	if (verify(&l, b, u, from, asked, e) == 0 && part_begin(part, dir, e) == 0 && restore_files(&l, from, part, e) == 0 && u->mark(part, e) == 0)
 		rc = part_end(part, dir, e);
 	free(l.of);
 	return rc;

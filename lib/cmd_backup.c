@@ -10,6 +10,7 @@ const struct cli_option backup_create_options[] = {
 };
 const struct cli_option backup_check_options[] = {
 	{ "fingerprint", "HEX", "that backup create has printed, kept elsewhere: so nobody can have made another backup in its place", false },
+	{ "root-fingerprint", "HEX", "of the root under which it must be signed, as init has printed it", false },
 	{ 0 },
 };
 
@@ -19,6 +20,10 @@ static enum cli_exit told(const struct cli *c, const struct backup *b, const cha
 
 	if (!cli_json(c)) {
 		printf("%s %s: %zu files, fingerprint %s\n", folder, what, b->files, b->fingerprint);
+		if (*b->signer)
+			printf("signed by  %s%s%s\n", b->signer, *b->root ? ", under the root " : "", b->root);
+		else
+			printf("not signed: an upper CA has no unit that could; keep the fingerprint\n");
 		for (size_t i = 0; i < b->n_left_out; i++)
 			printf("left out   %s: a secret; keep it elsewhere\n", b->left_out[i]);
 		return EXIT_DONE;
@@ -32,6 +37,9 @@ static enum cli_exit told(const struct cli *c, const struct backup *b, const cha
 	jsonl_str(j, "backup", what);
 	jsonl_int(j, "files", (int64_t)b->files);
 	jsonl_str(j, "fingerprint", b->fingerprint);
+	jsonl_str(j, "signer", b->signer);
+	if (*b->root)
+		jsonl_str(j, "root_sha256", b->root);
 	jsonl_print(j);
 	return EXIT_DONE;
 }
@@ -44,13 +52,13 @@ static enum cli_exit refused(const struct cli *c, const struct err *e)
 	return e->code == REASON_REQUEST ? EXIT_NO : code;
 }
 
-enum cli_exit cmd_backup_create(const struct cli *c, const char *program)
+enum cli_exit cmd_backup_create(const struct cli *c, const struct backup_unit *u)
 {
 	struct backup b = {0};
 	enum cli_exit code;
 	struct err e;
 
-	if (backup_create(&b, program, cli_dir(c), cli_has(c, "keys"), cli_arg(c, 0), &e) == 0)
+	if (backup_create(&b, u, cli_dir(c), cli_has(c, "keys"), cli_arg(c, 0), &e) == 0)
 		code = told(c, &b, "saved", cli_arg(c, 0));
 	else
 		code = cli_fail(c, &e);
@@ -58,27 +66,26 @@ enum cli_exit cmd_backup_create(const struct cli *c, const char *program)
 	return code;
 }
 
-enum cli_exit cmd_backup_verify(const struct cli *c, const char *program)
+enum cli_exit cmd_backup_verify(const struct cli *c, const struct backup_unit *u)
 {
+	const struct backup_asked asked = { cli_get(c, "fingerprint"), cli_get(c, "root-fingerprint") };
 	struct backup b = {0};
 	enum cli_exit code;
 	struct err e;
 
-	if (backup_verify(&b, program, cli_arg(c, 0), cli_get(c, "fingerprint"), &e) == 0)
-		code = told(c, &b, "good", cli_arg(c, 0));
-	else
-		code = refused(c, &e);
+	code = backup_verify(&b, u, cli_arg(c, 0), &asked, &e) == 0 ? told(c, &b, "good", cli_arg(c, 0)) : refused(c, &e);
 	backup_free(&b);
 	return code;
 }
 
-enum cli_exit cmd_backup_restore(const struct cli *c, const char *program, int (*mark)(const char *dir, struct err *e), const char *next)
+enum cli_exit cmd_backup_restore(const struct cli *c, const struct backup_unit *u, const char *next)
 {
+	const struct backup_asked asked = { cli_get(c, "fingerprint"), cli_get(c, "root-fingerprint") };
 	struct backup b = {0};
 	enum cli_exit code;
 	struct err e;
 
-	if (backup_restore(&b, program, cli_arg(c, 0), cli_get(c, "fingerprint"), cli_dir(c), mark, &e) == 0) {
+	if (backup_restore(&b, u, cli_arg(c, 0), &asked, cli_dir(c), &e) == 0) {
 		code = told(c, &b, "restored", cli_arg(c, 0));
 		if (!cli_json(c))
 			printf("%s\n", next);

@@ -56,14 +56,25 @@ spoilt "a file more" "cas.yaml is not in the list" touch "$W/spoilt/cas.yaml"
 spoilt "a link in place of a file" "root.pem" ln -sf /etc/hostname "$W/spoilt/root.pem"
 spoilt "another path in the list" "no list of a backup" sed -i '2s| [^ ]*$| ../../x|' "$W/spoilt/MANIFEST"
 spoilt "another hash in the list" "was changed" sed -i '2s|^.|0|;3s|^.|1|' "$W/spoilt/MANIFEST"
-echo "# x" >>"$W/spoilt/ca.yaml"	# a backup made anew by whoever can write: its list is in itself
-ca --dir "$W/spoilt" backup create "$W/forged" >/dev/null
+spoilt "the signature is gone" "E53.*the backup is not signed" rm "$W/spoilt/MANIFEST.p7"
+spoilt "the signature of another" "E53.*is the signature of another backup" cp "$W/b1/MANIFEST.p7" "$W/spoilt/MANIFEST.p7"
+spoilt "signed by a station" "E53.*MANIFEST.p7" openssl cms -sign -nodetach -binary -nosmimecap -in "$MIDDLE/MANIFEST" -outform DER -out "$W/spoilt/MANIFEST.p7" \
+	-signer "$W/station-line-1/station.pem" -inkey "$W/station-line-1/station.key" -certfile "$W/factory/unit.pem"
+holds "whose it is, is told" eval 'ca --dir "$W/elsewhere" backup verify "$MIDDLE" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" |
+	grep -qx "signed by  operator:operator, under the root $(fingerprint "$W/factory/root.pem")"'
+# made anew as a whole by whoever can write: another CA, which has the name and ids of this one
+(W=$W/thief; mkdir "$W" && factory_init) >/dev/null 2>&1
+ca --dir "$W/thief/factory" backup create "$W/forged" >/dev/null
 says "another backup in its place" "not the one that was asked for" ca --dir "$W/elsewhere" backup verify "$W/forged" --fingerprint "$FINGERPRINT"
+says "of another root" "E53.*not of the one that was asked for" ca --dir "$W/elsewhere" backup restore "$W/forged" --root-fingerprint "$(fingerprint "$W/factory/root.pem")"
 
 # ---- an encrypted key is in it if asked for, a plain one never ----
 mkdir "$W/keys" && cp -a "$W/factory/." "$W/keys" && rm -f "$W"/keys/*-wal "$W"/keys/*-shm
 openssl pkey -in "$W/factory/server.key" -aes256 -passout pass:secret -out "$W/keys/operator.key" && chmod 600 "$W/keys/operator.key"
-echo secret >"$W/keys/passphrase" && chmod 600 "$W/keys/passphrase"
+openssl req -new -key "$W/factory/server.key" -subj /CN=x -out "$W/keys/operator.csr"
+(umask 077 && echo secret >"$W/keys/passphrase")
+ca --dir "$W/factory" unit issue "$W/keys/operator.csr" --role operator --name operator --out "$W/keys/operator.pem" >/dev/null
+echo "unit-credential: \"$W/keys/passphrase\"" >>"$W/keys/ca.yaml"
 holds "a backup with keys" ca --dir "$W/keys" backup create "$W/with-keys" --keys
 holds "has the encrypted one" grep -q "BEGIN ENCRYPTED PRIVATE KEY" "$W/with-keys/operator.key"
 holds "no plain one, and no passphrase" [ ! -e "$W/with-keys/server.key" -a ! -e "$W/with-keys/passphrase" ]
