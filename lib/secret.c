@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -100,13 +103,64 @@ static void put(int tty, const char *text)
 	}
 }
 
-/* One line, without its end. */
-static void read_line(int tty, struct buf *line)
-{
-	char c;
+/* What ends us, or stops us, while the terminal is silent: it must get its echo back first. One prompt at a time. */
+static const int ending[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP };
+static volatile sig_atomic_t caught;
 
-	for (;;) {
-		ssize_t n = read(tty, &c, 1);
+static void on_signal(int signal)
+{
+	caught = signal;
+}
+
+struct silence {
+	struct sigaction before[ARRAY_LEN(ending)];
+	sigset_t mask, waiting;		/* before; and while we wait, also in a daemon, which has them blocked */
+	struct termios terminal;
+};
+
+/* Blocked but while we wait, so that none is missed between a look and a read. */
+static int silence_begin(struct silence *q, int tty)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct termios silent;
+	sigset_t set;
+
+	if (tcgetattr(tty, &q->terminal) < 0)
+		return -1;
+	caught = 0;
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		sigaddset(&set, ending[i]);
+	pthread_sigmask(SIG_BLOCK, &set, &q->mask);
+	q->waiting = q->mask;
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++) {
+		sigaction(ending[i], &act, &q->before[i]);
+		sigdelset(&q->waiting, ending[i]);
+	}
+	silent = q->terminal;
+	silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	tcsetattr(tty, TCSAFLUSH, &silent);
+	return 0;
+}
+
+static void silence_end(struct silence *q, int tty)
+{
+	tcsetattr(tty, TCSAFLUSH, &q->terminal);
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
+		sigaction(ending[i], &q->before[i], NULL);
+	if (caught)
+		raise(caught);		/* as if nobody had held it up; who has it blocked sees it later */
+	pthread_sigmask(SIG_SETMASK, &q->mask, NULL);
+}
+
+/* One line, without its end. -1: a signal came. */
+static int read_line(int tty, const struct silence *q, struct buf *line)
+{
+	struct pollfd p = { .fd = tty, .events = POLLIN };
+	char c = 0;
+
+	while (!caught) {
+		ssize_t n = ppoll(&p, 1, NULL, &q->waiting) > 0 ? read(tty, &c, 1) : -1;
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -116,26 +170,28 @@ static void read_line(int tty, struct buf *line)
 	}
 	c = 0;
 	put(tty, "\n");
+	return caught ? -1 : 0;
 }
 
-static void ask_once(int tty, const char *what, const char *again, struct buf *line)
+static int ask_once(int tty, const struct silence *q, const char *what, const char *again, struct buf *line)
 {
 	put(tty, what);
 	put(tty, again);
 	put(tty, ": ");
-	read_line(tty, line);
+	return read_line(tty, q, line);
 }
 
-static int ask_silently(struct secret **out, int tty, const struct secret_source *from, struct err *e)
+static int ask_silently(struct secret **out, int tty, const struct silence *q, const struct secret_source *from, struct err *e)
 {
 	struct buf first = { .max = LIMIT_SECRET + 2 }, second = { .max = LIMIT_SECRET + 2 };
 	int rc;
 
-	ask_once(tty, from->ask, "", &first);
-	if (from->twice)
-		ask_once(tty, from->ask, ", once more", &second);
-	rc = from->twice && !buf_same(&first, &second) ? err_set(e, REASON_SECRET, "%s: the two differ; nothing was done", from->ask)
-						       : from_bytes(out, &first, e);
+	if (ask_once(tty, q, from->ask, "", &first) < 0 || (from->twice && ask_once(tty, q, from->ask, ", once more", &second) < 0))
+		rc = err_set(e, REASON_SECRET, "%s: the question was interrupted", from->ask);
+	else if (from->twice && !buf_same(&first, &second))
+		rc = err_set(e, REASON_SECRET, "%s: the two differ; nothing was done", from->ask);
+	else
+		rc = from_bytes(out, &first, e);
 	buf_free(&first);
 	buf_free(&second);
 	return rc;
@@ -145,17 +201,17 @@ static int ask_silently(struct secret **out, int tty, const struct secret_source
 static int from_terminal(struct secret **out, const struct secret_source *from, struct err *e)
 {
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), rc = 0;
-	struct termios before, silent;
+	struct silence q;
 
 	if (tty < 0)
 		return 0;
-	if (tcgetpgrp(tty) == getpgrp() && tcgetattr(tty, &before) == 0) {
-		silent = before;
-		silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-		tcsetattr(tty, TCSAFLUSH, &silent);
-		rc = ask_silently(out, tty, from, e);
-		tcsetattr(tty, TCSAFLUSH, &before);
-	}
+	do {	/* who was stopped, and is back, is asked again */
+		rc = 0;
+		if (tcgetpgrp(tty) != getpgrp() || silence_begin(&q, tty) < 0)
+			break;
+		rc = ask_silently(out, tty, &q, from, e);
+		silence_end(&q, tty);
+	} while (rc < 0 && caught == SIGTSTP);
 	close(tty);
 	return rc;
 }
