@@ -7,12 +7,24 @@
 #include "fuzz.h"
 #include "x509.h"
 
+/* Of a CA's name constraints the bytes are a stranger's until they are judged by, and names of every form may stand below it. */
+static void as_limits(const struct cert *ca)
+{
+	static const uint8_t names[] = "\x82\x0dplant.example\x81\x0f" "a@plant.example\x87\x04\x0a\x00\x00\x01\x86\x05urn:a";
+	struct err e;
+
+	FUZZ_MUST(ca->limits.len || name_limits_check(ca, names, sizeof names - 1, "", &e) == 0);
+	name_limits_check(ca, names, sizeof names - 1, "", &e);
+	name_limits_check(ca, ca->der.data + ca->names.at, ca->names.len, "", &e);
+}
+
 static void as_cert(const uint8_t *data, size_t size)
 {
 	struct cert c = {0};
 	struct err e;
 
 	if (cert_parse(&c, data, size, &e) == 0) {
+		as_limits(&c);
 		FUZZ_MUST(c.der.len == size && c.spki.len);
 		FUZZ_MUST(strlen(c.device.serial) <= LIMIT_SERIAL && strlen(c.role) < CERT_ROLE_MAX);
 	}

@@ -85,10 +85,10 @@ int trust_add_issuer(struct trust *t, const struct cert *issuer, struct err *e);
 int trust_add_issuer_via(struct trust *t, const struct cert *issuer, const struct chain *via, struct err *e);
 
 struct trust_rule {
-	enum cert_purpose purpose;	/* EKU demanded; a missing EKU extension does not satisfy SERVER or CLIENT, but see */
+	enum cert_purpose purpose;	/* EKU demanded; without an EKU extension a leaf satisfies SERVER or CLIENT only if: */
+	bool unrestricted;		/* it is taken as RFC 5280 4.2.1.12 has it: good for any purpose */
 	const char *policy;		/* NULL, or an OID that the leaf must carry */
 	const char *role;		/* NULL, or the role that the leaf must carry */
-	bool unrestricted;		/* a leaf without EKU will do: it is good for any purpose (RFC 5280 4.2.1.12) */
 	bool pinned;			/* the leaf's issuer must be one added by trust_add_issuer() */
 	bool ignore_expiry;		/* for CMS documents judged by their own dates */
 	int64_t now;
