@@ -186,16 +186,14 @@ static struct profile *below(const struct book *b, const struct profile *p, size
 	return list;
 }
 
-/* A name that is no id is refused where it is loaded: the file and what is in it must say the same. */
+/* A CA looks a profile up by the name of its file: what is in it must say the same. An id that is none was told. */
 static void judge_name(const struct book_page *page, struct problems *all)
 {
 	struct err e;
 	struct conf *c;
 
-	if (!page->good || strcmp(page->name, page->profile.id) == 0)
-		return;
-	c = conf_load(page->path, &e);
-	if (c)
+	c = strcmp(page->name, page->profile.id) == 0 ? NULL : conf_load(page->path, &e);
+	if (c && conf_get(conf_root(c), "id"))
 		problem_add(all, conf_get(conf_root(c), "id"), true, "id", "the file is called %s%s; the id and the file's name must be the same", page->name,
 			    END);
 	conf_free(c);
@@ -206,10 +204,13 @@ void book_lint(struct book *b, struct book_page *page, int64_t now, struct probl
 	struct profile *list, p = page->profile;
 	struct profile_world w = { .above = book_above(b, &p), .ca = profile_is_device(&p) || p.kind == PROFILE_UNIT ? book_issuer(b, &p) : NULL,
 				   .now = now };
+	size_t n = all->n;
 
 	list = below(b, &p, &w.n_below);
 	w.below = list;
 	profile_lint(&page->profile, page->path, &w, all);
-	judge_name(page, all);
+	if (page->profile.id[0])
+		judge_name(page, all);
+	problems_sort(all, n);
 	free(list);
 }

@@ -159,7 +159,7 @@ static int preview(const struct cli *c, struct book *b, struct err *e)
 	cert_to_pem(&made, &pem);
 	rc = write_out(c, &made, &pem, e);
 	if (rc == 0)
-		print(c, page, &made, book_issuer(b, v.profile) || v.profile->kind == PROFILE_ROOT, &pem);
+		print(c, page, &made, v.profile->kind == PROFILE_ROOT ? b->has_ca : book_issuer(b, v.profile) != NULL, &pem);
 out:
 	cert_free(&made);
 	cert_free(&issuer[0]);
