@@ -85,12 +85,13 @@ static int sign_head(struct server *s, struct audit_head *h, struct err *e)
 
 int signer_on_head(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
-	struct page p = { .sign = unpack_u8(u) == 1, .after = (int64_t)unpack_u64(u), .n = unpack_u32(u) };
+	uint8_t sign = unpack_u8(u);
+	struct page p = { .sign = sign == 1, .after = (int64_t)unpack_u64(u), .n = unpack_u32(u) };
 	struct audit_head h = {0};
 	int rc;
 
 	unpack_fixed(u, p.claimed, SHA256_LEN);
-	if (u->failed || p.n > LIMIT_AUDIT_ROWS)
+	if (u->failed || sign > 1 || p.n > LIMIT_AUDIT_ROWS)
 		return -2;
 	if (db_begin(s->db, e) < 0)
 		return -1;

@@ -1401,10 +1401,78 @@ static void test_head_malformed(void)
 	buf_free(&p.rows);
 }
 
+/* The bytes as they are, after the greeting; the session goes on unless they end it, and then a new one begins. */
+static uint32_t send_bytes(struct side *s, uint32_t type, const void *data, size_t len)
+{
+	struct buf out = {0}, in = {0};
+	uint32_t got = 0;
+	struct err e;
+
+	buf_add(&out, data, len);
+	if (ipc_send(s->fd, type, &out, &e) < 0 || ipc_recv(s->fd, &got, &in, &e) != 1) {
+		CU_ASSERT_EQUAL(end(s), -1);
+		CU_ASSERT_EQUAL(s->e.code, REASON_ROLE);
+		begin(s, customer, SIGNER_FOR_SERVE);
+		got = 0;
+	}
+	buf_free(&out);
+	buf_free(&in);
+	return got;
+}
+
+/* No octet may be another one, none missing, none more: it is refused or ends the signer, and nothing of it is remembered. flag: that
+ * octet, if there is one, has two meanings. */
+static void mutate(uint32_t type, struct buf *good, size_t flag)
+{
+	struct side s;
+
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	for (size_t i = 0; i < good->len; i++) {
+		good->data[i] ^= i == flag ? 2 : 1;
+		CU_ASSERT_NOT_EQUAL(send_bytes(&s, type, good->data, good->len), SIGNER_DONE);
+		good->data[i] ^= i == flag ? 2 : 1;
+	}
+	for (size_t n = 0; n < good->len; n++)
+		CU_ASSERT_NOT_EQUAL(send_bytes(&s, type, good->data, n), SIGNER_DONE);
+	buf_byte(good, 0);
+	CU_ASSERT_EQUAL(send_bytes(&s, type, good->data, good->len), 0);
+	good->len--;
+	CU_ASSERT_EQUAL(send_bytes(&s, type, good->data, good->len), SIGNER_DONE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+}
+
+static void test_mutated(void)
+{
+	static const struct audit_page nothing;
+	struct ledger_audit a = {0};
+	struct audit_head h = {0};
+	struct buf q = {0};
+	struct side s;
+	size_t flag;
+
+	pack_str(&q, "");	/* of the CA */
+	mutate(SIGNER_KEYS, &q, SIZE_MAX);
+	mutate(SIGNER_RELOAD, &q, SIZE_MAX);
+	begin(&s, customer, SIGNER_FOR_SERVE);
+	CU_ASSERT_EQUAL(ask_head(&s, &nothing, false, &h), SIGNER_DONE);
+	CU_ASSERT_EQUAL(end(&s), 0);
+	a.at = h.at;
+	write_row(&a, "mutated");
+	flag = q.len;
+	pack_u8(&q, 1);
+	pack_u64(&q, (uint64_t)a.page.after);
+	pack_u32(&q, a.page.n);
+	pack_bytes(&q, a.page.hash, SHA256_LEN);
+	buf_add(&q, a.page.rows.data, a.page.rows.len);
+	mutate(SIGNER_HEAD, &q, flag);
+	buf_free(&a.page.rows);
+	buf_free(&q);
+}
+
 UNIT_MAIN("signer", { "init", test_init }, { "orders", test_orders }, { "count", test_count }, { "extend", test_extend }, { "quota property", test_quota_property }, { "several", test_several }, { "made", test_made }, { "pool", test_pool },
 	  { "lists", test_lists }, { "rules of lists", test_list_rules }, { "malformed lists", test_list_malformed },
 	  { "judged", test_judged }, { "permissions", test_permissions }, { "units", test_unit },
-	  { "head", test_head }, { "history", test_history }, { "malformed heads", test_head_malformed }, { "ocsp", test_ocsp },
+	  { "head", test_head }, { "history", test_history }, { "malformed heads", test_head_malformed }, { "mutated", test_mutated }, { "ocsp", test_ocsp },
 	  { "certificate", test_certificate }, { "journal", test_journal }, { "closed", test_closed }, { "tampered", test_tampered },
 	  { "rollover", test_rollover },
 	  { "ceremony once", test_ceremony_once })
