@@ -81,7 +81,7 @@ static int find(const struct journal *j, const char *serial, const char *order, 
 				       out->order, x->order);
 		*out = *x;
 	}
-	return found ? 0 : err_set(e, REASON_ORDER, "the journal has no unit %s%s%s; see: handsel-station journal list", serial,
+	return found ? 0 : err_set(e, REASON_CONFIG, "the journal has no unit %s%s%s; see: handsel-station journal list", serial,
 				   order ? " of order " : "", order ? order : "");
 }
 

@@ -123,7 +123,7 @@ static int reprint(const struct cli *c, const struct station *s, struct reprint 
 	int rc = -1;
 
 	if (!label_is_printed(&s->label))
-		return err_set(e, REASON_CONFIG, "station.yaml has no label with a printer");
+		return err_set(e, REASON_CONFIG, "station.yaml has no label with a printer: write its address as printer of label");
 	if (who_read(&who, c, e) < 0 || find(s, cli_arg(c, 0), &l, &en, e) < 0 || zpl_label(&s->label, &l, &zpl, e) < 0)
 		goto out;
 	text_copy(r->reason, sizeof r->reason, who.reason);

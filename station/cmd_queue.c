@@ -95,7 +95,10 @@ enum cli_exit cmd_queue_list(const struct cli *c)
 	if (print_all(c, SPOOL_WAITING, &waiting, &e) < 0 || print_all(c, SPOOL_REFUSED, &refused, &e) < 0 ||
 	    (cli_has(c, "dropped") && print_all(c, SPOOL_DROPPED, &dropped, &e) < 0))
 		return cli_fail(c, &e);
-	print_result(c, 0, waiting, refused);
+	if (cli_json(c))
+		print_result(c, 0, waiting, refused);
+	else
+		printf("%zu waiting, %zu refused\n", waiting, refused);
 	return EXIT_DONE;
 }
 

@@ -39,7 +39,8 @@ static void print_phases(const struct record *r)
 		const struct record_phase *p = &r->phase[i];
 
 		ran[p->phase] = true;
-		printf("  %-8s %-8s %8.3f s  %s\n", phase_name(p->phase), words[p->outcome], (double)p->ms / 1000, p->detail);
+		printf("  %-8s %-8s %8.3f s%s%s\n", phase_name(p->phase), words[p->outcome], (double)p->ms / 1000,
+		       p->detail[0] ? "  " : "", p->detail);
 	}
 	for (int i = 0; i < PHASES; i++)
 		if (!ran[i])

@@ -393,7 +393,7 @@ static int load_agent(struct run *r, const char *path, struct err *e)
 {
 	r->agent.max = LIMIT_AGENT_IMAGE;
 	if (file_read(&r->agent, path, LIMIT_AGENT_IMAGE, e) < 0)
-		return -1;
+		return err_prefix(e, "--agent");
 	if (dfu_suffix_take(&r->agent, r->model.dfu_vid, r->model.dfu_pid, e) < 0)
 		return err_prefix(e, "--agent %s", path);
 	return r->agent.len ? 0 : err_set(e, REASON_CONFIG, "--agent %s is empty", path);

@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "text.h"
 
+#define FILE_NAME "counters.yaml"
 #define COUNT_MAX 1000000000	/* no line builds more; sums stay far from overflow */
 
 static int read_count(struct count *out, const struct conf_node *n, struct err *e)
@@ -68,17 +69,13 @@ static int read_fields(struct counters *c, const struct conf_node *root, struct 
 
 int counters_load(struct counters *c, const char *dir, struct err *e)
 {
-	char path[FILE_PATH];
-	struct conf *file;
+	struct conf *file = NULL;
 	int rc;
 
 	memset(c, 0, sizeof *c);
-	if (file_join(path, e, dir, "counters.yaml") < 0)
-		return -1;
-	if (!file_exists(path))
-		return 0;
-	file = conf_load(path, e);
-	rc = file ? read_fields(c, conf_root(file), e) : -1;
+	rc = conf_load_optional(&file, dir, FILE_NAME, e);
+	if (rc > 0)
+		rc = read_fields(c, conf_root(file), e);
 	conf_free(file);
 	return rc < 0 ? err_prefix(e, "the counters of the shift; correct the file, or remove it to begin at 0") : 0;
 }
@@ -95,7 +92,7 @@ int counters_save(const struct counters *c, const char *dir, struct err *e)
 	struct buf text = {0};
 	int rc;
 
-	if (file_join(path, e, dir, "counters.yaml") < 0)
+	if (file_join(path, e, dir, FILE_NAME) < 0)
 		return -1;
 	text_time(start, c->shift_start);
 	buf_fmt(&text, "# Written by handsel-station after each unit.\nversion: 1\nshift-start: \"%s\"\n", start);

@@ -44,6 +44,8 @@ int spool_lock(const char *dir, struct err *e)
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
 		return fd;
+	if (fd < 0 && errno == ENOENT)
+		return err_set(e, REASON_CONFIG, "no record of this station has waited for a MES yet: there is no folder %s", folder);
 	err_errno(e, REASON_STORAGE, "cannot lock folder %s", folder);
 	if (fd >= 0)
 		close(fd);

@@ -141,7 +141,8 @@ farm() {
 	local serials=$1 s options=()
 	shift
 	for s in $serials; do options+=(--serial "$s"); done
-	umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --model "$MODEL" --manufacturer "$MANUFACTURER" --revision C \
+	# What umockdev leaves behind where it is killed goes with the world.
+	TMPDIR=$W umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --model "$MODEL" --manufacturer "$MANUFACTURER" --revision C \
 		"${options[@]}" "${FARM_OPTIONS[@]}" "$@"
 }
 

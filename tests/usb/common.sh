@@ -51,3 +51,24 @@ unit() {
 }
 
 has_fault_injection() { grep -q '^#define ENABLE_FAULT_INJECTION 1' "$BUILD/config.h"; }
+needs_fault_injection() {
+	has_fault_injection && return
+	echo "this build has no fault points" >&2
+	exit 1
+}
+
+# ---- what many of them look at ----
+LINE=$W/station-line-1
+
+# ok NAME CONDITION... ; says PATTERN : in what the last run said
+ok() {
+	local name=$1
+	shift
+	if "$@"; then echo "ok: $name"; else failed "$name"; fi
+}
+says() { grep -qE -- "$1" "$W/out" "$W/err"; }
+# records SERIAL ; of_state STATE SERIAL ; used ; entries : how many records, certificates, units of order USB-1, and lines of the journal
+records() { grep -ls "\"serial\": \"$1\"" "$LINE"/records/*.json | wc -l; }
+of_state() { ca --dir "$W/factory" --json issued list --order USB-1 --state "$1" | grep -c "\"serial\":\"$2\""; }
+used() { ca --dir "$W/factory" order list --json | grep '"USB-1"' | sed -n 's/.*"used":\([0-9]*\).*/\1/p'; }
+entries() { find "$LINE/journal" -name '*.yaml' | wc -l; }

@@ -2,31 +2,17 @@
 # journal; a kill at each step of this path; no tunnel, no private key at the station; the CA judges by the ticket as before.
 set -u
 . "$(dirname "$0")/common.sh"
-has_fault_injection || {
-	echo "this build has no fault points" >&2
-	exit 1
-}
+needs_fault_injection
 factory_up
-LINE=$W/station-line-1
 STATION+=(--client station)
 next=1
 
-ok() {
-	local name=$1
-	shift
-	if "$@"; then echo "ok: $name"; else failed "$name"; fi
-}
-says() { grep -qE -- "$1" "$W/out" "$W/err"; }
 # new_serial : sets $S, a new device; no_download is the option for its farm by which its agent runs already.
 new_serial() {
 	printf -v S '%08d' $((next++))
 	mkdir "$W/$S" && ln -s "$BUILD/handsel-agent" "$W/$S/agent"
 	no_download="--fault $S=as-agent"
 }
-records() { grep -ls "\"serial\": \"$1\"" "$LINE"/records/*.json | wc -l; }
-of_state() { ca --dir "$W/factory" --json issued list --order USB-1 --state "$1" | grep -c "\"serial\":\"$2\""; }
-used() { ca --dir "$W/factory" order list --json | grep '"USB-1"' | sed -n 's/.*"used":\([0-9]*\).*/\1/p'; }
-entries() { find "$LINE/journal" -name '*.yaml' | wc -l; }
 # one SERIAL : one record and it says PASS, one certificate, and nothing left in the journal.
 one() { [ "$(records "$1")" = 1 ] && unit PASS "" "$1" && [ "$(of_state active "$1")" = 1 ] && [ "$(entries)" = 0 ]; }
 whole() { openssl verify -CAfile "$W/factory/root.pem" -untrusted "$W/$S/store/factory/cert.pem" "$W/$S/store/factory/cert.pem" >"$W/verify" 2>&1; }

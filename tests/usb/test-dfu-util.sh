@@ -13,7 +13,7 @@ fail() {
 
 # farm OPTION... -- COMMAND...
 farm() {
-	timeout 60 umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --manufacturer "Acme Devices" --model gateway-b \
+	TMPDIR=$W timeout 60 umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --manufacturer "Acme Devices" --model gateway-b \
 		--revision C --serial 00000001 "$@" >"$W/log" 2>&1
 }
 

@@ -2,21 +2,10 @@
 # stands in a technician's way, as that person sees it: job files, scans and devices that are not what they should be.
 set -u
 . "$(dirname "$0")/common.sh"
-has_fault_injection || {
-	echo "this build has no fault points" >&2
-	exit 1
-}
+needs_fault_injection
 factory_up
-LINE=$W/station-line-1
 R=$LINE/records
 
-ok() {
-	local name=$1
-	shift
-	if "$@"; then echo "ok: $name"; else failed "$name"; fi
-}
-says() { grep -qE -- "$1" "$W/out" "$W/err"; }
-records() { grep -ls "\"serial\": \"$1\"" "$R"/*.json | wc -l; }
 left() { "$BUILD/handsel-station" --dir "$LINE" run --failed --dry-run --order USB-1 "$@" >"$W/out" 2>"$W/err"; }
 AGENTS=()
 for s in 00000001 00000002 00000003 00000004 00000005; do	# their agents run: a download is nothing new here

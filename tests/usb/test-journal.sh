@@ -3,27 +3,12 @@
 # journal is set aside; units wait in their slots while the CA is away.
 set -u
 . "$(dirname "$0")/common.sh"
-has_fault_injection || {
-	echo "this build has no fault points" >&2
-	exit 1
-}
+needs_fault_injection
 factory_up
-LINE=$W/station-line-1
 JOURNAL=$LINE/journal
 next=1
 
-# ok NAME CONDITION... / says PATTERN
-ok() {
-	local name=$1
-	shift
-	if "$@"; then echo "ok: $name"; else failed "$name"; fi
-}
-says() { grep -qE -- "$1" "$W/out" "$W/err"; }
 new_serial() { printf -v S '%08d' $((next++)); }
-entries() { find "$JOURNAL" -name '*.yaml' | wc -l; }
-records() { grep -ls "\"serial\": \"$1\"" "$LINE"/records/*.json | wc -l; }
-of_state() { ca --dir "$W/factory" --json issued list --order USB-1 --state "$1" | grep -c "\"serial\":\"$2\""; }
-used() { ca --dir "$W/factory" order list --json | grep '"USB-1"' | sed -n 's/.*"used":\([0-9]*\).*/\1/p'; }
 journal() { "$BUILD/handsel-station" --dir "$LINE" journal "$@" >"$W/out" 2>"$W/err"; }
 
 # Two runs under one farm: the first dies at $POINT; what the second says is what is looked at.
@@ -114,7 +99,7 @@ before=$(used)
 ok "an operator abandons it" eval 'journal abandon $kept && [ "$(entries)" = 0 ] && [ "$(of_state active $kept)" = 0 ] && [ "$(of_state pending $kept)" = 0 ]'
 ok "its unit goes back to the order" [ "$(used)" = $((before - 1)) ]
 ok "its record says so" eval 'f=$(grep -ls "\"serial\": \"$kept\"" "$LINE"/records/*.json); grep -q "\"outcome\": \"ABORTED\"" "$f" && grep -q "an operator has abandoned" "$f"'
-ok "a unit that the journal does not know" eval '! journal abandon $kept && says "E41"'
+ok "a unit that the journal does not know" eval '! journal abandon $kept && says "E71"'
 S=$kept
 devices "$S" -- "${STATION[@]}" --count 1
 ok "abandoned, and made anew" unit PASS "" "$S"

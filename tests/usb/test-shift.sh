@@ -2,13 +2,9 @@
 # WRITE=1 puts the new text there.
 set -u
 . "$(dirname "$0")/common.sh"
-has_fault_injection || {
-	echo "this build has no fault points" >&2
-	exit 1
-}
+needs_fault_injection
 factory_up
 order_create WO-1 00020001 00020099 99 line-1 >"$W/out" 2>&1 || failed "no order"
-LINE=$W/station-line-1
 cat >>"$LINE/station.yaml" <<'END'
 slots:
   - {name: left, port: "1-1"}
