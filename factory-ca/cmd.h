@@ -8,6 +8,7 @@
 #include "db.h"
 #include "documents.h"
 #include "key.h"
+#include "keys.h"
 #include "signer.h"
 #include "system.h"
 
@@ -37,6 +38,9 @@ enum cli_exit cmd_handoff_grant(const struct cli *c);
 enum cli_exit cmd_handoff_accept(const struct cli *c);
 enum cli_exit cmd_ship(const struct cli *c);
 enum cli_exit cmd_config_check(const struct cli *c);
+enum cli_exit cmd_ceremony_check(const struct cli *c);
+enum cli_exit cmd_ceremony_rehearse(const struct cli *c);
+enum cli_exit cmd_ceremony_run(const struct cli *c);
 enum cli_exit cmd_ca_add(const struct cli *c);
 enum cli_exit cmd_ca_list(const struct cli *c);
 enum cli_exit cmd_ca_rollover(const struct cli *c);
@@ -68,10 +72,27 @@ int office_open(struct office *o, const struct cli *c, struct err *e);	/* the CA
 int office_open_at(struct office *o, const char *dir, struct err *e);
 void office_close(struct office *o);
 
+/* What making a CA needs beside its settings: from the command line, or from a step of a ceremony. Borrows its words. */
+#define MAKING_WORDS (KEY_HOME_WORDS + 8)
+struct ca_making {
+	char host[SIGNER_HOSTS][128];	/* of the server, "" after the last */
+	const char *word[MAKING_WORDS];	/* for handsel-signer: where keys live, and what a ceremony says */
+	size_t n_words;
+};
+int making_of_cli(struct ca_making *m, const struct cli *c, struct err *e);
+
 /* Options that init and "ca add" have in common, and the CA itself in its folder: certificates, keys, server and operator,
- * ca.yaml last, so that after a cut it may simply be made again. */
+ * ca.yaml last, so that after a cut the same is simply asked for again. */
 int ca_options(struct settings *s, const struct cli *c, struct err *e);
-int ca_make(const struct settings *s, const char *dir, const struct cli *c, char root[SHA256_HEX], struct err *e);
+int ca_make(const struct settings *s, const char *dir, const struct ca_making *m, char root[SHA256_HEX], struct err *e);
+
+/* A new generation, or what is left of one that was cut; and the end of the overlap. */
+int ca_rollover(struct office *o, const struct ca_making *m, struct err *e);
+int ca_rollover_finish(struct office *o, struct err *e);
+int ca_rollover_done(const struct office *o, struct err *e);	/* 1: the overlap is there, and the CA's own units are renewed; 0; -1 */
+
+/* What an upper CA's `root sign` wrote, which is to be by the root with this hash; *ch: these two certificates. */
+int root_install(struct office *o, const char *file, const uint8_t upper[SHA256_LEN], struct chain *ch, struct err *e);
 
 /* The operator's key and chain, which sign orders, bundles and manifests. */
 struct operator {

@@ -11,17 +11,18 @@ static int add(struct settings *s, const struct cli *c, char root[SHA256_HEX], s
 {
 	struct ca_folders *all = mem_new(1, sizeof *all);
 	char dir[FILE_PATH];
+	struct ca_making m;
 	const char *id;
 	int rc = -1;
 
-	if (option_needed(c, "id", &id, e) < 0 || ca_options(s, c, e) < 0 || system_list(all, cli_dir(c), e) < 0)
+	if (option_needed(c, "id", &id, e) < 0 || ca_options(s, c, e) < 0 || making_of_cli(&m, c, e) < 0 || system_list(all, cli_dir(c), e) < 0)
 		goto out;
 	if (all->n == LIMIT_CAS)
 		err_set(e, REASON_CONFIG, "%s has %d CAs, which is all that one system holds", cli_dir(c), LIMIT_CAS);
 	else if (s->site == SITE_UPPER)
 		err_set(e, REASON_CONFIG, "an upper CA has a folder of its own, kept offline: \"handsel-ca --dir OTHER init --kind upper\"");
 	else if (system_place(dir, cli_dir(c), id, e) == 0)
-		rc = ca_make(s, dir, c, root, e);
+		rc = ca_make(s, dir, &m, root, e);
 out:
 	free(all);
 	return rc;

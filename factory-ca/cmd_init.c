@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "file.h"
@@ -64,13 +65,24 @@ static int read_listen(struct settings *s, const struct cli *c, struct err *e)
 	return 0;
 }
 
-/* Root, issuing and unit CA are the signer's: this process never sees their keys. */
-static int ceremony(const struct settings *s, const char *dir, const struct cli *c, struct err *e)
+int making_of_cli(struct ca_making *m, const struct cli *c, struct err *e)
 {
-	const char *argv[8 + KEY_HOME_WORDS + 1] = { "handsel-signer", "--dir", dir, "init", "--kind", site_name(s->site), "--name", s->name };
-	size_t n = 8;
+	struct unit_plan plan = {0};
 
-	key_homes_words(c, argv, &n);
+	*m = (struct ca_making){0};
+	if (unit_hosts(&plan, c, e) < 0)
+		return -1;
+	memcpy(m->host, plan.host, sizeof m->host);
+	key_homes_words(c, m->word, &m->n_words);
+	return 0;
+}
+
+/* Root, issuing and unit CA are the signer's: this process never sees their keys. */
+static int ceremony(const struct settings *s, const char *dir, const struct ca_making *m, struct err *e)
+{
+	const char *argv[8 + MAKING_WORDS + 1] = { "handsel-signer", "--dir", dir, "init", "--kind", site_name(s->site), "--name", s->name };
+
+	memcpy(argv + 8, m->word, m->n_words * sizeof *argv);
 	return signer_ceremony(argv, e);
 }
 
@@ -94,15 +106,14 @@ out:
 	return rc;
 }
 
-static int make_units(struct office *o, const struct cli *c, struct err *e)
+static int make_units(struct office *o, const struct ca_making *m, struct err *e)
 {
 	struct unit_plan server = { .role = "ca" }, operator = { .role = "operator", .name = "operator" };
 	struct signer *s;
 	int rc = -1;
 
 	snprintf(server.name, sizeof server.name, "%s", o->settings.id);
-	if (unit_hosts(&server, c, e) < 0)
-		return -1;
+	memcpy(server.host, m->host, sizeof server.host);
 	s = signer_start(o->dir, SIGNER_FOR_OPERATOR, e);
 	if (s && make_unit(o, s, &server, "server", e) == 0 && make_unit(o, s, &operator, "operator", e) == 0)
 		rc = 0;
@@ -133,7 +144,7 @@ static int fingerprint(const char *dir, char root[SHA256_HEX], struct err *e)
 	return rc;
 }
 
-int ca_make(const struct settings *s, const char *dir, const struct cli *c, char root[SHA256_HEX], struct err *e)
+int ca_make(const struct settings *s, const char *dir, const struct ca_making *m, char root[SHA256_HEX], struct err *e)
 {
 	struct office o = { .settings = *s, .actor = "operator:init" };
 	char path[FILE_PATH];
@@ -144,7 +155,7 @@ int ca_make(const struct settings *s, const char *dir, const struct cli *c, char
 		return -1;
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this CA system is in use; choose another --dir", path);
-	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, c, e) < 0)
+	if (check_profiles(s, o.dir, e) < 0 || file_mkdir(o.dir, e) < 0 || ceremony(s, o.dir, m, e) < 0)
 		return -1;
 	if (s->site == SITE_UPPER)
 		return settings_save(s, o.dir, e) < 0 ? -1 : fingerprint(o.dir, root, e);
@@ -152,7 +163,7 @@ int ca_make(const struct settings *s, const char *dir, const struct cli *c, char
 	    file_join(path, e, o.dir, "ca.db") < 0)
 		return -1;
 	o.ledger = ledger_open(path, e);
-	if (o.ledger && make_units(&o, c, e) == 0 && settings_save(s, o.dir, e) == 0) {
+	if (o.ledger && make_units(&o, m, e) == 0 && settings_save(s, o.dir, e) == 0) {
 		text_hex(root, o.ca.root.cert->sha256, SHA256_LEN);
 		rc = 0;
 	}
@@ -163,11 +174,13 @@ int ca_make(const struct settings *s, const char *dir, const struct cli *c, char
 enum cli_exit cmd_init(const struct cli *c)
 {
 	char root[SHA256_HEX];
+	struct ca_making m;
 	struct settings s;
 	struct jsonl *j;
 	struct err e;
 
-	if (ca_options(&s, c, &e) < 0 || (s.site != SITE_UPPER && read_listen(&s, c, &e) < 0) || ca_make(&s, cli_dir(c), c, root, &e) < 0)
+	if (ca_options(&s, c, &e) < 0 || making_of_cli(&m, c, &e) < 0 || (s.site != SITE_UPPER && read_listen(&s, c, &e) < 0) ||
+	    ca_make(&s, cli_dir(c), &m, root, &e) < 0)
 		return cli_fail(c, &e);
 	if (!cli_json(c)) {
 		printf("%s CA system \"%s\" made in %s\nroot fingerprint (SHA-256): %s\n"

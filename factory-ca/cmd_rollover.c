@@ -68,15 +68,14 @@ static int renew(struct office *o, struct signer *s, struct unit_plan *plan, con
 }
 
 /* The CA's own units; also after a cut in an earlier try. */
-static int renew_own(struct office *o, const struct cli *c, struct err *e)
+static int renew_own(struct office *o, const struct ca_making *m, struct err *e)
 {
 	struct unit_plan server = { .role = "ca" }, operator = { .role = "operator", .name = "operator" };
 	struct signer *s;
 	int rc = -1;
 
 	snprintf(server.name, sizeof server.name, "%s", o->settings.id);
-	if (unit_hosts(&server, c, e) < 0)
-		return -1;
+	memcpy(server.host, m->host, sizeof server.host);
 	s = signer_start(o->dir, SIGNER_FOR_OPERATOR, e);
 	if (s && renew(o, s, &server, "server", e) == 0) {
 		FAULT("rollover.server");
@@ -86,19 +85,25 @@ static int renew_own(struct office *o, const struct cli *c, struct err *e)
 	return rc;
 }
 
-static int begin(struct office *o, const struct cli *c, struct err *e)
+int ca_rollover_done(const struct office *o, struct err *e)
 {
-	const char *argv[6 + KEY_HOME_WORDS + 1] = { "handsel-signer", "--dir", o->dir, "rollover", "--name", o->settings.name };
-	size_t n = 6;
 	int server = is_renewed(o, "server", e), operator = is_renewed(o, "operator", e);
+
+	return server < 0 || operator < 0 ? -1 : o->ca.overlap && server && operator;
+}
+
+int ca_rollover(struct office *o, const struct ca_making *m, struct err *e)
+{
+	const char *argv[6 + MAKING_WORDS + 1] = { "handsel-signer", "--dir", o->dir, "rollover", "--name", o->settings.name };
+	int done = ca_rollover_done(o, e);
 	char dir[FILE_PATH];
 
-	if (server < 0 || operator < 0)
+	if (done < 0)
 		return -1;
-	if (o->ca.overlap && server && operator)
+	if (done)
 		return err_set(e, REASON_CONFIG, "%s: the last rollover is under way; \"handsel-ca ca rollover --finish\" ends it", o->dir);
 	if (!o->ca.overlap) {
-		key_homes_words(c, argv, &n);
+		memcpy(argv + 6, m->word, m->n_words * sizeof *argv);
 		if (signer_ceremony(argv, e) < 0)
 			return -1;
 		FAULT("rollover.made");
@@ -107,7 +112,7 @@ static int begin(struct office *o, const struct cli *c, struct err *e)
 		if (office_open_at(o, dir, e) < 0)
 			return -1;
 	}
-	return note(o, "rollover", e) < 0 ? -1 : renew_own(o, c, e);
+	return note(o, "rollover", e) < 0 ? -1 : renew_own(o, m, e);
 }
 
 /* ---- the end ---- */
@@ -145,7 +150,7 @@ static int check_orders(struct office *o, struct err *e)
 	return rc < 0 || a.lost ? -1 : 0;
 }
 
-static int finish(struct office *o, struct err *e)
+int ca_rollover_finish(struct office *o, struct err *e)
 {
 	char folder[FILE_PATH], path[FILE_PATH];
 
@@ -163,13 +168,14 @@ enum cli_exit cmd_ca_rollover(const struct cli *c)
 {
 	bool end = cli_has(c, "finish");
 	char root[SHA256_HEX];
+	struct ca_making m;
 	struct office o;
 	struct jsonl *j;
 	struct err e;
 
-	if (office_open(&o, c, &e) < 0)
+	if (making_of_cli(&m, c, &e) < 0 || office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
-	if ((end ? finish(&o, &e) : begin(&o, c, &e)) < 0) {
+	if ((end ? ca_rollover_finish(&o, &e) : ca_rollover(&o, &m, &e)) < 0) {
 		office_close(&o);
 		return cli_fail(c, &e);
 	}

@@ -64,26 +64,31 @@ static int note(struct office *o, const struct cert *upper, struct err *e)
 	return -1;
 }
 
+int root_install(struct office *o, const char *file, const uint8_t upper[SHA256_LEN], struct chain *ch, struct err *e)
+{
+	char path[FILE_PATH];
+
+	if (chain_load(ch, file, e) < 0)
+		return -1;
+	if (ch->n != 2)
+		return err_set(e, REASON_CONFIG, "%s must hold two certificates, as \"handsel-ca root sign\" wrote them", file);
+	if (!mem_same(upper, ch->cert[1].sha256, SHA256_LEN))
+		return err_set(e, REASON_AUTHORITY, "%s is by another upper CA (%s) than the one whose fingerprint was given", file, ch->cert[1].subject);
+	if (cross_verify(&ch->cert[0], o->ca.root.cert, &ch->cert[1], clock_utc(), e) < 0)
+		return err_prefix(e, "%s", file);
+	return file_join(path, e, o->dir, UPPER_FILE) < 0 || note(o, &ch->cert[1], e) < 0 ? -1 : chain_save(ch, path, e);
+}
+
 static int install(struct office *o, const struct cli *c, struct chain *ch, struct err *e)
 {
 	uint8_t known[SHA256_LEN];
-	char path[FILE_PATH];
 	const char *hex;
 
 	if (option_needed(c, "root-fingerprint", &hex, e) < 0)
 		return -1;
 	if (text_unhex(known, sizeof known, hex) < 0)
 		return err_set(e, REASON_CONFIG, "--root-fingerprint: 64 hex digits, as \"handsel-ca init\" of the upper CA printed them");
-	if (chain_load(ch, cli_arg(c, 0), e) < 0)
-		return -1;
-	if (ch->n != 2)
-		return err_set(e, REASON_CONFIG, "%s must hold two certificates, as \"handsel-ca root sign\" wrote them", cli_arg(c, 0));
-	if (!mem_same(known, ch->cert[1].sha256, SHA256_LEN))
-		return err_set(e, REASON_AUTHORITY, "%s is by another upper CA (%s) than the one whose fingerprint was given", cli_arg(c, 0),
-			       ch->cert[1].subject);
-	if (cross_verify(&ch->cert[0], o->ca.root.cert, &ch->cert[1], clock_utc(), e) < 0)
-		return err_prefix(e, "%s", cli_arg(c, 0));
-	return file_join(path, e, o->dir, UPPER_FILE) < 0 || note(o, &ch->cert[1], e) < 0 ? -1 : chain_save(ch, path, e);
+	return root_install(o, cli_arg(c, 0), known, ch, e);
 }
 
 enum cli_exit cmd_root_install(const struct cli *c)

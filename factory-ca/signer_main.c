@@ -56,10 +56,37 @@ static enum cli_exit run_serve(const struct cli *c)
 	return cli_exit_of(e.code);
 }
 
+static int days(uint32_t *out, const struct cli *c, const char *option, struct err *e)
+{
+	const char *given = cli_get(c, option);
+	uint64_t value = 0;
+
+	if (given && (text_uint(&value, given, LIMIT_CEREMONY_DAYS) < 0 || value == 0))
+		return err_set(e, REASON_CONFIG, "--%s %s: a whole number of days, at most %d", option, given, LIMIT_CEREMONY_DAYS);
+	*out = (uint32_t)value;
+	return 0;
+}
+
+static int terms_options(struct ceremony_terms *t, const struct cli *c, struct err *e)
+{
+	const char *file = cli_get(c, "ceremony");
+	uint8_t hash[SHA256_LEN];
+
+	*t = (struct ceremony_terms){0};
+	if (!file)
+		return 0;
+	if (text_unhex(hash, sizeof hash, file) < 0)
+		return err_set(e, REASON_CONFIG, "--ceremony: the SHA-256 of its file, 64 hex digits");
+	text_hex(t->file, hash, sizeof hash);
+	return days(&t->root_days, c, "root-days", e) < 0 || days(&t->issuing_days, c, "issuing-days", e) < 0 ? -1
+																	: days(&t->unit_days, c, "unit-days", e);
+}
+
 static enum cli_exit run_init(const struct cli *c)
 {
 	const char *kind = cli_get(c, "kind"), *name = cli_get(c, "name");
 	struct key_homes homes = { .keys = { .place = KEYSTORE_FILE }, .root = { .place = KEYSTORE_FILE } };
+	struct ceremony_terms terms;
 	enum site site;
 	struct err e;
 
@@ -70,20 +97,24 @@ static enum cli_exit run_init(const struct cli *c)
 		return cli_fail(c, &e);
 	}
 	proc_harden();
-	return key_homes_options(&homes, c, &e) == 0 && signer_init(cli_dir(c), site, name, &homes, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+	return terms_options(&terms, c, &e) == 0 && key_homes_options(&homes, c, &e) == 0 &&
+			       signer_init(cli_dir(c), site, name, &homes, &terms, &e) == 0
+		       ? EXIT_DONE
+		       : cli_fail(c, &e);
 }
 
 /* New keys live where those in force do, unless it is said otherwise. */
 static int rollover(const struct cli *c, const char *name, struct err *e)
 {
 	char folder[FILE_PATH];
+	struct ceremony_terms terms;
 	struct key_homes homes;
 	unsigned generation;
 
-	if (generation_of(cli_dir(c), &generation, e) < 0 || generation_path(folder, cli_dir(c), generation, e) < 0 ||
+	if (terms_options(&terms, c, e) < 0 || generation_of(cli_dir(c), &generation, e) < 0 || generation_path(folder, cli_dir(c), generation, e) < 0 ||
 	    key_homes_load(&homes, folder, e) < 0 || key_homes_options(&homes, c, e) < 0)
 		return -1;
-	return signer_rollover(cli_dir(c), name, &homes, e);
+	return signer_rollover(cli_dir(c), name, &homes, &terms, e);
 }
 
 static enum cli_exit run_rollover(const struct cli *c)
@@ -102,6 +133,7 @@ static enum cli_exit run_rollover(const struct cli *c)
 static enum cli_exit run_root_sign(const struct cli *c)
 {
 	const char *out = cli_get(c, "out");
+	struct ceremony_terms terms;
 	struct err e;
 
 	if (!out) {
@@ -109,8 +141,13 @@ static enum cli_exit run_root_sign(const struct cli *c)
 		return cli_fail(c, &e);
 	}
 	proc_harden();
-	return signer_root_sign(cli_dir(c), cli_arg(c, 0), out, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
+	return terms_options(&terms, c, &e) == 0 && signer_root_sign(cli_dir(c), cli_arg(c, 0), out, &terms, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
 }
+
+#define CEREMONY_OPTION { "ceremony", "SHA256", "of the reviewed file whose step this is", false }
+#define TERMS_OPTIONS \
+	CEREMONY_OPTION, { "root-days", "N", "how long the root is good, with --ceremony; default: as its profile says", false }, \
+	{ "issuing-days", "N", "the issuing CA", false }, { "unit-days", "N", "the unit CA", false }
 
 static const struct cli_option serve_options[] = {
 	{ "fd", "N", "the socket that the front holds the other end of", false },
@@ -121,15 +158,18 @@ static const struct cli_option init_options[] = {
 	{ "kind", "KIND", "factory, customer or upper", false },
 	{ "name", "NAME", "the company's name", false },
 	KEY_HOME_OPTIONS,
+	TERMS_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option rollover_options[] = {
 	{ "name", "NAME", "the company's name", false },
 	KEY_HOME_OPTIONS,
+	TERMS_OPTIONS,
 	{ NULL },
 };
 static const struct cli_option sign_options[] = {
 	{ "out", "FILE", "the certificate, then the upper root's, PEM", false },
+	CEREMONY_OPTION,
 	{ NULL },
 };
 static const struct cli_command commands[] = {

@@ -94,13 +94,13 @@ out:
 	return rc;
 }
 
-int signer_root_sign(const char *dir, const char *file, const char *out, struct err *e)
+int signer_root_sign(const char *dir, const char *file, const char *out, const struct ceremony_terms *terms, struct err *e)
 {
 	struct chain own = {0};
 	struct keystore *store = NULL;
 	struct key *key = NULL;
 	struct db *db = NULL;
-	int rc = load_own(&own, &store, &key, &db, dir, e);
+	int rc = signer_root_open(dir, terms, e) < 0 ? -1 : load_own(&own, &store, &key, &db, dir, e);
 
 	if (rc == 0)
 		rc = sign(&own, key, db, dir, file, out, e);

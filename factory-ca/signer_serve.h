@@ -17,15 +17,29 @@ typedef int signer_confine(bool token, enum key_sandbox wanted, struct signer_co
 /* Until the peer closes: 0. -1: why it could not start or stopped. confine NULL: nothing does, as in a test. */
 int signer_serve(const char *dir, int fd, enum signer_purpose purpose, signer_confine *confine, struct err *e);
 
-/* The ceremony in one go: root, issuing and unit CA, signer.db; of an upper CA the root alone, in the homes named.
- * The root's key is used here and never again. */
-int signer_init(const char *dir, enum site site, const char *name, const struct key_homes *homes, struct err *e);
+/* What the reviewed file of `handsel-ca ceremony` says beyond where keys live; {0}: there is none. */
+struct ceremony_terms {
+	char file[SHA256_HEX];		/* its SHA-256; "": this is no step of a ceremony */
+	uint32_t root_days, issuing_days, unit_days;	/* how long the certificates are good; 0: as their profiles say */
+};
+/* In the folder of a generation that a ceremony has made: the file's SHA-256, and by each key a signature (hex) over CEREMONY_PROOF
+ * NUL, this SHA-256 and the SHA-256 of the key's certificate (32 bytes each). YAML. Roots in such a folder are opened by a ceremony alone. */
+#define CEREMONY_FILE "ceremony.proof"
+#define CEREMONY_PROOF "handsel-ceremony-v1"
+void ceremony_proof(struct buf *out, const char *file_sha256, const struct cert *cert);	/* what is signed; replaces */
+
+/* Root, issuing and unit CA in one go, signer.db; of an upper CA the root alone, in the homes named. The root's key is used here and
+ * in a rollover. Cut at any moment, the same once more goes on with the keys and certificates that are there already. */
+int signer_init(const char *dir, enum site site, const char *name, const struct key_homes *homes, const struct ceremony_terms *terms, struct err *e);
 
 /* A new root, issuing and unit CA, the root certified by the old one's key: in force when it returns, beside the old ones.
- * Cut at any moment, it is done once more. */
-int signer_rollover(const char *dir, const char *name, const struct key_homes *homes, struct err *e);
+ * Cut at any moment, it is done once more, with the keys that are there already. */
+int signer_rollover(const char *dir, const char *name, const struct key_homes *homes, const struct ceremony_terms *terms, struct err *e);
 
 /* An upper CA's only work: the certificate of the root in `file`, and its own root, into `out`. */
-int signer_root_sign(const char *dir, const char *file, const char *out, struct err *e);
+int signer_root_sign(const char *dir, const char *file, const char *out, const struct ceremony_terms *terms, struct err *e);
+
+/* -1 with code CONFIG: the root in this folder was made by a ceremony, and this is none. */
+int signer_root_open(const char *folder, const struct ceremony_terms *terms, struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "log.h"
 #include "mem.h"
 
@@ -200,16 +201,38 @@ static struct key *token_one(struct keystore *s, const char *path, struct err *e
 	return k;
 }
 
+static int save_uri(const struct buf *uri, const char *path, struct err *e)
+{
+	struct buf line = { .max = LIMIT_TOKEN_URI + 1 };
+	int rc;
+
+	buf_add(&line, uri->data, uri->len);
+	buf_byte(&line, '\n');
+	rc = line.failed ? err_set(e, REASON_CONFIG, "the URI of the new key is too long") : file_replace(path, line.data, line.len, 0644, e);
+	buf_free(&line);
+	return rc;
+}
+
+/* How the key is found is on disk before the token makes it. */
 static struct key *token_new(struct keystore *s, enum key_type type, const char *label, const char *path, struct err *e)
 {
 	struct buf uri = { .max = LIMIT_TOKEN_URI };
-	struct key *k = need_secret(s, false, e) < 0 ? NULL : token_generate(s->token, type, label, &uri, e);
+	bool begun = file_exists(path);
+	struct key *k = NULL;
+	struct err why;
 
-	buf_byte(&uri, '\n');
-	if (k && (uri.failed ? err_set(e, REASON_CONFIG, "the URI of the new key is too long") : file_replace(path, uri.data, uri.len, 0644, e)) < 0) {
+	if (need_secret(s, false, e) < 0 || (begun ? read_uri(&uri, path, e) : token_reserve(s->token, label, &uri, e)) < 0 ||
+	    (!begun && save_uri(&uri, path, e) < 0))
+		goto out;
+	FAULT("keystore.reserved");
+	k = token_generate(s->token, type, label, &uri, e);
+	if (k && save_uri(&uri, path, e) < 0) {
 		key_free(k);
 		k = NULL;
+	} else if (!k && !begun && (e->code == REASON_SECRET || e->code == REASON_KEY_STORE)) {
+		file_remove(path, &why);	/* there is no such key; if this fails, the next try makes it */
 	}
+out:
 	buf_free(&uri);
 	return k;
 }
@@ -220,11 +243,21 @@ struct key *keystore_generate(struct keystore *s, enum key_type type, const char
 	char path[FILE_PATH], other[FILE_PATH];
 	struct key *k;
 
-	if (path_of(path, folder, name, end_of(s, s->token), e) < 0 || path_of(other, folder, name, end_of(s, !s->token), e) < 0 ||
-	    file_remove(other, e) < 0)
+	if (path_of(path, folder, name, end_of(s, s->token), e) < 0 || path_of(other, folder, name, end_of(s, !s->token), e) < 0)
 		return NULL;
-	k = s->token ? token_new(s, type, label, path, e) : file_generate(s, type, path, e);
-	if (k && !s->token && s->plan.plain && !s->plan.unit)
+	if (!s->plan.unit && file_exists(other)) {
+		err_set(e, REASON_CONFIG, "a try that was cut has begun a key in another place: %s; bring that one to its end, or take away the key and"
+			" this file", other);
+		return NULL;
+	}
+	if (file_remove(other, e) < 0)
+		return NULL;
+	if (s->token)
+		return token_new(s, type, label, path, e);
+	if (file_exists(path))
+		return file_key(s, path, e);
+	k = file_generate(s, type, path, e);
+	if (k && s->plan.plain && !s->plan.unit)
 		log_warn("%s is not encrypted: who can read it, or a backup of it, has the key", path);
 	return k;
 }

@@ -31,7 +31,9 @@ struct keystore *keystore_open(const struct keystore_plan *plan, struct err *e);
 bool keystore_is_token(const struct keystore *s);		/* its modules are loaded into this process */
 void keystore_close(struct keystore *s);			/* after its keys; NULL is fine */
 
-/* A new key under a name, on disk when this returns: it replaces what is there. label: what a token's own tools call it. */
+/* The key that is to go by a name: the one that a try has made there which was cut, else a new one, on disk when this returns. So no cut
+ * leaves a key in a token that no folder names. label: what a token's own tools call it. Code CONFIG also: a cut try has begun that key
+ * in another place, or with another label. */
 struct key *keystore_generate(struct keystore *s, enum key_type type, const char *folder, const char *name, const char *label, struct err *e);
 /* A key that is there. Codes SECRET: passphrase or PIN are missing, or wrong; CA_UNAVAILABLE: the token is not there now;
  * CONFIG: there is no such key. */

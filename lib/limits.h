@@ -53,6 +53,12 @@
 #define LIMIT_TRUST_LEARNED	64		/* intermediates whose verdict is kept: each was signed under one of our roots */
 #define LIMIT_TRUST_CHECKS	8		/* signatures checked for one chain: more is an attempt to burn our time */
 
+/* ---- ceremonies ---- */
+#define LIMIT_CEREMONY		(128u << 10)	/* bytes of a file that people review in one sitting */
+#define LIMIT_CEREMONY_STEPS	32		/* a system with all its CAs (LIMIT_CAS) and an upper CA that certifies each fits in two sessions */
+#define LIMIT_CEREMONY_PEOPLE	16		/* witnesses of a room */
+#define LIMIT_CEREMONY_DAYS	36525		/* life of a CA: a century; no key type is trusted for longer */
+
 /* ---- key stores ---- */
 #define LIMIT_SECRET		255		/* bytes of a passphrase or PIN: tokens take up to 255 */
 #define LIMIT_TOKEN_URI		512		/* of a PKCS#11 URI: four names of 32 bytes, each byte as %XX, and a module's path */

@@ -2,11 +2,13 @@
 
 #include "token.h"
 
+#include <ctype.h>
 #include <gnutls/pkcs11.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fault.h"
 #include "gnutls_glue.h"
 #include "mem.h"
 
@@ -329,34 +331,94 @@ static int check_attributes(const char *uri, const char *name, struct err *e)
 						    " for a CA", name);
 }
 
-/* The full URI of the token in which the key with this id is: it also says which device, so that no other one gets the PIN. */
-static int key_uri(struct token *t, const uint8_t id[ID_LEN], struct buf *uri, struct err *e)
+/* ---- new keys ---- */
+/* The sixteen bytes of "id=": an id of ours. */
+static int read_id(uint8_t id[ID_LEN], const char *uri)
+{
+	const char *p = strstr(uri, ";id=");
+
+	if (!p)
+		return -1;
+	p += 4;
+	for (size_t i = 0; i < ID_LEN; i++, p += 3) {
+		if (p[0] != '%' || hex_digit(p[1]) < 0 || hex_digit(p[2]) < 0)
+			return -1;
+		id[i] = (uint8_t)(hex_digit(p[1]) * 16 + hex_digit(p[2]));
+	}
+	return 0;
+}
+
+static void put_coded(struct buf *out, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		buf_fmt(out, "%%%02X", p[i]);
+}
+
+static void put_label(struct buf *out, const char *label)
+{
+	for (; *label; label++)
+		if (isalnum((unsigned char)*label) || strchr("-._~", *label))
+			buf_byte(out, (uint8_t)*label);
+		else
+			put_coded(out, label, 1);
+}
+
+int token_reserve(struct token *t, const char *label, struct buf *uri, struct err *e)
+{
+	uint8_t id[ID_LEN];
+
+	if (ready(t, e) < 0)
+		return -1;
+	mem_random(id, sizeof id);
+	buf_clear(uri);
+	buf_fmt(uri, "%s;id=", t->uri);
+	put_coded(uri, id, sizeof id);
+	buf_str(uri, ";object=");
+	put_label(uri, label);
+	buf_str(uri, t->query);
+	return uri->failed ? err_set(e, REASON_CONFIG, "%s: the URI of the new key is too long", t->uri) : 0;
+}
+
+static int filter_of(char filter[LIMIT_TOKEN_URI], const struct token *t, const uint8_t id[ID_LEN], struct err *e)
+{
+	struct buf text = { .max = LIMIT_TOKEN_URI - 1 };
+	int rc;
+
+	buf_fmt(&text, "%s;id=", t->uri);
+	put_coded(&text, id, ID_LEN);
+	rc = text.failed ? err_set(e, REASON_CONFIG, "%s: too long", t->uri) : 0;
+	if (rc == 0)
+		snprintf(filter, LIMIT_TOKEN_URI, "%s", buf_text(&text));
+	buf_free(&text);
+	return rc;
+}
+
+/* 1: the key with this id is there, and *uri also says in which device, so that no other one gets the PIN; 0: it is not; -1. */
+static int find(struct token *t, const char *filter, struct buf *uri, struct err *e)
 {
 	char *url = NULL;
 	gnutls_pkcs11_obj_t *list = NULL;
-	char filter[LIMIT_TOKEN_URI];
 	unsigned n = 0;
-	int len = snprintf(filter, sizeof filter, "%s;id=", t->uri), rc;
+	int rc = gnutls_pkcs11_obj_list_import_url4(&list, &n, filter, GNUTLS_PKCS11_OBJ_FLAG_PRIVKEY | GNUTLS_PKCS11_OBJ_FLAG_LOGIN);
 
-	for (size_t i = 0; i < ID_LEN && len < (int)sizeof filter; i++)
-		len += snprintf(filter + len, sizeof filter - (size_t)len, "%%%02X", id[i]);
-	if (len >= (int)sizeof filter)
-		return err_set(e, REASON_CONFIG, "%s: too long", t->uri);
-	rc = gnutls_pkcs11_obj_list_import_url4(&list, &n, filter, GNUTLS_PKCS11_OBJ_FLAG_PRIVKEY | GNUTLS_PKCS11_OBJ_FLAG_LOGIN);
 	if (rc >= 0 && n == 1)
 		rc = gnutls_pkcs11_obj_export_url(list[0], GNUTLS_PKCS11_URL_GENERIC, &url);
-	else if (rc >= 0)
+	else if (rc >= 0 && n > 1)
 		rc = GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
 	for (unsigned i = 0; i < n; i++)
 		gnutls_pkcs11_obj_deinit(list[i]);
 	gnutls_free(list);
 	if (rc < 0)
-		return gnutls_fail(e, REASON_KEY_STORE, "cannot find the new key in the token", rc);
-	rc = check_attributes(url, t->name, e);
+		return failed(t, "cannot look for the key", rc, e);
+	if (n == 0)
+		return 0;
 	buf_clear(uri);
 	buf_fmt(uri, "%s%s", url, t->query);
+	rc = uri->failed ? err_set(e, REASON_CONFIG, "%s: the URI of the new key is too long", t->uri) : check_attributes(url, t->name, e);
 	gnutls_free(url);
-	return rc;
+	return rc < 0 ? -1 : 1;
 }
 
 /* The same object without its class: private and public half. */
@@ -383,27 +445,55 @@ int token_remove(struct token *t, const char *uri, struct err *e)
 	return failed(t, "cannot remove the key", rc, e);
 }
 
-struct key *token_generate(struct token *t, enum key_type type, const char *label, struct buf *uri, struct err *e)
+/* A key that a try before has begun must be the one that is meant now. */
+static int same_label(const char *uri, const char *label, struct err *e)
 {
-	uint8_t id[ID_LEN];
-	gnutls_datum_t cka_id = { id, sizeof id };
+	char begun[LIMIT_TOKEN_URI];
+
+	if (attribute(begun, sizeof begun, uri, "object", e) < 0)
+		return -1;
+	return strcmp(begun, label) == 0
+		       ? 0
+		       : err_set(e, REASON_CONFIG, "a try that was cut has begun the key \"%s\" here, and this is \"%s\"; bring that one to its end", begun,
+				 label);
+}
+
+static int make(struct token *t, enum key_type type, const char *label, uint8_t id[ID_LEN], struct err *e)
+{
+	gnutls_datum_t cka_id = { id, ID_LEN };
 	gnutls_pk_algorithm_t algorithm;
 	unsigned bits;
 	int rc;
 
-	if (key_type_parameters(type, &algorithm, &bits) < 0) {
-		err_set(e, REASON_PROFILE, "keys of type %s cannot be made in a token", key_type_name(type));
-		return NULL;
-	}
-	if (ready(t, e) < 0)
-		return NULL;
-	mem_random(id, sizeof id);
+	if (key_type_parameters(type, &algorithm, &bits) < 0)
+		return err_set(e, REASON_KEY_STORE, "keys of type %s cannot be made in a token", key_type_name(type));
 	rc = gnutls_pkcs11_privkey_generate3(t->uri, algorithm, bits, label, &cka_id, GNUTLS_X509_FMT_DER, NULL, GNUTLS_KEY_DIGITAL_SIGNATURE,
 					     GNUTLS_PKCS11_OBJ_FLAG_LOGIN | GNUTLS_PKCS11_OBJ_FLAG_MARK_SENSITIVE |
 						     GNUTLS_PKCS11_OBJ_FLAG_MARK_PRIVATE);
-	if (rc < 0) {
-		failed(t, "cannot make a key", rc, e);
+	return rc < 0 ? failed(t, "cannot make a key", rc, e) : 0;
+}
+
+struct key *token_generate(struct token *t, enum key_type type, const char *label, struct buf *uri, struct err *e)
+{
+	char filter[LIMIT_TOKEN_URI];
+	uint8_t id[ID_LEN];
+	int found;
+
+	if (strstr(buf_text(uri), ";type=") || read_id(id, buf_text(uri)) < 0)	/* not what was reserved, but a key's own */
+		return token_key(t, buf_text(uri), e);
+	if (same_label(buf_text(uri), label, e) < 0 || ready(t, e) < 0 || filter_of(filter, t, id, e) < 0)
 		return NULL;
+	found = find(t, filter, uri, e);
+	if (found == 0) {
+		gnutls_pkcs11_delete_url(filter, GNUTLS_PKCS11_OBJ_FLAG_LOGIN);	/* the half of a pair that a cut has left, if any */
+		if (make(t, type, label, id, e) < 0)
+			return NULL;
+		FAULT("token.key-made");
+		found = find(t, filter, uri, e);
+		if (found == 0)
+			err_set(e, REASON_KEY_STORE, "token \"%s\" does not find the key that it has made", t->name);
 	}
-	return key_uri(t, id, uri, e) < 0 ? NULL : token_key(t, buf_text(uri), e);
+	if (found != 1 && e->code == REASON_KEY_STORE)
+		gnutls_pkcs11_delete_url(filter, GNUTLS_PKCS11_OBJ_FLAG_LOGIN);
+	return found == 1 ? token_key(t, buf_text(uri), e) : NULL;
 }

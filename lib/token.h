@@ -32,8 +32,12 @@ bool token_has_pin(const struct token *t);		/* given, and not refused by the tok
 /* Is it there, and what does it tell? -1 with code CA_UNAVAILABLE: it is not. */
 int token_look(struct token *t, enum token_tries *tries, struct err *e);
 
-/* A new key: sensitive, never extractable, for signatures. *uri: how to find it again. Codes SECRET (PIN missing or wrong),
- * CA_UNAVAILABLE (token absent), KEY_STORE. */
+/* How a key will be found that is not there yet: for the caller to have on disk before the token makes it, so that a cut leaves no key
+ * that nobody knows. Codes SECRET (no PIN), CA_UNAVAILABLE (token absent). */
+int token_reserve(struct token *t, const char *label, struct buf *uri, struct err *e);
+/* The key that was reserved: the one that an earlier try has made, else a new one: sensitive, never extractable, for signatures. *uri:
+ * as reserved, or as this returned it before; then with the very device that it is in. Codes SECRET and KEY_STORE: there is no such key
+ * in the token afterwards; CA_UNAVAILABLE: nobody knows; CONFIG: what was reserved is another label's. */
 struct key *token_generate(struct token *t, enum key_type type, const char *label, struct buf *uri, struct err *e);
 /* A key that is there, by its own URI. If the token fails later, key_sign() says CA_UNAVAILABLE. */
 struct key *token_key(struct token *t, const char *uri, struct err *e);

@@ -295,7 +295,7 @@ static struct key *make(const struct unit_place *p, const char *dir, const char 
 {
 	struct store *s = store_of(p, e);
 
-	if (s && (has(dir, name, ".key") || has(dir, name, ".uri")))
+	if (s && (has(dir, name, ".key") || (has(dir, name, ".uri") && !keystore_is_token(s->keys))))
 		return load(p, dir, name, e);
 	return s ? take(s, keystore_generate(s->keys, KEY_P256, dir, name, name, e), dir, name, e) : NULL;
 }

@@ -270,6 +270,7 @@ static void test_pin(void)
 	s = store(place, "bad-pin", false);
 	CU_ASSERT_EQUAL(keystore_reset(s, &e), 0);
 	CU_ASSERT_EQUAL(generate(s, "pinned"), REASON_SECRET);
+	CU_ASSERT_FALSE(keystore_has(folder, "pinned"));	/* nothing was begun */
 	keystore_look(s, &state);
 	CU_ASSERT(state.there && !state.secret);
 	CU_ASSERT_EQUAL(state.tries, TRIES_FEW);
@@ -283,6 +284,72 @@ static void test_pin(void)
 	s = store(place, NULL, false);
 	CU_ASSERT_EQUAL(load(s, "pinned"), REASON_SECRET);	/* its PIN is needed */
 	keystore_close(s);
+	softhsm_end();
+}
+
+/* The public key of what goes by "begun"; empty if there is an error, whose code is *code. */
+static struct buf begun(struct keystore *s, const char *label, enum reason *code)
+{
+	struct err e = {0};
+	struct key *k = keystore_generate(s, KEY_P256, folder, "begun", label, &e);
+	struct buf spki = {0};
+
+	*code = k ? REASON_OK : e.code;
+	if (k)
+		CU_ASSERT_EQUAL(key_spki(k, &spki, &e), 0);
+	key_free(k);
+	return spki;
+}
+
+/* A cut between the name and the key, and one behind it: one key comes of it, whatever is tried. */
+static void test_begun(void)
+{
+	struct buf uri = {0}, first, again, none;
+	char place[LIMIT_TOKEN_URI];
+	struct keystore *s, *files;
+	struct token *t;
+	enum reason code;
+	struct err e;
+
+	softhsm_begin(scratch("hsm3"));
+	softhsm_token("third");
+	snprintf(place, sizeof place, "pkcs11:token=third?module-path=%s", SOFTHSM_MODULE);
+	s = store(place, "pin", false);
+	CU_ASSERT_EQUAL(keystore_reset(s, &e), 0);
+	t = token_open(place, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	CU_ASSERT_EQUAL(token_reserve(t, "Acme (a) 1", &uri, &e), -1);	/* its PIN is needed */
+	CU_ASSERT_EQUAL(e.code, REASON_SECRET);
+	token_give_pin(t, secret_new(SOFTHSM_PIN, strlen(SOFTHSM_PIN), &e), false);
+	CU_ASSERT_EQUAL_FATAL(token_reserve(t, "Acme (a) 1", &uri, &e), 0);
+	write_file("begun.uri", buf_text(&uri), 0644);
+	again = begun(s, "Acme (b) 1", &code);	/* another one's */
+	CU_ASSERT_EQUAL(code, REASON_CONFIG);
+	first = begun(s, "Acme (a) 1", &code);
+	CU_ASSERT_EQUAL(code, REASON_OK);
+	CU_ASSERT(holds("begun.uri", "serial="));
+	CU_ASSERT_EQUAL(load(s, "begun"), REASON_OK);
+	buf_free(&again);
+	again = begun(s, "Acme (a) 1", &code);
+	CU_ASSERT(code == REASON_OK && buf_same(&first, &again));
+	write_file("begun.uri", buf_text(&uri), 0644);	/* the key was made, and its device is not written down yet */
+	buf_free(&again);
+	again = begun(s, "Acme (a) 1", &code);
+	CU_ASSERT(code == REASON_OK && buf_same(&first, &again));
+	files = store("file", NULL, true);
+	none = begun(files, "Acme (a) 1", &code);	/* not beside it */
+	CU_ASSERT(code == REASON_CONFIG && none.len == 0);
+	keystore_close(files);
+	softhsm_do("rm -r tokens/*");
+	softhsm_token("third");
+	CU_ASSERT_EQUAL(keystore_reset(s, &e), 0);
+	none = begun(s, "Acme (a) 1", &code);	/* what was made is gone: that is no reason for another one */
+	CU_ASSERT(code == REASON_CA_UNAVAILABLE && none.len == 0);
+	token_close(t);
+	keystore_close(s);
+	buf_free(&uri);
+	buf_free(&first);
+	buf_free(&again);
 	softhsm_end();
 }
 
@@ -375,4 +442,4 @@ static void test_begin(void)
 }
 
 UNIT_MAIN("keystore", { "begin", test_begin }, { "secret", test_secret }, { "encrypted", test_encrypted }, { "plain", test_plain },
-	  { "places", test_places }, { "token", test_token }, { "pin", test_pin }, { "elsewhere", test_elsewhere }, { "end", test_end })
+	  { "places", test_places }, { "token", test_token }, { "pin", test_pin }, { "begun", test_begun }, { "elsewhere", test_elsewhere }, { "end", test_end })

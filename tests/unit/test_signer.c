@@ -22,6 +22,7 @@
 #include "unit.h"
 
 static const struct request_id request = { "00112233445566778899aabbccddeeff", 1 };
+static const struct ceremony_terms no_terms;
 static const struct key_homes plain = { .keys = { .place = "file" }, .root = { .place = "file" }, .plain = true };
 static char *folder;
 static char factory[FILE_PATH], customer[FILE_PATH];
@@ -179,8 +180,8 @@ static void test_init(void)
 	folder = unit_folder();
 	CU_ASSERT_EQUAL_FATAL(file_join(factory, &e, folder, "factory"), 0);
 	CU_ASSERT_EQUAL_FATAL(file_join(customer, &e, folder, "customer"), 0);
-	CU_ASSERT_EQUAL_FATAL(signer_init(factory, SITE_FACTORY, "Acme Devices", &plain, &e), 0);
-	CU_ASSERT_EQUAL_FATAL(signer_init(customer, SITE_CUSTOMER, "Plant", &plain, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(factory, SITE_FACTORY, "Acme Devices", &plain, &no_terms, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(customer, SITE_CUSTOMER, "Plant", &plain, &no_terms, &e), 0);
 }
 
 static void test_orders(void)
@@ -467,7 +468,7 @@ static void test_several(void)
 	CU_ASSERT_EQUAL_FATAL(file_join(cas, &e, factory, "cas"), 0);
 	CU_ASSERT_EQUAL_FATAL(file_mkdir(cas, &e), 0);
 	CU_ASSERT_EQUAL_FATAL(file_join(globex, &e, cas, "globex"), 0);
-	CU_ASSERT_EQUAL_FATAL(signer_init(globex, SITE_FACTORY, "Globex", &plain, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(globex, SITE_FACTORY, "Globex", &plain, &no_terms, &e), 0);
 	CU_ASSERT_EQUAL_FATAL(settings_save(&globex_is, globex, &e), 0);
 	make_operator(globex, &key, &chain);
 	order_fill(&o, "WO-1", 1, 0);	/* the id and the serials of the other CA's order */
@@ -1104,7 +1105,7 @@ static void test_rollover(void)
 	struct err e;
 
 	CU_ASSERT_EQUAL_FATAL(file_join(dir, &e, folder, "rolled"), 0);
-	CU_ASSERT_EQUAL_FATAL(signer_init(dir, SITE_FACTORY, "Acme Devices", &plain, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(dir, SITE_FACTORY, "Acme Devices", &plain, &no_terms, &e), 0);
 	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, dir, "signer.db"), 0);
 	db = count_open(path, &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
@@ -1119,8 +1120,8 @@ static void test_rollover(void)
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "INSERT INTO made VALUES('WO-1', '0001', x'01', x'02', x'03')"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "PRAGMA user_version = 3"), &e), 0);
 	db_close(db);
-	CU_ASSERT_EQUAL_FATAL(signer_rollover(dir, "Acme Devices", &plain, &e), 0);
-	CU_ASSERT_EQUAL(signer_rollover(dir, "Acme Devices", &plain, &e), -1);	/* the first is not ended */
+	CU_ASSERT_EQUAL_FATAL(signer_rollover(dir, "Acme Devices", &plain, &no_terms, &e), 0);
+	CU_ASSERT_EQUAL(signer_rollover(dir, "Acme Devices", &plain, &no_terms, &e), -1);	/* the first is not ended */
 	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
 	CU_ASSERT_EQUAL_FATAL(authority_load(&a, dir, &e), 0);
 	CU_ASSERT(a.generation == 2 && a.overlap && a.cross.n == 2 && strcmp(a.root.cert->subject, a.older_root.cert->subject) != 0);
@@ -1155,7 +1156,7 @@ static void test_ceremony_once(void)
 
 	CU_ASSERT_EQUAL(file_join(path, &e, factory, "ca.yaml"), 0);
 	CU_ASSERT_EQUAL(file_replace(path, "x", 1, 0644, &e), 0);
-	CU_ASSERT_EQUAL(signer_init(factory, SITE_FACTORY, "Acme Devices", &plain, &e), -1);
+	CU_ASSERT_EQUAL(signer_init(factory, SITE_FACTORY, "Acme Devices", &plain, &no_terms, &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
 	unit_remove(folder);
 }
