@@ -73,7 +73,7 @@ int office_open_at(struct office *o, const char *dir, struct err *e);
 void office_close(struct office *o);
 
 /* What making a CA needs beside its settings: from the command line, or from a step of a ceremony. Borrows its words. */
-#define MAKING_WORDS (KEY_HOME_WORDS + 8)
+#define MAKING_WORDS (KEY_HOME_WORDS + 8)	/* of a ceremony: its file, and three lives */
 struct ca_making {
 	char host[SIGNER_HOSTS][128];	/* of the server, "" after the last */
 	const char *word[MAKING_WORDS];	/* for handsel-signer: where keys live, and what a ceremony says */

@@ -191,6 +191,11 @@ static const struct cli_option accept_audit_options[] = {
 	{ NULL },
 };
 
+static const struct cli_option ceremony_options[] = {
+	{ "expect", "SHA256", "of the file that was reviewed; another one is refused", false },
+	{ "yes", NULL, "ask nothing before the steps; needs --expect", false },
+	{ NULL },
+};
 static const struct cli_option unlock_options[] = {
 	{ "credential", "FILE", "passphrase or PIN, a file that nobody else can read; else it is asked for", false },
 	{ "older", NULL, "for the keys of the generation before", false },
@@ -222,6 +227,9 @@ static const struct cli_command commands[] = {
 	  init_options, 0, 0, cmd_init },
 	{ "serve", "[--listen ADDRESS:PORT] [--ready-file FILE] [--record DIR]", "answer devices, stations and nodes",
 	  serve_options, 0, 0, cmd_serve },
+	{ "ceremony check", "FILE", "what a key ceremony would do, and whether it can be held here", NULL, 1, 1, cmd_ceremony_check },
+	{ "ceremony rehearse", "FILE", "all of it with keys that are thrown away", NULL, 1, 1, cmd_ceremony_rehearse },
+	{ "ceremony run", "FILE [--expect SHA256] [--yes]", "hold it, or go on with one that was cut", ceremony_options, 1, 1, cmd_ceremony_run },
 	{ "ca add", "--id ID --kind KIND --name NAME [--profile P]... [--host H]...", "make a further CA in this system",
 	  add_options, 0, 0, cmd_ca_add },
 	{ "ca list", "", "the CAs of this system", NULL, 0, 0, cmd_ca_list },

@@ -16,7 +16,7 @@ struct ceremony {
 	const char *base, *dir, *name;	/* base: the CA's folder; dir: where the generation goes */
 	unsigned generation;
 	enum site site;
-	int64_t now;
+	int64_t now;			/* of all certificates of a generation, even if their making was cut: none outlives its root */
 	struct ceremony_terms terms;
 	struct keystore *store, *root_store;	/* one and the same if all keys live together */
 	struct key *root_key;
@@ -139,6 +139,7 @@ static int make_ca(struct ceremony *c, enum profile_kind kind, const char *name,
 	if (kind == PROFILE_ROOT) {
 		c->root_key = key;
 		c->root = made;
+		c->now = made.cert->not_before + BACKDATE_S;
 		key = NULL;
 		made = (struct chain){0};
 	}
@@ -167,7 +168,7 @@ static int remember(struct ceremony *c, struct err *e)
 	if (rc == 0) {
 		rc = count_site_set(db, c->site, c->root.cert->sha256, e);
 		if (rc == 0)
-			rc = audit_add(db, c->now, "operator", "ceremony", c->name, hash, e);
+			rc = audit_add(db, clock_utc(), "operator", "ceremony", c->name, hash, e);
 		if (rc == 0)
 			rc = db_commit(db, e);
 		else
@@ -282,7 +283,7 @@ static int expect(struct rollover *r, const struct ceremony *c, struct err *e)
 		return -1;
 	rc = count_generation_set(r->db, c->generation, c->root.cert->sha256, e);
 	if (rc == 0)
-		rc = audit_add(r->db, c->now, "operator", "rollover", c->name, hash, e);
+		rc = audit_add(r->db, clock_utc(), "operator", "rollover", c->name, hash, e);
 	if (rc == 0)
 		return db_commit(r->db, e);
 	db_rollback(r->db);

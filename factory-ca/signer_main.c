@@ -103,16 +103,16 @@ static enum cli_exit run_init(const struct cli *c)
 		       : cli_fail(c, &e);
 }
 
-/* New keys live where those in force do, unless it is said otherwise. */
+/* New keys live where those in force do, unless it is said otherwise; a ceremony's file says all of it. */
 static int rollover(const struct cli *c, const char *name, struct err *e)
 {
 	char folder[FILE_PATH];
 	struct ceremony_terms terms;
-	struct key_homes homes;
+	struct key_homes homes = { .keys = { .place = KEYSTORE_FILE }, .root = { .place = KEYSTORE_FILE } };
 	unsigned generation;
 
 	if (terms_options(&terms, c, e) < 0 || generation_of(cli_dir(c), &generation, e) < 0 || generation_path(folder, cli_dir(c), generation, e) < 0 ||
-	    key_homes_load(&homes, folder, e) < 0 || key_homes_options(&homes, c, e) < 0)
+	    (*terms.file ? 0 : key_homes_load(&homes, folder, e)) < 0 || key_homes_options(&homes, c, e) < 0)
 		return -1;
 	return signer_rollover(cli_dir(c), name, &homes, &terms, e);
 }
@@ -149,6 +149,26 @@ static enum cli_exit run_root_sign(const struct cli *c)
 	CEREMONY_OPTION, { "root-days", "N", "how long the root is good, with --ceremony; default: as its profile says", false }, \
 	{ "issuing-days", "N", "the issuing CA", false }, { "unit-days", "N", "the unit CA", false }
 
+/* Is the place there where keys are to live? */
+static enum cli_exit run_look(const struct cli *c)
+{
+	enum token_tries tries;
+	struct token *t;
+	struct err e;
+	int rc;
+
+	if (keystore_place_check(cli_arg(c, 0), &e) < 0)
+		return cli_fail(c, &e);
+	if (!token_is_uri(cli_arg(c, 0)))
+		return EXIT_DONE;
+	t = token_open(cli_arg(c, 0), &e);
+	rc = t ? token_look(t, &tries, &e) : -1;
+	if (rc == 0 && tries == TRIES_NONE)
+		rc = err_set(&e, REASON_SECRET, "token \"%s\": %s", token_name(t), token_tries_text(tries));
+	token_close(t);
+	return rc == 0 ? EXIT_DONE : cli_fail(c, &e);
+}
+
 static const struct cli_option serve_options[] = {
 	{ "fd", "N", "the socket that the front holds the other end of", false },
 	{ "for", "PURPOSE", "serve or operator: what may be asked", false },
@@ -178,6 +198,7 @@ static const struct cli_command commands[] = {
 	{ "init", "--kind KIND --name NAME", "make root, issuing and unit CA in one go", init_options, 0, 0, run_init },
 	{ "rollover", "--name NAME", "make a new root, issuing and unit CA beside those in force", rollover_options, 0, 0, run_rollover },
 	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, run_root_sign },
+	{ "look", "PLACE", "is the token there in which keys are to live?", NULL, 1, 1, run_look },
 	{ NULL },
 };
 static const struct cli_program program = {

@@ -105,29 +105,6 @@ static int copy_file(const char *from, const char *to, unsigned mode, struct err
 	return n < 0 ? -1 : 0;
 }
 
-static int remove_tree(const char *dir, int depth, struct err *e)
-{
-	char path[FILE_PATH];
-	struct dirent *d;
-	struct stat st;
-	DIR *stream = opendir(dir);
-	int rc = 0;
-
-	if (!stream)
-		return errno == ENOENT ? 0 : err_errno(e, REASON_STORAGE, "cannot read folder %s", dir);
-	while (rc == 0 && (d = readdir(stream))) {
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-			continue;
-		rc = file_join(path, e, dir, d->d_name);
-		if (rc == 0 && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
-			rc = remove_tree(path, depth + 1, e);
-		else if (rc == 0 && unlink(path) < 0)
-			rc = err_errno(e, REASON_STORAGE, "cannot remove %s", path);
-	}
-	closedir(stream);
-	return rc == 0 && rmdir(dir) < 0 ? err_errno(e, REASON_STORAGE, "cannot remove %s", dir) : rc;
-}
-
 /* A folder beside `to`, empty, that becomes it. */
 static int part_begin(char part[FILE_PATH], const char *to, struct err *e)
 {
@@ -137,7 +114,7 @@ static int part_begin(char part[FILE_PATH], const char *to, struct err *e)
 		n--;
 	if (snprintf(part, FILE_PATH, "%.*s" PART, (int)n, to) >= FILE_PATH)
 		return err_set(e, REASON_CONFIG, "path too long: %.200s", to);
-	return remove_tree(part, 0, e) < 0 || file_mkdir(part, e) < 0 ? -1 : 0;
+	return file_remove_tree(part, e) < 0 || file_mkdir(part, e) < 0 ? -1 : 0;
 }
 
 static int part_end(const char *part, const char *to, struct err *e)

@@ -165,6 +165,36 @@ int file_remove(const char *path, struct err *e)
 	return file_sync_parent(path, e);
 }
 
+#define TREE_DEPTH 64	/* folders below one another: far above what we make, and a bound for the stack */
+
+static int remove_tree(const char *dir, int depth, struct err *e)
+{
+	char path[FILE_PATH];
+	struct dirent *d;
+	struct stat st;
+	DIR *stream = opendir(dir);
+	int rc = 0;
+
+	if (!stream)
+		return errno == ENOENT ? 0 : err_errno(e, REASON_STORAGE, "cannot read folder %s", dir);
+	while (rc == 0 && (d = readdir(stream))) {
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+			continue;
+		rc = file_join(path, e, dir, d->d_name);
+		if (rc == 0 && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && depth < TREE_DEPTH)
+			rc = remove_tree(path, depth + 1, e);
+		else if (rc == 0 && unlink(path) < 0)
+			rc = err_errno(e, REASON_STORAGE, "cannot remove %s", path);
+	}
+	closedir(stream);
+	return rc == 0 && rmdir(dir) < 0 ? err_errno(e, REASON_STORAGE, "cannot remove %s", dir) : rc;
+}
+
+int file_remove_tree(const char *path, struct err *e)
+{
+	return remove_tree(path, 0, e);
+}
+
 int file_sweep(const char *folder, struct err *e)
 {
 	char path[FILE_PATH];

@@ -24,6 +24,9 @@ int file_mkdir(const char *path, struct err *e);
 /* Removes a file and flushes its folder; done if it is not there. */
 int file_remove(const char *path, struct err *e);
 
+/* Removes a folder with all that is in it, following no link; done if it is not there. */
+int file_remove_tree(const char *path, struct err *e);
+
 /* Removes what a cut file_replace() has left in a folder, which may be half of a secret; not what is being written, so the caller
  * knows that nobody writes there. Done if there is no such folder. */
 int file_sweep(const char *folder, struct err *e);

@@ -2,14 +2,12 @@
 
 #include "picture.h"
 
-#include <errno.h>
-#include <qrencode.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
+#include "qr.h"
 
-#define QUIET 4			/* modules of white around a QR code (ISO/IEC 18004) */
 #define MODULES_PER_MM 4	/* a module below 0.25 mm is not read by every scanner */
 #define CELL_WIDTH (FONT_WIDTH + 1)
 #define CELL_HEIGHT (FONT_HEIGHT + 1)
@@ -26,32 +24,31 @@ static void fill(struct picture *p, unsigned x, unsigned y, unsigned size)
 /* ---- the QR code ---------------------------------------------------------------------- */
 
 /* Draws it at the left edge; returns the width that it takes with its quiet zone, 0 if there is no room. */
-static unsigned draw_modules(struct picture *p, const QRcode *qr)
+static unsigned draw_modules(struct picture *p, const struct qr *qr)
 {
-	unsigned modules = (unsigned)qr->width + 2 * QUIET, scale = p->height / modules;
+	unsigned modules = qr->width + 2 * QR_QUIET, scale = p->height / modules;
 
 	if (scale * modules > p->width)
 		scale = p->width / modules;
 	if (scale == 0 || scale * MODULES_PER_MM < p->dots_per_mm)
 		return 0;
-	for (unsigned y = 0; y < (unsigned)qr->width; y++)
-		for (unsigned x = 0; x < (unsigned)qr->width; x++)
-			if (qr->data[y * (unsigned)qr->width + x] & 1)
-				fill(p, (x + QUIET) * scale, (y + QUIET) * scale, scale);
+	for (unsigned y = 0; y < qr->width; y++)
+		for (unsigned x = 0; x < qr->width; x++)
+			if (qr_dark(qr, x, y))
+				fill(p, (x + QR_QUIET) * scale, (y + QR_QUIET) * scale, scale);
 	return modules * scale;
 }
 
 static int draw_qr(struct picture *p, const struct label_settings *s, const struct label *l, unsigned *width, struct err *e)
 {
 	char text[LABEL_QR_MAX];
-	QRcode *qr;
+	struct qr qr;
 
 	label_qr(l, text);
-	qr = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M);
-	if (!qr)
-		return err_errno(e, REASON_INTERNAL, "no QR code can be made of %s", text);
-	*width = draw_modules(p, qr);
-	QRcode_free(qr);
+	if (qr_make(&qr, text, e) < 0)
+		return -1;
+	*width = draw_modules(p, &qr);
+	qr_free(&qr);
 	return *width ? 0 : err_set(e, REASON_CONFIG, "a label of %u x %u mm is too small for the QR code of %s; make width-mm and "
 				    "height-mm larger", s->width_mm, s->height_mm, l->device.serial);
 }
