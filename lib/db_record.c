@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "fault.h"
 #include "pack.h"
 
 /* Behind the file object of the VFS below, in the memory that SQLite gives for both. */
@@ -17,6 +18,7 @@ struct file {
 	sqlite3_io_methods methods;	/* of this file: `inner` with some replaced */
 	const sqlite3_io_methods *inner;
 	char *name;
+	char before[60], behind[60];	/* fault points of its flushes */
 };
 
 static sqlite3_vfs vfs, *below;
@@ -33,6 +35,8 @@ static void add(enum db_record type, const char *name, sqlite3_int64 at, const v
 	int fd = !path ? -1 : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	struct buf b = {0};
 
+	if (!path)
+		return;
 	pack_u8(&b, (uint8_t)type);
 	pack_str(&b, name);
 	pack_u64(&b, (uint64_t)at);
@@ -60,10 +64,17 @@ static int record_truncate(sqlite3_file *f, sqlite3_int64 size)
 /* What was written before it is on disk when it returns, and not before. */
 static int record_sync(sqlite3_file *f, int flags)
 {
-	int rc = file_of(f)->inner->xSync(f, flags);
+	const struct file *file = file_of(f);
+	bool faults = getenv("HANDSEL_FAULT_FLUSHES") != NULL;
+	int rc;
 
+	if (faults)
+		FAULT(file->before);
+	rc = file->inner->xSync(f, flags);
 	if (rc == SQLITE_OK)
-		add(DB_FLUSH, file_of(f)->name, 0, "", 0);
+		add(DB_FLUSH, file->name, 0, "", 0);
+	if (faults)
+		FAULT(file->behind);
 	return rc;
 }
 
@@ -81,6 +92,9 @@ static int record_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int fl
 	if (rc != SQLITE_OK || !(flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)))
 		return rc;
 	*file = (struct file){ .methods = *f->pMethods, .inner = f->pMethods, .name = strdup(name) };
+	name = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+	snprintf(file->before, sizeof file->before, "flush.%.40s", name);
+	snprintf(file->behind, sizeof file->behind, "flushed.%.40s", name);
 	file->methods.xWrite = record_write;
 	file->methods.xTruncate = record_truncate;
 	file->methods.xSync = record_sync;
@@ -96,7 +110,7 @@ bool db_recorded(void)
 
 sqlite3_vfs *db_record_vfs(sqlite3_vfs *standard)
 {
-	if (!db_recorded())
+	if (!db_recorded() && !getenv("HANDSEL_FAULT_FLUSHES"))
 		return standard;
 	below = standard;
 	vfs = *below;

@@ -2,7 +2,7 @@
  *
  * HANDSEL_DB_RECORD=FILE makes each process append a record to that file for each write, truncation and finished flush of a database
  * or its write-ahead log: what is on disk after a power cut at any of them can be made from it (tests/fault/cuts.c). Checkpoints come
- * often then. */
+ * often then. HANDSEL_FAULT_FLUSHES=1 makes fault points (lib/fault.h) of the flushes: "flush.FILE" before one, "flushed.FILE" behind it. */
 #ifndef HANDSEL_DB_RECORD_H
 #define HANDSEL_DB_RECORD_H
 

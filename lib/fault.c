@@ -42,6 +42,15 @@ static void list(const char *name)
 		close(fd);
 }
 
+static void note_fired(const char *line)
+{
+	int fd = open_file("HANDSEL_FAULT_FIRED", O_WRONLY);
+
+	note(fd, line);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Each line of the log is a fault that has happened. */
 static long count_lines(int fd)
 {
@@ -92,6 +101,7 @@ static int is_due(const char *name)
 	if (is_next(wanted, next, name, &n) && ++passed == n) {
 		snprintf(line, sizeof line, "%s:%ld\n", name, n);
 		note(fd, line);
+		note_fired(line);
 		due = 1;
 	}
 	if (fd >= 0)

@@ -5,6 +5,7 @@
  * names before it happens: a test whose fault never fired fails. As many faults of the list as this file has lines are over,
  * and the one behind them comes next, counted from then on in each process: what died is started again in the same
  * environment and meets the next fault, or none.
+ * HANDSEL_FAULT_FIRED=FILE has each fault of all runs that share it, so that ./check finds a point at which nothing is ever cut.
  * HANDSEL_FAULT_LIST=FILE makes a run append "NAME PID" for every point that it passes, so that tests find them all. */
 #ifndef HANDSEL_FAULT_H
 #define HANDSEL_FAULT_H

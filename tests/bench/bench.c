@@ -75,7 +75,8 @@ static const char usage[] =
 	"usage: bench raw|factory|ca|est|rows --name FIGURE [--json] [--process NAME=PID]...\n"
 	"  --ca A:P --node A:P --root PEM --key PEM --cert PEM --order ID --manufacturer M --model M --prefix SERIALS\n"
 	"  --kits DIR --first N --count N --threads N --batch N --confirm --brief\n"
-	"  ca: --fresh --rsa --stalled N\n"
+	"  factory: --made --again\n"
+	"  ca: --fresh --rsa --made --stalled N\n"
 	"  rows: --ledger DIR --count N\n";
 
 static void parse(struct options *o, int argc, char **argv)
@@ -86,7 +87,8 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "prefix", 1, NULL, 'p' }, { "kits", 1, NULL, 'K' }, { "first", 1, NULL, 'f' }, { "count", 1, NULL, 'N' },
 		{ "threads", 1, NULL, 't' }, { "batch", 1, NULL, 'b' }, { "confirm", 0, NULL, 'y' }, { "json", 0, NULL, 'j' },
 		{ "name", 1, NULL, 'a' }, { "process", 1, NULL, 'P' }, { "brief", 0, NULL, 'B' }, { "fresh", 0, NULL, 'F' },
-		{ "rsa", 0, NULL, 'R' }, { "stalled", 1, NULL, 'S' }, { "ledger", 1, NULL, 'L' }, { NULL, 0, NULL, 0 },
+		{ "rsa", 0, NULL, 'R' }, { "stalled", 1, NULL, 'S' }, { "ledger", 1, NULL, 'L' },
+		{ "made", 0, NULL, 'D' }, { "again", 0, NULL, 'A' }, { NULL, 0, NULL, 0 },
 	};
 	const char **text;
 	uint64_t *value;
@@ -112,7 +114,11 @@ static void parse(struct options *o, int argc, char **argv)
 		else if (c == 'F')
 			o->fresh = true;
 		else if (c == 'R')
+			o->made = o->rsa = true;
+		else if (c == 'D')
 			o->made = true;
+		else if (c == 'A')
+			o->again = true;
 		else
 			die("%s", usage);
 	}

@@ -36,7 +36,9 @@ struct options {
 	uint64_t first, count, threads, batch;
 	bool confirm, json;
 	bool fresh;				/* ca: a new connection each */
-	bool made;				/* ca: RSA-2048 keys that the CA makes */
+	bool made;				/* keys that the CA makes, */
+	bool rsa;				/* RSA-2048 ones */
+	bool again;				/* factory: each until it is done, over all that happens to the CA meanwhile */
 	uint64_t stalled;			/* ca: so many others have begun a handshake and go on with nothing */
 	double raw_s;				/* for which each kind of arithmetic is timed */
 	const char *name;			/* of the figure */

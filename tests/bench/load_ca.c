@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "caclient.h"
@@ -10,10 +11,13 @@
 #include "confirm.h"
 #include "digest.h"
 #include "documents.h"
+#include "envelope.h"
 #include "limits.h"
 #include "mem.h"
 
 #define THREADS_MAX 64
+#define AGAIN_MS 120000		/* in which a device must be done, however often its CA is killed */
+#define PAUSE_MS 30
 
 struct ca {
 	const struct options *o;
@@ -85,7 +89,8 @@ static void put_issue(struct ca_message *m, const struct options *o, const struc
 	r->device = k->device;
 	if (o->made) {
 		need(key_spki(k->next, &r->transport_key, &e), &e, "key");
-		snprintf(r->params.key_type, sizeof r->params.key_type, "rsa2048");
+		if (o->rsa)
+			snprintf(r->params.key_type, sizeof r->params.key_type, "rsa2048");
 	} else {
 		buf_set(&r->csr, k->csr.data, k->csr.len);
 	}
@@ -148,10 +153,11 @@ int bench_ca(const struct options *o)
 /* ---- factory: a device's whole transaction, a new connection each; the credentials go to the folder of kits ---- */
 static void make_ticket(struct ca *s, uint64_t i)
 {
-	struct ticket t = { .mode = "device", .not_after = clock_utc() + TIMEOUT_TICKET_S };
+	struct ticket t = { .not_after = clock_utc() + TIMEOUT_TICKET_S };
 	struct buf spki = {0};
 	struct err e;
 
+	snprintf(t.mode, sizeof t.mode, "%s", s->o->made ? "ca" : "device");
 	snprintf(t.order, sizeof t.order, "%s", s->o->order);
 	snprintf(t.slot, sizeof t.slot, "bench");
 	t.device = s->kit[i].device;
@@ -185,37 +191,87 @@ static int confirm(struct ca *s, struct ca_client *c, const struct kit *k, struc
 	return rc;
 }
 
+/* The key that the CA has made takes the place of the transport key, once the credential is ours to confirm. */
+static int open_key(struct kit *k, const struct buf *encrypted, struct err *e)
+{
+	struct buf pkcs8 = {0};
+	struct key *made = NULL;
+
+	if (envelope_open(encrypted->data, encrypted->len, k->next, &pkcs8, e) == 0)
+		made = key_import(&pkcs8, e);
+	buf_free(&pkcs8);
+	if (!made)
+		return -1;
+	key_free(k->next);
+	k->next = made;
+	return 0;
+}
+
+/* The first answer is the device's credential; each later one must be the same. */
+static int take_answer(struct kit *k, const struct ca_answer *a, bool made, struct err *e)
+{
+	if (k->chain.n) {
+		if (!buf_same(&k->chain.cert[0].der, &a->chain.cert[0].der))
+			die("%s: the same request has two answers", k->device.serial);
+		return 0;
+	}
+	if (made && open_key(k, &a->encrypted_key, e) < 0)
+		return -1;
+	for (size_t n = 0; n < a->chain.n; n++)
+		need(chain_add(&k->chain, a->chain.cert[n].der.data, a->chain.cert[n].der.len, e), e, "chain");
+	load_told("issued", k->chain.cert[0].sha256);
+	return 0;
+}
+
+static int issue(struct ca *s, struct ca_client *c, uint64_t i, struct ca_message *m, struct err *e)
+{
+	struct ca_reply *r = mem_new(1, sizeof *r);
+	int rc = -1;
+
+	if (ca_client_call(c, m, r, e) == 0)
+		rc = r->n == 1 && r->answer[0].result == CA_ISSUED ? take_answer(&s->kit[i], &r->answer[0], s->o->made, e) :
+		     err_set(e, r->answer[0].code, "%s", r->answer[0].text);
+	ca_reply_free(r);
+	return rc;
+}
+
+/* Another try, after a pause and over a new connection, if there is time for one. */
+static bool once_more(const struct ca *s, struct ca_client *c, int64_t began)
+{
+	ca_client_close(c);
+	if (!s->o->again || clock_mono_ms() - began > AGAIN_MS)
+		return false;
+	usleep(PAUSE_MS * 1000);
+	return true;
+}
+
 static uint64_t step_factory(void *arg, unsigned thread, uint64_t i)
 {
 	struct ca *s = arg;
 	struct kit *k = &s->kit[i];
 	struct ca_client c = s->client[thread];
 	struct ca_message *m = mem_new(1, sizeof *m);
-	struct ca_reply *r = mem_new(1, sizeof *r);
-	uint64_t done = 0;
+	int64_t began = clock_mono_ms();
+	int answers = s->o->again ? 2 : 1, rc = 0;
 	struct err e;
 
 	put_issue(m, s->o, k, &s->ticket[i]);
-	if (ca_client_call(&c, m, r, &e)) {
-		complain(s, k, "issue", e.text);
-	} else if (r->n != 1 || r->answer[0].result != CA_ISSUED) {
-		complain(s, k, "issue", r->answer[0].text);
-	} else {
-		for (size_t n = 0; n < r->answer[0].chain.n; n++)
-			need(chain_add(&k->chain, r->answer[0].chain.cert[n].der.data, r->answer[0].chain.cert[n].der.len, &e), &e,
-			     "chain");
-		load_told("issued", k->chain.cert[0].sha256);
-		if (confirm(s, &c, k, &e))
-			complain(s, k, "confirm", e.text);
-		else
-			done = 1;
-		if (done)
-			load_told("confirmed", k->chain.cert[0].sha256);
+	while (answers-- > 0 && rc == 0) {
+		do
+			rc = issue(s, &c, i, m, &e);
+		while (rc && once_more(s, &c, began));
 	}
+	if (rc)
+		complain(s, k, "issue", e.text);
+	while (rc == 0 && (rc = confirm(s, &c, k, &e)) != 0 && once_more(s, &c, began))
+		rc = 0;
+	if (rc)
+		complain(s, k, "confirm", e.text);
+	else
+		load_told("confirmed", k->chain.cert[0].sha256);
 	ca_client_close(&c);
 	ca_message_free(m);
-	ca_reply_free(r);
-	return done;
+	return rc == 0;
 }
 
 int bench_factory(const struct options *o)
@@ -236,7 +292,7 @@ int bench_factory(const struct options *o)
 	/* The raw handshake is the mutual one: without the client's certificate it needs one verification less. */
 	load_print(&l, o, "factory devices per CPU-second", raw.handshake + 2 * raw.verify + raw.sign,
 		   "1 TLS 1.3 handshake, 3 verifications (ticket, CSR, confirm), 1 signature");
-	for (uint64_t i = 0; i < o->count && !l.failed; i++)
+	for (uint64_t i = 0; i < o->count && !l.failed && o->kits; i++)
 		kit_save(&s.kit[i], o);
 	ca_done(&s);
 	return l.failed ? 1 : 0;

@@ -1,11 +1,13 @@
 /* cuts.c - power cuts at any write or flush of the databases of one system, from what its processes recorded (lib/db_record.h).
  *
  * usage: cuts --record FILE --base DIR --out DIR [--cuts N] [--seed N] [--lying] [--only N]
+ *        cuts --record FILE --there DIR
  *
  * Of the record of one load it makes the files as they are on disk after a power cut at one of its events, in the folder --out, opens
  * them and judges: what was answered by then is there, ledger and signer agree, counts are exact, each audit is whole. That it does N
  * times, at events all over the record. --base has the databases as they were before. --only makes the files of one of these cuts and
- * leaves them there, --lying is a disk that loses flushes: then something must be missing.
+ * leaves them there, --lying is a disk that loses flushes: then something must be missing. --there makes none and judges the files of a
+ * factory as they are, at the end of a load of which only the answers were recorded.
  *
  * Of what was written since the last flush of a file, a cut leaves nothing, all (as when processes are killed), some in another order,
  * or some sectors. */
@@ -424,9 +426,10 @@ static size_t count_of(const char *text)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "record", 1, NULL, 'r' }, { "base", 1, NULL, 'b' }, { "out", 1, NULL, 'o' },
-		{ "cuts", 1, NULL, 'c' }, { "seed", 1, NULL, 's' }, { "lying", 0, NULL, 'l' }, { "only", 1, NULL, 'n' }, { NULL, 0, NULL, 0 } };
+		{ "cuts", 1, NULL, 'c' }, { "seed", 1, NULL, 's' }, { "lying", 0, NULL, 'l' }, { "only", 1, NULL, 'n' },
+		{ "there", 1, NULL, 't' }, { NULL, 0, NULL, 0 } };
 	size_t cuts = 100, only = SIZE_MAX, done = 0;
-	const char *record = NULL;
+	const char *record = NULL, *there = NULL;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -438,14 +441,22 @@ int main(int argc, char **argv)
 		case 's': seed = count_of(optarg) | 1; break;
 		case 'l': lying = true; break;
 		case 'n': only = count_of(optarg); break;
+		case 't': there = base = out = optarg; break;
 		default: die("usage", "see the top of cuts.c");
 		}
 	if (!record || !base || !out)
 		die("usage", "see the top of cuts.c");
 	unsetenv("HANDSEL_DB_RECORD");
 	read_record(record);
-	if (n_events < 100 || !n_notes)
+	if (n_events < (there ? 1 : 100) || !n_notes)
 		die(record, "too little was recorded");
+	if (there) {
+		file_named("ca.db");
+		file_named("signer.db");
+		judge(n_events, ALL);
+		printf("%zu answers, %zu exceptions\n", n_notes, found);
+		return found ? 1 : 0;
+	}
 	for (size_t i = 0; i < n_events && found < 20; i++) {
 		while (done < cuts && i == (2 * done + 1) * n_events / (2 * cuts)) {
 			enum cut cut = (enum cut)(done % CUTS);

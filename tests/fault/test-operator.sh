@@ -1,5 +1,6 @@
 # Every fault point of what an operator does, or a daemon by itself: `handsel-ca reconcile` with ledger or signer.db from a backup,
-# a rollover, its end, a revocation list by hand and by `serve`, `handsel-node reconcile` and the recovery of a running node. Killed
+# a rollover, its end, a revocation list by hand and by `serve`, an answer of OCSP, a backup and what is put back from it, a head of the
+# audit, an import at the node, a block, a lapse, `handsel-node reconcile` and the recovery of a running node. Killed
 # there and done again: then all of it is done, once, and nothing that was in force before is lost.
 set -u
 . "$TOP/tests/fault/lib.sh"
@@ -126,6 +127,63 @@ walk_lists() {
 	for s in 00020001 00020003; do openssl x509 -in "$W/$s/store/factory/cert.pem" -noout -serial | sed 's/.*=//'; done | sort >"$W/revoked"
 	walk "crl" list judge_listed 5 $FEW
 	walk "serve publishes" publish judge_published 8 $FEW
+	openssl ocsp -issuer "$W/start/factory/issuing.pem" -cert "$W/00020001/store/factory/cert.pem" -no_nonce -reqout "$W/question" 2>"$W/setup.log" ||
+		die "no question: $(cat "$W/setup.log")"
+	MOST=1 walk "answer" ask judge_state 5 0	# starts and ends as above
+	walk_kept
+}
+
+# ---- somebody asks whether a certificate is revoked ----
+ask() {
+	local dir=$1 pid
+	rm -f "$dir/ready" "$dir/state"
+	"$BUILD/handsel-ca" --dir "$dir/factory" serve --listen 127.0.0.1:0 --ready-file "$dir/ready" &
+	pid=$!
+	until_true 20 eval '[ -s "$dir/ready" ] || ! kill -0 $pid 2>/dev/null'
+	[ ! -s "$dir/ready" ] || curl -sk -m 10 -o "$dir/state" -H 'Content-Type: application/ocsp-request' --data-binary "@$W/question" \
+		"https://127.0.0.1:$(head -n 1 "$dir/ready")/ocsp"
+	kill -TERM $pid && wait $pid && [ -s "$dir/state" ]
+}
+judge_state() {
+	local dir=$1 name=$2
+	openssl ocsp -respin "$dir/state" -issuer "$dir/factory/issuing.pem" -cert "$W/00020001/store/factory/cert.pem" -no_nonce \
+		-CAfile "$dir/factory/root.pem" >"$dir/out" 2>&1 && grep -q ': revoked$' "$dir/out" || bad "$name" "it answers: $(xargs <"$dir/out")"
+	audit_holds "$dir/factory/ca.db" "$dir/factory/signer.db"
+}
+
+# ---- heads and backups ----
+sign_head() { ca --dir "$1/factory" audit head >"$1/head.json"; }
+judge_head() {
+	ca --dir "$1/factory" audit verify --signer --against "$1/head.json" >"$1/out" 2>&1 || bad "$2" "$(tail -n 1 "$1/out")"
+	audit_holds "$1/factory/ca.db" "$1/factory/signer.db"
+}
+# What is there is never replaced; cut behind its last step, it is there.
+save() { [ -e "$1/backup" ] || ca --dir "$1/factory" backup create "$1/backup"; }
+judge_saved() {
+	ca --dir "$1/factory" backup verify "$1/backup" >"$1/out" 2>&1 || bad "$2" "$(tail -n 1 "$1/out")"
+	[ "$(find "$1" -maxdepth 1 -type d | wc -l)" = 3 ] || bad "$2" "half a backup is left: $(ls "$1" | xargs)"
+}
+put_back_all() { [ -e "$1/again/ca.db" ] || ca --dir "$1/again" backup restore "$W/saved"; }
+judge_put_back() {
+	cmp "$1/factory/ca.yaml" "$1/again/ca.yaml" >"$1/out" 2>&1 &&
+		[ "$(ca --dir "$1/again" issued list)" = "$(ca --dir "$1/factory" issued list)" ] || bad "$2" "not all of it is back: $(xargs <"$1/out")"
+	[ "$(find "$1" -maxdepth 1 -type d | wc -l)" = 3 ] || bad "$2" "half of it is left: $(ls "$1" | xargs)"
+	audit_holds "$1/again/ca.db" "$1/again/signer.db"
+}
+walk_kept() {
+	walk "audit head" sign_head judge_head 2 0
+	walk "backup" save judge_saved 1 0
+	ca --dir "$W/start/factory" backup create "$W/saved" >"$W/setup.log" 2>&1 || die "no backup: $(tail -n 1 "$W/setup.log")"
+	walk "put back" put_back_all judge_put_back 1 0
+	ca --dir "$W/start/factory" issued list >"$W/listed" && sqlite3 "$W/start/factory/ca.db" "INSERT INTO unread SELECT n FROM request WHERE certificate IS NOT NULL" ||
+		die "no older ledger"
+	walk "older ledger" list_issued judge_listed_all 1 0
+}
+# Certificates of a ledger from before it kept their serials are read once.
+list_issued() { ca --dir "$1/factory" issued list >"$1/listed"; }
+judge_listed_all() {
+	cmp "$1/listed" "$W/listed" >"$1/out" 2>&1 && [ "$(sqlite3 "$1/factory/ca.db" "SELECT count(*) FROM unread")" = 0 ] || bad "$2" "not all was read: $(xargs <"$1/out")"
+	audit_holds "$1/factory/ca.db" "$1/factory/signer.db"
 }
 
 # ---- the node's database was put back from a backup; all nodes of the cases ask one CA, to which they tell nothing ----
@@ -133,7 +191,7 @@ agent() { "$W/$1/agent" --dir "$W/$1/store" "$2" --node "https://127.0.0.1:$NODE
 # A is onboarded and has renewed since, B is blocked since, C confirmed since, D onboarded since, E has stored since.
 node_backup() {
 	local s all="00020001 00020002 00020003 00020004 00020005"
-	factory_init && factory_serve && station_init line-1 && order_create WO-1 00020001 00020009 9 line-1 && build "$all" &&
+	factory_init && factory_serve && station_init line-1 && order_create WO-1 00020001 00020009 9 line-1 && build "$all 00020006" &&
 		customer_init && customer_serve && node_init site-1 &&
 		ca --dir "$W/factory" ship --customer plant-seven $(printf -- '--device %s ' $all) --out "$W/manifest.p7" &&
 		node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply && node_serve &&
@@ -169,7 +227,38 @@ walk_node() {
 	walk "node reconcile" reconcile_node judge_recovered 1 $FEW
 	walk "node recovers" recover_node judge_recovered 8 $FEW
 	grep -q '^node.recover.learned:' "$W.cases" || die "the node did not recover"
+	rm -rf "$W/start" && mkdir "$W/start" && cp -a "$W/node" "$W/start" &&
+		ca --dir "$W/factory" ship --customer plant-seven --device 00020006 --out "$W/more.p7" >"$W/setup.log" 2>&1 || die "nothing was shipped"
+	walk "import" import_more judge_imported 3 0
+	walk "block" block judge_blocked 2 0
+	walk_lapse
 }
+
+# ---- what is done at the node that has all ----
+import_more() { node --dir "$1/node" import "$W/more.p7" && node --dir "$1/node" apply; }
+judge_imported() {
+	grep -q 00020006 "$1/node/allowlist.yaml" && node --dir "$1/node" plan >"$1/out" 2>&1 || bad "$2" "not all is applied: $(xargs <"$1/out")"
+	audit_holds "$1/node/node.db"
+}
+blocked() { node_states "$1/node" | grep -qx '00020004 blocked'; }
+block() { blocked "$1" || node --dir "$1/node" devices block 00020004; }
+judge_blocked() {
+	blocked "$1" || bad "$2" "the node has $(node_states "$1/node" | xargs)"
+	audit_holds "$1/node/node.db"
+}
+# A sixth device never confirms; the node is cut before it tells the CA.
+walk_lapse() {
+	sed -i '/^pending:/d' "$W/node/node.yaml"
+	echo "pending: 4s" >>"$W/node/node.yaml"
+	import_more "$W" >"$W/setup.log" 2>&1 && supervised node.lapsed node node_serve || die "no node: $(tail -n 1 "$W/setup.log")"
+	HANDSEL_FAULT=agent.confirm-sent agent 00020006 activate >"$W/setup.log" 2>&1
+	until_true 30 lapsed || bad "node.lapsed" "the CA was not told: $(xargs <"$W/issued")"
+	[ "$(cat "$W/node.fired")" = node.lapsed:1 ] || bad "node.lapsed" "it never fired"
+	sed "s/^/lapse /" "$W/node.fired" >>"$ROOT/$LANE.cuts"
+	stop_all
+	audit_holds "$W/node/node.db" "$W/customer/ca.db"
+}
+lapsed() { issued customer && grep -q '^00020006 ' "$W/issued" && [ -z "$(of_state pending 00020006)" ]; }
 
 lane reconcile walk_reconcile
 lane rollover walk_rollover

@@ -74,7 +74,9 @@ issuer_of 00040001 | grep -q 'issuing CA 2'
 echo "-- the node is certified anew: devices go to the new root"
 ca --dir "$W/customer" unit issue "$W/node/node.csr" --role node --name site-1 --host 127.0.0.1 --out "$W/node/node.pem"
 cmp "$W/node/ca-root.pem" "$W/root1.pem"
-restart node "$NODE_PID" node_serve
+stop_daemon "$NODE_PID"
+fails env HANDSEL_FAULT=node.ca-root "$BUILD/handsel-node" --dir "$W/node" serve --listen 127.0.0.1:0
+node_serve
 cmp "$W/node/ca-root.pem" "$G/root.pem"		# which it has taken up by the old one's word
 node --dir "$W/node" config check
 renew 00040001

@@ -96,7 +96,8 @@ ok "of an order that it is not" eval 'ca --dir "$W/factory" order list >"$W/out"
 	[ $status = 0 ] && says "\"next\":\"kept\".*of order USB-1 and is kept" && [ "$(entries)" = 1 ]'
 station_command USB-1 "$BUILD/handsel-agent" "$MODEL_FILE"
 before=$(used)
-ok "an operator abandons it" eval 'journal abandon $kept && [ "$(entries)" = 0 ] && [ "$(of_state active $kept)" = 0 ] && [ "$(of_state pending $kept)" = 0 ]'
+ok "an operator abandons it, and is cut when the CA knows" eval '! HANDSEL_FAULT=station.standing.revoked journal abandon $kept && [ "$(entries)" = 1 ]'
+ok "an operator abandons it, to the end" eval 'journal abandon $kept && [ "$(entries)" = 0 ] && [ "$(of_state active $kept)" = 0 ] && [ "$(of_state pending $kept)" = 0 ]'
 ok "its unit goes back to the order" [ "$(used)" = $((before - 1)) ]
 ok "its record says so" eval 'f=$(grep -ls "\"serial\": \"$kept\"" "$LINE"/records/*.json); grep -q "\"outcome\": \"ABORTED\"" "$f" && grep -q "an operator has abandoned" "$f"'
 ok "a unit that the journal does not know" eval '! journal abandon $kept && says "E71"'

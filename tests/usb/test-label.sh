@@ -174,6 +174,7 @@ SCRIPT
 			is_label_of "$S" "$P/label-$(labels).pbm" && [[ $(detail "$S") = *"$says"* ]] && [ "$(grep -c " $S " "$D/records/index")" = 1 ] &&
 			[ -z "$(find "$D/journal" -name '*.yaml')" ] && echo "ok: cut at $point" || failed "cut at $point: $(($(labels) - before)) labels, $(detail "$S")"
 	done <<'POINTS'
+station.label.send 1 on paper, printer
 station.label.sent 2 it may have come out twice
 station.label.printed 2 it may have come out twice
 station.record.write 1 was on paper before
