@@ -39,7 +39,7 @@ station_command() {
 # devices SERIALS FARM-OPTION... -- COMMAND... : sets $status; output in $W/out, messages in $W/err.
 devices() {
 	status=0
-	timeout 120 bash -c '. "$0"; W=$1; shift; farm "$@"' "$TOP/tests/system/lib.sh" "$W" "$@" >"$W/out" 2>"$W/err" || status=$?
+	timeout 300 bash -c '. "$0"; W=$1; shift; farm "$@"' "$TOP/tests/system/lib.sh" "$W" "$@" >"$W/out" 2>"$W/err" || status=$?
 }
 export BUILD TOP OUT=$W/out
 

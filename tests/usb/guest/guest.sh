@@ -62,7 +62,7 @@ guest_file() {
 guest_make() {
 	local dir=$1 init=$2 root=$1/root kernel=$GUEST/kernel version modules file
 	shift 2
-	guest_fetch || return 1
+	mkdir -p "$GUEST" && (flock 9 && guest_fetch) 9>"$GUEST/lock" || return 1	# two guests begin at the same time
 	version=$(cat "$kernel/complete") modules=$root/lib/modules/$version
 	rm -rf "$root" && mkdir -p "$root"/{bin,sbin,dev,proc,sys,tmp,run,etc,root,var} "$modules" || return 1
 	ln -s /run "$root/var/run"
