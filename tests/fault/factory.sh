@@ -5,6 +5,7 @@ STATIONS="line-1 line-2 line-3 line-4"
 TIMEOUT=60s		# of a unit
 UNITS=""		# of the order that are used in the end, if not one for each device of the batch
 BEFORE=""		# a command for each device, before a station works on it
+SAMPLE=""		# so many faults of device, CA and station each, instead of all
 JUDGE=nothing_more	# a command for each device, beside what all are judged by
 nothing_more() { :; }
 
@@ -186,6 +187,7 @@ undisturbed() {
 
 # walk PAIRS : every fault point of agent, CA and station; then pairs of the agent's.
 walk() {
+	local list
 	undisturbed
 	points "$W/$SERIALS/passed" "$TIMES" >"$W.cases"
 	points "$W/factory.passed" "$DAEMON_TIMES" >"$W.ca"
@@ -195,6 +197,9 @@ walk() {
 	echo "$(wc -l <"$W.cases") points of the device, $(wc -l <"$W.ca") of the CA, $(wc -l <"$W.station") + $(wc -l <"$W.loader") of the station"
 	[ "$(wc -l <"$W.cases")" -ge 20 ] && [ "$(wc -l <"$W.ca")" -ge 10 ] && [ "$(wc -l <"$W.station")" -ge 20 ] &&
 		[ "$(wc -l <"$W.loader")" -ge 3 ] || die "too few fault points"
+	[ -z "$SAMPLE" ] || for list in cases ca station loader; do
+		spread "$SAMPLE" <"$W.$list" >"$W.sample" && mv "$W.sample" "$W.$list"
+	done
 	: >"$W.pairs"
 	walk_cases device_batch "$W.cases"
 	walk_lists ca_batch "factory=$W.ca"
