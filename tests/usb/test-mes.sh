@@ -60,6 +60,11 @@ id=$(tail -n 1 "$D/records/index" | cut -d ' ' -f 2)
 [ "$(waiting)" = 0 ] && station_says queue list && grep -q "^$id  refused .*the database sleeps$" "$W/out" && echo "ok: what is refused is kept" ||
 	failed "refused for good"
 echo 0 >"$M/status"
+if has_fault_injection; then
+	for point in station.mes.explained station.mes.moved; do
+		! HANDSEL_FAULT=$point HANDSEL_FAULT_LOG="$W/fired-$point" station_says queue retry "$id" && [ -s "$W/fired-$point" ] || failed "no cut at $point"
+	done
+fi
 station_says queue retry "$id" && all_there && [ ! -e "$D/spool/refused/$id.json" ] || failed "queue retry of a refused record"
 
 # A cut between the answer of the MES and our note of it: it comes twice, under the same id.
