@@ -11,18 +11,8 @@ quietly factory_init
 quietly factory_serve
 quietly station_init line-1
 quietly order_create WO-1 00020001 00020099 "$DEVICES" line-1
-DEEDS=(alert:1:0 cut alert:2:10 half alert:2:40 reset alert:2:42 flip alert:2:48 repeat alert:2:49 drop alert:1:90 cut alert:1:100
-	half alert:3:0)
-
-# start_wire DEED WAY N : between station and CA, on $PORT
-start_wire() {
-	rm -f "$W/wire.ready"
-	"$BUILD/tests/attack/wire" "$FACTORY_PORT" "$W/wire.ready" "$W/wire.log" "$@" &
-	WIRE=$!
-	STARTED+=("$WIRE")
-	until_true 20 [ -s "$W/wire.ready" ] && PORT=$(cat "$W/wire.ready")
-}
-stop_wire() { kill -TERM "$WIRE" && wait "$WIRE"; }
+. "$TOP/tests/attack/wire.sh"
+WIRED=$FACTORY_PORT
 next_device() {
 	SERIAL=$(printf %08d $first) first=$((first + 1))
 	mkdir "$W/$SERIAL" && ln -s "$BUILD/handsel-agent" "$W/$SERIAL/agent"

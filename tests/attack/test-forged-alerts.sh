@@ -11,20 +11,8 @@ quietly ca --dir "$W/factory" ship --customer plant-seven --order WO-1 --out "$W
 quietly node --dir "$W/node" import "$W/all.p7"
 quietly node --dir "$W/node" apply
 
-# In the clear: close_notify, unexpected_message, handshake_failure, bad_certificate, unknown_ca, access_denied, user_canceled,
-# no_renegotiation. 3 is no level.
-DEEDS=(alert:1:0 cut alert:2:10 half alert:2:40 reset alert:2:42 flip alert:2:48 repeat alert:2:49 drop alert:1:90 cut alert:1:100
-	half alert:3:0)
-
-# start_wire DEED WAY N : between device and node, on $PORT
-start_wire() {
-	rm -f "$W/wire.ready"
-	"$BUILD/tests/attack/wire" "$NODE_PORT" "$W/wire.ready" "$W/wire.log" "$@" &
-	WIRE=$!
-	STARTED+=("$WIRE")
-	until_true 20 [ -s "$W/wire.ready" ] && PORT=$(cat "$W/wire.ready")
-}
-stop_wire() { kill -TERM "$WIRE" && wait "$WIRE"; }
+. "$TOP/tests/attack/wire.sh"
+WIRED=$NODE_PORT
 next_device() { SERIAL=$(printf %08d $first) store=$W/$SERIAL/store first=$((first + 1)); }
 agent() { "$W/$SERIAL/agent" --dir "$store" "$1" --node "https://127.0.0.1:$2" --timeout "$3" >>"$W/agent.log" 2>&1; }
 current() { cat "$store/current"; }
