@@ -1,5 +1,7 @@
 #include <config.h>
 
+#include "acts.h"
+#include "inquire.h"
 #include "check.h"
 
 #include <stdio.h>
@@ -216,6 +218,15 @@ static int read_recovered(struct db *db, struct job *job, struct err *e)
 	return request_recover(db, job->unit, job->rq, job->a, e);
 }
 
+static int read_page(struct desk *d, struct db *db, const struct peer *peer, struct job *job, struct err *e)
+{
+	const struct inquiry q = { .ledger = db, .trust = d->ca.trust, .now = job->rules.now };
+
+	if (exchange_count(job->x) != 1)
+		return err_set(e, REASON_REQUEST, "protocol-ca 4.15: query stands alone in its message");
+	return ask_allowed(job->rq->query.what, peer->unit, peer->functions, e) < 0 ? -1 : inquire(&q, &job->rq->query, job->a, e);
+}
+
 /* Whoever goes on to the writer is asked there. */
 static int check_reading(struct desk *d, struct db *db, const struct peer *peer, struct job *job, struct err *e)
 {
@@ -232,6 +243,8 @@ static int check_reading(struct desk *d, struct db *db, const struct peer *peer,
 		return read_order(d, db, job, e);
 	case CA_RECOVER:
 		return read_recovered(db, job, e);
+	case CA_QUERY:
+		return read_page(d, db, peer, job, e);
 	default:
 		return err_set(e, REASON_REQUEST, "no such request");
 	}
@@ -250,6 +263,9 @@ static int check_kind(struct desk *d, struct db *db, const struct peer *peer, st
 	case CA_ENROL:
 	case CA_RENEW:
 		return units_check(job, e);
+	case CA_ACT:
+	case CA_APPROVE:
+		return acts_check(d, peer, job, e);
 	default:
 		return check_reading(d, db, peer, job, e);
 	}

@@ -3,6 +3,7 @@
 #ifndef HANDSEL_CA_CMD_H
 #define HANDSEL_CA_CMD_H
 
+#include "action.h"
 #include "authority.h"
 #include "cli.h"
 #include "db.h"
@@ -16,6 +17,17 @@ enum cli_exit cmd_init(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
 enum cli_exit cmd_unit_issue(const struct cli *c);
 enum cli_exit cmd_unit_invite(const struct cli *c);
+enum cli_exit cmd_unit_list(const struct cli *c);
+enum cli_exit cmd_operator_enrol(const struct cli *c);
+enum cli_exit cmd_operator_invite(const struct cli *c);
+enum cli_exit cmd_operator_list(const struct cli *c);
+enum cli_exit cmd_operator_revoke(const struct cli *c);
+enum cli_exit cmd_operator_two_person(const struct cli *c);
+enum cli_exit cmd_action_list(const struct cli *c);
+enum cli_exit cmd_action_show(const struct cli *c);
+enum cli_exit cmd_action_approve(const struct cli *c);
+enum cli_exit cmd_action_reject(const struct cli *c);
+enum cli_exit cmd_order_show(const struct cli *c);
 enum cli_exit cmd_order_create(const struct cli *c);
 enum cli_exit cmd_order_extend(const struct cli *c);
 enum cli_exit cmd_order_reconcile(const struct cli *c);
@@ -66,7 +78,7 @@ struct office {
 	struct settings settings;
 	struct authority ca;
 	struct db *ledger;
-	char actor[80];		/* "operator:maria", for the audit */
+	char actor[WHO_MAX + LIMIT_NAME + 2];	/* "operator:operator/0a1b maria", for the audit: who reads the folder, and his login */
 };
 int office_open(struct office *o, const struct cli *c, struct err *e);	/* the CA of --ca, else the system's first */
 int office_open_at(struct office *o, const char *dir, struct err *e);
@@ -108,6 +120,10 @@ int unit_certify(struct office *o, struct signer *s, const struct unit_plan *pla
 int unit_hosts(struct unit_plan *plan, const struct cli *c, struct err *e);	/* every --host */
 /* Into the ledger, within a transaction. */
 int invitation_enter(struct db *ledger, const struct invitation *v, const struct buf *cms, const char *actor, struct err *e);
+/* From the options of a command; persons have functions, and are made by "operator invite". */
+int invitation_from(struct invitation *v, const struct cli *c, struct err *e);
+int invitation_make(struct invitation *v, const char *role, const char *name, const struct cli *c, struct err *e);
+void invitation_show(const struct cli *c, const struct invitation *v, const char *text);	/* the code, once */
 int csr_load(struct csr *csr, const char *path, struct err *e);			/* PEM or DER, signature verified */
 int chain_save(const struct chain *ch, const char *path, struct err *e);
 

@@ -8,9 +8,11 @@
 #include "audit_file.h"
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
 #include "heads.h"
 #include "limits.h"
 #include "mem.h"
+#include "rows.h"
 
 #define FOLLOW_MS 500	/* how late a row is shown */
 #define TAIL_ROWS 20
@@ -189,6 +191,8 @@ enum cli_exit cmd_audit_export(const struct cli *c)
 	struct err e;
 	int rc = 0;
 
+	if (hand_is_remote(c))
+		return remote_audit_export(c);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	if (path && !(out = fopen(path, "we")))
@@ -210,15 +214,12 @@ struct tail {
 static int show(void *arg, const struct audit_row *row, struct err *e)
 {
 	struct tail *t = arg;
-	char time[TEXT_TIME];
+	struct sheet l = { .to = stdout, .form = cli_json(t->c) ? CA_JSON : CA_TEXT };
 
 	t->last = row->n;
-	if (cli_json(t->c))
-		return audit_row_print(stdout, row, e);
-	text_time(time, row->time);
-	if (printf("%8lld %s %-20s %-10s %s %s\n", (long long)row->n, time, row->actor, row->action, row->subject, row->detail) < 0 || fflush(stdout))
-		return err_errno(e, REASON_STORAGE, "cannot write");
-	return 0;
+	if (rows_audit(&l, row, e) < 0)
+		return -1;
+	return fflush(stdout) ? err_errno(e, REASON_STORAGE, "cannot write") : 0;
 }
 
 static int tail(struct tail *t, struct db *ledger, uint64_t rows, struct err *e)
@@ -246,6 +247,8 @@ enum cli_exit cmd_audit_tail(const struct cli *c)
 
 	if (cli_get(c, "rows") && text_uint(&rows, cli_get(c, "rows"), INT32_MAX) < 0)
 		return cli_fail(c, (err_set(&e, REASON_CONFIG, "--rows %s: a number", cli_get(c, "rows")), &e));
+	if (hand_is_remote(c))
+		return remote_audit_tail(c, rows);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	rc = tail(&t, o.ledger, rows, &e);

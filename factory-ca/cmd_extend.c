@@ -8,6 +8,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
 #include "fault.h"
 #include "file.h"
 #include "ledger.h"
@@ -60,7 +61,7 @@ static int find_base(struct extension *x, struct err *e)
 	return rc < 0 ? -1 : signer_orders(x->s, consider, x, e);
 }
 
-static int apply_options(struct work_order *o, const struct cli *c, struct err *e)
+int order_apply_options(struct work_order *o, const struct cli *c, struct err *e)
 {
 	const char *valid = cli_get(c, "valid");
 	int64_t seconds;
@@ -92,7 +93,7 @@ static int enter(struct extension *x, struct err *e)
 		? -1 : audit_add(x->o.ledger, now, x->o.actor, "extend", x->id, detail, e);
 }
 
-/* Of what apply_options() can change. */
+/* Of what order_apply_options() can change. */
 static bool same_terms(const struct work_order *a, const struct work_order *b)
 {
 	return a->quota == b->quota && a->scrap == b->scrap && a->not_after == b->not_after && a->n_ranges == b->n_ranges &&
@@ -109,7 +110,7 @@ static int extend(struct extension *x, const struct cli *c, struct err *e)
 	if (!x->s || find_base(x, e) < 0)
 		return -1;
 	x->next = x->base;
-	if (apply_options(&x->next, c, e) < 0)
+	if (order_apply_options(&x->next, c, e) < 0)
 		return -1;
 	if (!same_terms(&x->next, &x->base)) {
 		x->next.version++;
@@ -157,6 +158,8 @@ enum cli_exit cmd_order_extend(const struct cli *c)
 	enum cli_exit code = EXIT_DONE;
 	struct err e;
 
+	if (hand_is_remote(c))
+		return remote_order_extend(c);
 	x->id = cli_arg(c, 0);
 	if (office_open(&x->o, c, &e) < 0) {
 		free(x);

@@ -10,155 +10,20 @@
 #include "cmd.h"
 #include "digest.h"
 #include "file.h"
+#include "hand.h"
 #include "ledger_list.h"
-
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
-
-struct listing {
-	FILE *to;
-	enum format format;
-	bool whole;		/* with certificate and hash of its key */
-	size_t n;
-	bool failed;		/* to write */
-};
-
-/* ---- one row as fields ---- */
-enum { F_ID, F_GENERATION, F_MANUFACTURER, F_MODEL, F_SERIAL, F_STATE, F_UNIT, F_ORDER, F_SLOT, F_SHA256, F_CERT_SERIAL, F_REASON,
-       F_CREATED, F_CHANGED, F_EXPIRES, F_KEY, F_PEM, FIELDS };
-static const char *const names[FIELDS] = { "id", "generation", "manufacturer", "model", "serial", "state", "unit", "order", "slot",
-	"certificate_sha256", "certificate_serial", "reason", "created", "changed", "expires", "key_sha256", "pem" };
-#define BRIEF F_KEY	/* fields of a list */
-
-struct fields {
-	const char *value[FIELDS];
-	size_t n;
-	char generation[12], sha256[SHA256_HEX], key[SHA256_HEX], created[TEXT_TIME], changed[TEXT_TIME], expires[TEXT_TIME];
-	struct buf pem;
-};
-
-static void whole_fields(struct fields *f, const struct ledger_row *row)
-{
-	struct cert cert;
-	struct err e;
-
-	f->n = FIELDS;
-	f->value[F_KEY] = f->key;
-	f->value[F_PEM] = "";
-	if (!row->r.cert.len || cert_parse(&cert, row->r.cert.data, row->r.cert.len, &e) < 0)
-		return;
-	text_hex(f->key, cert.spki_sha256, SHA256_LEN);
-	cert_to_pem(&cert, &f->pem);
-	f->value[F_PEM] = buf_text(&f->pem);
-	cert_free(&cert);
-}
-
-static void fields_of(struct fields *f, const struct ledger_row *row, bool whole)
-{
-	*f = (struct fields){ .n = BRIEF, .value = {
-		[F_ID] = row->r.id.id, [F_GENERATION] = f->generation, [F_MANUFACTURER] = row->device.manufacturer,
-		[F_MODEL] = row->device.model, [F_SERIAL] = row->device.serial, [F_STATE] = row->state, [F_UNIT] = row->r.unit,
-		[F_ORDER] = row->r.order, [F_SLOT] = row->r.slot, [F_SHA256] = f->sha256, [F_CERT_SERIAL] = row->cert_serial,
-		[F_REASON] = row->reason, [F_CREATED] = f->created, [F_CHANGED] = f->changed, [F_EXPIRES] = f->expires } };
-	snprintf(f->generation, sizeof f->generation, "%u", row->r.id.generation);
-	if (row->r.cert.len)
-		text_hex(f->sha256, row->r.cert_sha256, SHA256_LEN);
-	text_time(f->created, row->created);
-	text_time(f->changed, row->changed);
-	if (row->expires)
-		text_time(f->expires, row->expires);
-	if (whole)
-		whole_fields(f, row);
-}
-
-/* ---- formats ---- */
-static void print_json(struct listing *l, const struct fields *f, const struct ledger_row *row)
-{
-	struct jsonl *j = jsonl_new("issued");
-	char *line;
-
-	for (size_t i = 0; i < f->n; i++)
-		if (i == F_GENERATION)
-			jsonl_int(j, names[i], row->r.id.generation);
-		else
-			jsonl_str(j, names[i], f->value[i]);
-	line = jsonl_text(j);
-	fprintf(l->to, "%s\n", line);
-	free(line);
-}
-
-/* RFC 4180; names hold no line feed, and a certificate's are kept within the quotes. */
-static void print_csv(FILE *to, const char *const *value, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool quote = strpbrk(value[i], ",\"\r\n");
-
-		if (i)
-			fputc(',', to);
-		if (quote)
-			fputc('"', to);
-		for (const char *p = value[i]; *p; p++) {
-			if (*p == '"')
-				fputc('"', to);
-			fputc(*p, to);
-		}
-		if (quote)
-			fputc('"', to);
-	}
-	fputs("\r\n", to);
-}
-
-static void print_text(const struct fields *f)
-{
-	printf("%-24s %-16s %-11s %-12s %-24s %s\n", f->value[F_SERIAL], f->value[F_MODEL], f->value[F_STATE], f->value[F_ORDER],
-	       f->value[F_CHANGED], f->value[F_ID]);
-}
-
-static void print_whole(const struct fields *f)
-{
-	const char *reason = f->value[F_REASON];
-
-	printf("device       %s/%s/%s\nrequest      %s, generation %s, by %s\nstate        %s%s%s%s\ncreated      %s\nchanged      %s\n",
-	       f->value[F_MANUFACTURER], f->value[F_MODEL], f->value[F_SERIAL], f->value[F_ID], f->value[F_GENERATION], f->value[F_UNIT],
-	       f->value[F_STATE], *reason ? " (" : "", reason, *reason ? ")" : "", f->value[F_CREATED], f->value[F_CHANGED]);
-	if (*f->value[F_ORDER])
-		printf("order        %s, slot %s\n", f->value[F_ORDER], f->value[F_SLOT]);
-	if (*f->value[F_PEM])
-		printf("certificate  serial %s, until %s\nkey          SHA-256 %s\n%s", f->value[F_CERT_SERIAL], f->value[F_EXPIRES],
-		       f->value[F_KEY], f->value[F_PEM]);
-}
-
-static int print_row(void *arg, const struct ledger_row *row)
-{
-	struct listing *l = arg;
-	struct fields f;
-
-	fields_of(&f, row, l->whole);
-	if (l->format == FORMAT_CSV && l->n == 0)
-		print_csv(l->to, names, f.n);
-	l->n++;
-	if (l->format == FORMAT_JSON)
-		print_json(l, &f, row);
-	else if (l->format == FORMAT_CSV)
-		print_csv(l->to, f.value, f.n);
-	else if (l->whole)
-		print_whole(&f);
-	else
-		print_text(&f);
-	buf_free(&f.pem);
-	l->failed = ferror(l->to);
-	return l->failed ? -1 : 0;
-}
+#include "rows.h"
 
 /* ---- what was asked for ---- */
-static int parse_format(const struct cli *c, enum format otherwise, enum format *format, struct err *e)
+static int parse_format(const struct cli *c, enum ca_form otherwise, enum ca_form *format, struct err *e)
 {
 	const char *text = cli_get(c, "format");
 
-	*format = cli_json(c) ? FORMAT_JSON : otherwise;
+	*format = cli_json(c) ? CA_JSON : otherwise;
 	if (!text)
 		return 0;
-	*format = strcmp(text, "csv") == 0 ? FORMAT_CSV : FORMAT_JSON;
-	return *format == FORMAT_CSV || strcmp(text, "json") == 0 ? 0 : err_set(e, REASON_CONFIG, "--format %s: must be json or csv", text);
+	*format = strcmp(text, "csv") == 0 ? CA_CSV : CA_JSON;
+	return *format == CA_CSV || strcmp(text, "json") == 0 ? 0 : err_set(e, REASON_CONFIG, "--format %s: must be json or csv", text);
 }
 
 static int parse_state(const struct cli *c, const char **state, struct err *e)
@@ -223,25 +88,53 @@ static int parse_filter(const struct cli *c, struct asked *a, struct err *e)
 	return parse_state(c, &f->state, e) < 0 || parse_since(c, &f->since, e) < 0 ? -1 : parse_name(c, &a->name, f, e);
 }
 
-static int list(const struct cli *c, const struct ledger_filter *f, struct listing *l, struct err *e)
+static void field(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+static int list_remote(const struct cli *c, const struct ledger_filter *f, struct sheet *l, struct err *e)
+{
+	struct ca_query q = { .what = ASK_ISSUED, .form = l->form, .whole = l->whole, .since = f->since };
+	struct hand h;
+	int rc;
+
+	if (f->key)
+		return err_set(e, REASON_CONFIG, "--key is for the CA's folder; by --server use --serial, --device or --order");
+	field(q.order, sizeof q.order, f->order);
+	field(q.state, sizeof q.state, f->state);
+	field(q.serial, sizeof q.serial, f->serial);
+	field(q.manufacturer, sizeof q.manufacturer, f->manufacturer);
+	field(q.model, sizeof q.model, f->model);
+	field(q.id, sizeof q.id, f->id);
+	if (hand_open(&h, c, e) < 0)
+		return -1;
+	rc = hand_query(&h, &q, l->to, &l->n, e);
+	hand_close(&h);
+	return rc;
+}
+
+static int list(const struct cli *c, const struct ledger_filter *f, struct sheet *l, struct err *e)
 {
 	struct office o;
 	int rc;
 
+	if (hand_is_remote(c))
+		return list_remote(c, f, l, e);
 	if (office_open(&o, c, e) < 0)
 		return -1;
-	rc = ledger_list(o.ledger, f, print_row, l, e);
+	rc = ledger_list(o.ledger, f, rows_issued, l, e);
 	office_close(&o);
 	return rc == 0 && l->failed ? err_errno(e, REASON_STORAGE, "cannot write the list") : rc;
 }
 
 enum cli_exit cmd_issued_list(const struct cli *c)
 {
-	struct listing l = { .to = stdout };
+	struct sheet l = { .to = stdout };
 	struct asked a;
 	struct err e;
 
-	if (parse_filter(c, &a, &e) < 0 || parse_format(c, FORMAT_TEXT, &l.format, &e) < 0 || list(c, &a.filter, &l, &e) < 0)
+	if (parse_filter(c, &a, &e) < 0 || parse_format(c, CA_TEXT, &l.form, &e) < 0 || list(c, &a.filter, &l, &e) < 0)
 		return cli_fail(c, &e);
 	return EXIT_DONE;
 }
@@ -249,7 +142,7 @@ enum cli_exit cmd_issued_list(const struct cli *c)
 enum cli_exit cmd_issued_show(const struct cli *c)
 {
 	const struct ledger_filter f = { .id = cli_arg(c, 0), .now = clock_utc() };
-	struct listing l = { .to = stdout, .format = cli_json(c) ? FORMAT_JSON : FORMAT_TEXT, .whole = true };
+	struct sheet l = { .to = stdout, .form = cli_json(c) ? CA_JSON : CA_TEXT, .whole = true };
 	struct err e;
 
 	if (list(c, &f, &l, &e) < 0)
@@ -264,7 +157,7 @@ enum cli_exit cmd_issued_show(const struct cli *c)
 
 /* ---- export ---- */
 /* Beside the place where it belongs, until it is whole and on disk: a million certificates are more than a buffer holds. */
-static int export_to(const struct cli *c, const struct ledger_filter *f, struct listing *l, const char *path, struct err *e)
+static int export_to(const struct cli *c, const struct ledger_filter *f, struct sheet *l, const char *path, struct err *e)
 {
 	char part[FILE_PATH];
 	int rc;
@@ -288,13 +181,13 @@ static int export_to(const struct cli *c, const struct ledger_filter *f, struct 
 
 enum cli_exit cmd_issued_export(const struct cli *c)
 {
-	struct listing l = { .whole = true };
+	struct sheet l = { .whole = true };
 	const char *out;
 	struct asked a;
 	struct jsonl *j;
 	struct err e;
 
-	if (option_needed(c, "out", &out, &e) < 0 || parse_filter(c, &a, &e) < 0 || parse_format(c, FORMAT_JSON, &l.format, &e) < 0 ||
+	if (option_needed(c, "out", &out, &e) < 0 || parse_filter(c, &a, &e) < 0 || parse_format(c, CA_JSON, &l.form, &e) < 0 ||
 	    export_to(c, &a.filter, &l, out, &e) < 0)
 		return cli_fail(c, &e);
 	if (cli_json(c)) {

@@ -7,6 +7,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
 #include "digest.h"
 #include "documents.h"
 #include "file.h"
@@ -14,6 +15,7 @@
 #include "mem.h"
 #include "models.h"
 #include "order_options.h"
+#include "rows.h"
 
 /* Keys that the signer may sign beyond the quota: a try that was cut costs a key, not a unit. */
 static uint32_t scrap_default(uint32_t quota)
@@ -21,7 +23,7 @@ static uint32_t scrap_default(uint32_t quota)
 	return quota / 10 > LIMIT_SUPERSEDE ? quota / 10 : LIMIT_SUPERSEDE;
 }
 
-static int order_from_options(struct work_order *o, const char *manufacturer, const struct cli *c, struct err *e)
+int order_from_options(struct work_order *o, const char *manufacturer, const struct cli *c, struct err *e)
 {
 	const char *id, *model_name, *agent, *valid = cli_get(c, "valid"), *quota;
 	struct model model;
@@ -68,6 +70,19 @@ static int enter(struct office *o, const struct work_order *order, const struct 
 	return -1;
 }
 
+static void take_back(struct office *o, const char *id)
+{
+	struct err e;
+
+	if (db_begin(o->ledger, &e) < 0)
+		return;
+	if (ledger_order_remove(o->ledger, id, &e) == 0 && audit_add(o->ledger, clock_utc(), o->actor, "refuse", id, "the signer refuses the order", &e) == 0 &&
+	    db_commit(o->ledger, &e) == 0)
+		return;
+	db_rollback(o->ledger);
+	fprintf(stderr, "warning: order %s stays in the ledger, where it does nothing: %s\n", id, e.text);
+}
+
 /* The ledger first: a cut before the signer has seen the order is healed by asking for it again. */
 static int create(struct office *o, const struct work_order *order, struct buf *cms, struct err *e)
 {
@@ -81,8 +96,13 @@ static int create(struct office *o, const struct work_order *order, struct buf *
 	    (!exists && work_order_write(order, op.key, &op.chain, cms, e) < 0))
 		goto out;
 	s = signer_start(o->dir, SIGNER_FOR_OPERATOR, e);
-	if (!s || (!exists && enter(o, order, cms, e) < 0) || signer_order(s, cms, e) < 0)
+	if (!s || (!exists && enter(o, order, cms, e) < 0))
 		goto out;
+	if (signer_order(s, cms, e) < 0) {
+		if (e->code == REASON_ROLE)	/* it has none of that id, and takes none from here */
+			take_back(o, order->id);
+		goto out;
+	}
 	made = exists ? err_set(e, REASON_ORDER, "order %s exists already; give the new one another --id", order->id)
 		      : 0;
 out:
@@ -101,6 +121,8 @@ enum cli_exit cmd_order_create(const struct cli *c)
 	struct jsonl *j;
 	struct err e;
 
+	if (hand_is_remote(c))
+		return remote_order_create(c);
 	if (office_open(&o, c, &e) < 0) {
 		free(order);
 		return cli_fail(c, &e);
@@ -127,59 +149,57 @@ enum cli_exit cmd_order_create(const struct cli *c)
 	return code;
 }
 
-/* ---- order list ---- */
+/* ---- order list, order show ---- */
 struct listing {
-	const struct cli *c;
+	struct sheet sheet;
 	struct trust *trust;
+	const char *id;		/* NULL: all */
 };
 
 static int print_order(void *arg, const struct ledger_order *row, const struct buf *cms)
 {
-	const struct listing *l = arg;
-	struct work_order *o = mem_new(1, sizeof *o);
-	char until[TEXT_TIME] = "?";
-	struct jsonl *j;
-	struct err e;
+	struct listing *l = arg;
 
-	if (work_order_read(o, cms->data, cms->len, l->trust, &e) == 0)
-		text_time(until, o->not_after);
-	else
-		fprintf(stderr, "warning: order %s: %s\n", row->id, e.text);
-	if (cli_json(l->c)) {
-		j = jsonl_new("order");
-		jsonl_str(j, "id", row->id);
-		jsonl_str(j, "manufacturer", o->manufacturer);
-		jsonl_str(j, "model", o->model);
-		jsonl_int(j, "version", row->version);
-	jsonl_str(j, "state", order_state_name(row->state));
-		jsonl_int(j, "quota", row->quota);
-		jsonl_int(j, "used", row->used);
-		jsonl_int(j, "scrap", o->scrap);
-		jsonl_bool(j, "label", o->label);
-		jsonl_str(j, "not_after", until);
-		jsonl_str(j, "operator", o->operator_name);
-		jsonl_print(j);
-	} else {
-		printf("%-20s %-12s %6u of %-6u %-20s until %s\n", row->id, order_state_name(row->state), row->used,
-		       row->quota, o->model, until);
-	}
-	free(o);
-	return 0;
+	return l->id && strcmp(l->id, row->id) != 0 ? 0 : rows_order(&l->sheet, l->trust, row, cms);
+}
+
+static int list_orders(const struct cli *c, struct listing *l, struct err *e)
+{
+	struct office o;
+	int rc;
+
+	if (office_open(&o, c, e) < 0)
+		return -1;
+	l->trust = o.ca.trust;
+	rc = ledger_order_list(o.ledger, print_order, l, e);
+	office_close(&o);
+	return rc;
 }
 
 enum cli_exit cmd_order_list(const struct cli *c)
 {
-	struct listing l = { .c = c };
-	struct office o;
+	struct listing l = { .sheet = { .to = stdout, .form = cli_json(c) ? CA_JSON : CA_TEXT } };
+	struct ca_query q = { .what = ASK_ORDERS };
 	struct err e;
-	int rc;
 
-	if (office_open(&o, c, &e) < 0)
+	if (hand_is_remote(c))
+		return hand_list(c, &q);
+	return list_orders(c, &l, &e) < 0 ? cli_fail(c, &e) : EXIT_DONE;
+}
+
+enum cli_exit cmd_order_show(const struct cli *c)
+{
+	struct listing l = { .sheet = { .to = stdout, .form = cli_json(c) ? CA_JSON : CA_TEXT, .whole = true }, .id = cli_arg(c, 0) };
+	struct err e;
+
+	if (hand_is_remote(c))
+		return remote_order_show(c);
+	if (list_orders(c, &l, &e) < 0)
 		return cli_fail(c, &e);
-	l.trust = o.ca.trust;
-	rc = ledger_order_list(o.ledger, print_order, &l, &e);
-	office_close(&o);
-	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+	if (l.sheet.n)
+		return EXIT_DONE;
+	err_set(&e, REASON_ORDER, "there is no order %s; \"handsel-ca order list\" shows them", l.id);
+	return cli_nothing(c, &e);
 }
 
 /* ---- order close ---- */
@@ -225,6 +245,8 @@ enum cli_exit cmd_order_close(const struct cli *c)
 	struct err e;
 	int rc;
 
+	if (hand_is_remote(c))
+		return remote_order_close(c);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	rc = close_order(&o, cli_arg(c, 0), &state, &e);

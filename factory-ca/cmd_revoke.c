@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
 #include "ledger.h"
 #include "mem.h"
 #include "publish.h"
@@ -36,45 +37,6 @@ static int revoke_device(struct office *o, const struct cli *c, const char *reas
 	return rc;
 }
 
-/* As the ledger has it: however openssl, a browser or a person wrote the number. */
-static void plain_serial(char out[2 * CERT_SERIAL_MAX + 1], const char *text)
-{
-	size_t n = 0;
-
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
-		text += 2;
-	for (; *text && n < 2 * CERT_SERIAL_MAX; text++)
-		if (*text != ':')
-			out[n++] = (char)(*text >= 'A' && *text <= 'F' ? *text - 'A' + 'a' : *text);
-	out[n] = 0;
-}
-
-static int revoke_certificate(struct office *o, const char *given, const char *reason, struct err *e)
-{
-	char serial[2 * CERT_SERIAL_MAX + 1];
-	struct ledger_request r = {0};
-	struct ledger_device d = {0};
-	int64_t now = clock_utc();
-	int rc;
-
-	plain_serial(serial, given);
-	rc = ledger_unit_revoke(o->ledger, serial, reason, now, e);
-	if (rc == 1)
-		return audit_add(o->ledger, now, o->actor, "revoke", serial, reason, e) < 0 ? -1 : 1;
-	if (rc == 0)
-		rc = ledger_request_by_serial(o->ledger, serial, &r, e);
-	if (rc == 1 && r.state != CA_PENDING && r.state != CA_ACTIVE)
-		rc = 0;
-	if (rc == 1)
-		rc = ledger_device_by_n(o->ledger, r.device, &d, e);
-	if (rc == 1)	/* the open one is this one: a device has no other */
-		rc = request_revoke_open(o->ledger, now, o->actor, &d, reason, e);
-	if (rc == 0)
-		err_set(e, REASON_REQUEST, "no certificate with the serial %s is pending, active or a unit's", serial);
-	ledger_request_free(&r);
-	return rc;
-}
-
 /* The signer hears of a unit's revocation at once and from us: a front that was taken over would keep it to itself, and have the
  * unit renewed. */
 static int tell_signer(struct office *o, struct err *e)
@@ -95,7 +57,7 @@ static int revoke(struct office *o, const struct cli *c, const char *reason, str
 		return err_set(e, REASON_CONFIG, "give either --device SERIAL or --certificate HEXSERIAL");
 	if (db_begin(o->ledger, e) < 0)
 		return -1;
-	rc = device ? revoke_device(o, c, reason, e) : revoke_certificate(o, certificate, reason, e);
+	rc = device ? revoke_device(o, c, reason, e) : request_revoke_certificate(o->ledger, clock_utc(), o->actor, certificate, reason, e);
 	if (rc == 1 && db_commit(o->ledger, e) == 0) {
 		struct err why;
 
@@ -135,6 +97,8 @@ enum cli_exit cmd_revoke(const struct cli *c)
 	struct err e;
 	int rc;
 
+	if (hand_is_remote(c))
+		return remote_revoke(c);
 	if (option_needed(c, "reason", &reason, &e) < 0)
 		return cli_fail(c, &e);
 	if (!ca_reason_known(reason)) {

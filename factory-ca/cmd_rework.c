@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
 #include "ledger.h"
 #include "rules.h"
 
@@ -71,6 +72,8 @@ enum cli_exit cmd_takeover(const struct cli *c)
 	struct err e;
 	int rc;
 
+	if (hand_is_remote(c))
+		return remote_takeover(c);
 	if (option_needed(c, "to", &p.to, &e) < 0 || office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	rc = ask(&o, c, &p, takeover, &e);
@@ -103,6 +106,8 @@ enum cli_exit cmd_rework(const struct cli *c)
 	struct err e;
 	int rc;
 
+	if (hand_is_remote(c))
+		return remote_rework(c);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	rc = ask(&o, c, &p, rework, &e);

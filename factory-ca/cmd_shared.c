@@ -17,6 +17,19 @@ int office_open(struct office *o, const struct cli *c, struct err *e)
 	return system_find(dir, cli_dir(c), cli_get(c, "ca"), e) < 0 ? -1 : office_open_at(o, dir, e);
 }
 
+/* The unit whose key lies there, and whose hands. */
+static void name_actor(struct office *o, const char *login)
+{
+	char path[FILE_PATH], unit[WHO_MAX] = "operator";
+	struct chain ch = {0};
+	struct err e;
+
+	if (file_join(path, &e, o->dir, "operator.pem") == 0 && chain_load(&ch, path, &e) == 0)
+		who_text(unit, ch.cert);
+	chain_free(&ch);
+	snprintf(o->actor, sizeof o->actor, "%s %.*s", unit, LIMIT_NAME, login);
+}
+
 int office_open_at(struct office *o, const char *dir, struct err *e)
 {
 	const struct passwd *who = getpwuid(getuid());
@@ -24,10 +37,7 @@ int office_open_at(struct office *o, const char *dir, struct err *e)
 
 	*o = (struct office){0};
 	snprintf(o->dir, sizeof o->dir, "%s", dir);
-	if (who)
-		snprintf(o->actor, sizeof o->actor, "operator:%s", who->pw_name);
-	else
-		snprintf(o->actor, sizeof o->actor, "operator:%ld", (long)getuid());
+	name_actor(o, who ? who->pw_name : "nobody");
 	if (settings_load(&o->settings, o->dir, e) < 0 || settings_serves(&o->settings, o->dir, e) < 0 ||
 	    authority_load(&o->ca, o->dir, e) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "crl.h"
+#include "hand.h"
 #include "ledger_list.h"
 #include "mem.h"
 #include "publish.h"
@@ -255,7 +256,10 @@ enum cli_exit cmd_status(const struct cli *c)
 	struct office o;
 	struct err e;
 	int rc;
+	struct ca_query q = { .what = ASK_STATUS };
 
+	if (hand_is_remote(c))
+		return hand_list(c, &q);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	rc = report(&o, c, &e);

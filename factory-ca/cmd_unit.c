@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
 #include "ledger.h"
 #include "mem.h"
 #include "order_options.h"
@@ -71,13 +72,23 @@ enum cli_exit cmd_unit_issue(const struct cli *c)
 /* ---- invite ---- */
 #define INVITE_VALID "1d"
 
-static int invitation_from(struct invitation *v, const struct cli *c, struct err *e)
+int invitation_from(struct invitation *v, const struct cli *c, struct err *e)
 {
-	const char *role, *name, *valid = cli_get(c, "valid");
+	const char *role, *name;
+
+	if (option_needed(c, "role", &role, e) < 0 || option_needed(c, "name", &name, e) < 0)
+		return -1;
+	if (strcmp(role, PERSON) == 0)
+		return err_set(e, REASON_CONFIG, "--role person: a person has functions; use \"handsel-ca operator invite NAME --function F\"");
+	return invitation_make(v, role, name, c, e);
+}
+
+int invitation_make(struct invitation *v, const char *role, const char *name, const struct cli *c, struct err *e)
+{
+	const char *valid = cli_get(c, "valid");
 	int64_t seconds;
 
-	if (option_needed(c, "role", &role, e) < 0 || option_needed(c, "name", &name, e) < 0 ||
-	    option_valid(&seconds, valid ? valid : INVITE_VALID, e) < 0)
+	if (option_valid(&seconds, valid ? valid : INVITE_VALID, e) < 0)
 		return -1;
 	if (policy_role(role) == ROLE_OTHER || text_copy(v->role, sizeof v->role, role) < 0)
 		return err_set(e, REASON_CONFIG, "--role %s: no unit has it; see handsel-ca(1)", role);
@@ -131,33 +142,42 @@ static int invite(struct office *o, const struct cli *c, struct invitation *v, c
 	return rc;
 }
 
+void invitation_show(const struct cli *c, const struct invitation *v, const char *text)
+{
+	char until[TEXT_TIME];
+	struct jsonl *j;
+
+	text_time(until, v->not_after);
+	if (cli_json(c)) {
+		j = jsonl_new("result");
+		jsonl_str(j, "role", v->role);
+		jsonl_str(j, "name", v->name);
+		jsonl_str(j, "code", text);
+		jsonl_str(j, "not_after", until);
+		jsonl_print(j);
+	} else {
+		printf("%s\n", text);
+		fprintf(stderr, "for %s:%s, once, until %s; it is kept nowhere: give it to that unit as --code\n", v->role, v->name, until);
+	}
+}
+
 enum cli_exit cmd_unit_invite(const struct cli *c)
 {
-	char text[INVITE_TEXT], until[TEXT_TIME];
+	char text[INVITE_TEXT];
 	struct invitation v = {0};
 	struct office o;
-	struct jsonl *j;
 	struct err e;
 	int rc;
 
+	if (hand_is_remote(c))
+		return remote_unit_invite(c);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	rc = invite(&o, c, &v, text, &e);
 	office_close(&o);
 	if (rc < 0)
 		return cli_fail(c, &e);
-	text_time(until, v.not_after);
-	if (cli_json(c)) {
-		j = jsonl_new("result");
-		jsonl_str(j, "role", v.role);
-		jsonl_str(j, "name", v.name);
-		jsonl_str(j, "code", text);
-		jsonl_str(j, "not_after", until);
-		jsonl_print(j);
-	} else {
-		printf("%s\n", text);
-		fprintf(stderr, "for %s:%s, once, until %s; it is kept nowhere: give it to that unit as --code\n", v.role, v.name, until);
-	}
+	invitation_show(c, &v, text);
 	mem_wipe(text, sizeof text);
 	return EXIT_DONE;
 }

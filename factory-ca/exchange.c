@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "acts.h"
 #include "check.h"
 #include "clock.h"
 #include "fault.h"
@@ -67,6 +68,7 @@ void exchange_refuse(struct http_req *r, int status, const struct err *e)
 static void exchange_free(struct exchange *x)
 {
 	for (size_t i = 0; i < x->m->n; i++) {
+		acts_free(&x->jobs[i]);
 		csr_free(&x->jobs[i].csr);
 		buf_free(&x->jobs[i].item.der);
 		buf_free(&x->jobs[i].item.encrypted_key);
@@ -201,6 +203,9 @@ static int job_run(struct writer_job *w, struct db *db, struct err *e)
 		return units_enrol(job->x->d, db, job, e);
 	case CA_RENEW:
 		return units_renew(job->x->d, db, job, e);
+	case CA_ACT:
+	case CA_APPROVE:
+		return acts_run(job->x->d, db, job, e);
 	default:
 		return err_set(e, REASON_INTERNAL, "a request that only reads came to the writer");
 	}
@@ -252,7 +257,7 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 /* While the CA recovers its ledger is no basis for an answer about any request id. */
 static bool must_wait(struct exchange *x, const struct ca_request *rq)
 {
-	return atomic_load(&x->d->recovering) && rq->kind != CA_CERTIFICATES && rq->kind != CA_WORK_ORDER;
+	return atomic_load(&x->d->recovering) && rq->kind != CA_CERTIFICATES && rq->kind != CA_WORK_ORDER && rq->kind != CA_QUERY;
 }
 
 static void job_submit(struct job *job)

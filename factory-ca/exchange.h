@@ -25,6 +25,7 @@ struct peer {
 	char certificate[2 * CERT_SERIAL_MAX + 1];	/* its serial number; "" for a device */
 	uint8_t sha256[SHA256_LEN];	/* of the certificate */
 	int64_t not_after;
+	unsigned functions;		/* of an operator (functions.h) */
 	struct err refused;		/* code OK: welcome */
 };
 
@@ -40,6 +41,8 @@ struct job {
 	bool decided;			/* refused before the transaction: only the audit is left to write */
 	bool probe;			/* the CA recovers: nothing but whether it still does */
 	bool later;			/* what it is about waits for its signature in this batch: it goes into the next */
+	struct action *action;		/* act: verified; free it whole */
+	struct approval *approval;	/* approve, likewise */
 	struct csr csr;			/* issue, likewise the rest */
 	struct ticket ticket;
 	const struct work_order *order;

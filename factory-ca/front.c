@@ -64,6 +64,7 @@ static void *on_peer(void *arg, const struct chain *chain, size_t *max_body)
 		if (p->desk) {
 			p->refused.code = REASON_OK;
 			p->role = policy_role(leaf->role);
+			p->functions = functions_of(leaf);
 			p->not_after = leaf->not_after;
 			memcpy(p->sha256, leaf->sha256, SHA256_LEN);
 			snprintf(p->unit, sizeof p->unit, "%s:%s", leaf->role, leaf->name);

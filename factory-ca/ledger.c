@@ -94,6 +94,11 @@ static const char *const migrations[] = {
 	/* of a code nothing is kept but the public key that was derived from it */
 	"CREATE TABLE invitation(key BLOB PRIMARY KEY, cms BLOB NOT NULL, role TEXT NOT NULL, name TEXT NOT NULL, operator TEXT NOT NULL,"
 	" expires INTEGER NOT NULL, created INTEGER NOT NULL, used INTEGER) WITHOUT ROWID;",
+	/* what persons have signed (action.h), and the second one's word */
+	"CREATE TABLE act(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, what TEXT NOT NULL, subject TEXT NOT NULL, maker TEXT NOT NULL,"
+	" second TEXT NOT NULL DEFAULT '', state TEXT NOT NULL CHECK(state IN ('done', 'waiting', 'rejected')), cms BLOB NOT NULL,"
+	" approval BLOB, created INTEGER NOT NULL, changed INTEGER NOT NULL);"
+	"CREATE INDEX act_waiting ON act(created) WHERE state = 'waiting';",
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])
@@ -677,6 +682,14 @@ int ledger_order_take(struct db *db, const char *id, struct err *e)
 int ledger_order_give_back(struct db *db, const char *id, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "UPDATE work_order SET used = used - 1 WHERE id = ?1");
+
+	bind_text(s, 1, id);
+	return db_run(s, e);
+}
+
+int ledger_order_remove(struct db *db, const char *id, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "DELETE FROM work_order WHERE id = ?1 AND used = 0");
 
 	bind_text(s, 1, id);
 	return db_run(s, e);

@@ -1,4 +1,4 @@
-/* ledger.h - the issuance database of a CA system. All SQL of handsel-ca stands in ledger.c and ledger_list.c.
+/* ledger.h - the issuance database of a CA system. All SQL of handsel-ca stands in ledger.c, ledger_acts.c and ledger_list.c.
  *
  * Every function works inside the caller's transaction, or reads on a connection of the caller's own; the rules
  * about what may follow what are in rules.c. Getters return 1 found, 0 not there, -1 error. */
@@ -100,6 +100,7 @@ int ledger_order_add(struct db *db, const struct work_order *o, const struct buf
 int ledger_order_replace(struct db *db, const struct work_order *o, const struct buf *cms, int64_t now, struct err *e);
 int ledger_order_take(struct db *db, const char *id, struct err *e);	/* the database refuses one too many */
 int ledger_order_give_back(struct db *db, const char *id, struct err *e);
+int ledger_order_remove(struct db *db, const char *id, struct err *e);	/* one that nothing was used of */
 int ledger_order_close(struct db *db, const char *id, enum order_state state, int64_t now, struct err *e);
 /* 1: the unit has pending ones of it. */
 int ledger_order_pending(struct db *db, const char *id, const char *unit, struct err *e);

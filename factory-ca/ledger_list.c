@@ -14,9 +14,10 @@
 	" r.expires FROM request r LEFT JOIN device d ON d.n = r.device WHERE " found_by \
 	" (?1 = '' OR +r.order_id = ?1) AND (?2 = '' OR " STATE " = ?2) AND (?3 = '' OR d.serial = ?3) AND (?4 = '' OR d.model = ?4)" \
 	" AND (?5 = '' OR d.manufacturer = ?5) AND +r.created >= ?6 AND (?8 = '' OR +r.certificate_serial = ?8)" \
-	" AND (?9 IS NULL OR +r.key = ?9) ORDER BY r.n"
+	" AND (?9 IS NULL OR +r.key = ?9) AND +r.n > ?11 ORDER BY r.n"
 #define STATE "(CASE WHEN r.state IN ('pending', 'active') AND r.expires <= ?7 THEN 'expired' ELSE r.state END)"
 #define ANY_ID 10	/* a parameter of that statement alone */
+#define BEHIND 11
 
 static const char by_key[] = LIST("r.key = ?9 AND");
 static const char by_certificate[] = LIST("r.certificate_serial = ?8 AND");
@@ -32,7 +33,7 @@ static const char by_order[] = LIST("r.n IN (SELECT n FROM request WHERE state I
 				    " AND state != 'reserved' AND order_id = ?1) AND");
 static const char by_state[] = LIST("r.n IN (SELECT n FROM request WHERE state = ?2 AND state != 'reserved') AND");
 static const char by_time[] = LIST("r.n IN (SELECT n FROM request WHERE created >= ?6) AND");
-static const char all_rows[] = LIST("");
+static const char all_rows[] = LIST("r.n > ?11 AND");
 
 static const char *or_empty(const char *text)
 {
@@ -108,6 +109,7 @@ int ledger_list(struct db *db, const struct ledger_filter *f, int (*each)(void *
 		bind_text(s, 9, NULL);
 	if (sql == by_id)
 		bind_text(s, ANY_ID, f->id);
+	bind_int(s, BEHIND, f->after);
 	while ((rc = db_step(s, e)) == 1) {
 		row_columns(s, &row);
 		if ((!f->key || has_key(&row.r, f->key)) && each(arg, &row) < 0)

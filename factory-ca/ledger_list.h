@@ -16,6 +16,7 @@ struct ledger_filter {
 	const char *id;			/* a request id, a device's serial or a certificate's serial */
 	const uint8_t *key;		/* SHA-256 of the public key in the certificate, as SubjectPublicKeyInfo */
 	int64_t since;			/* asked for then or later */
+	int64_t after;			/* behind this row */
 	int64_t now;			/* an active or pending one whose certificate is over by then is expired; 0: none is */
 };
 struct ledger_row {

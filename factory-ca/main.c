@@ -9,6 +9,11 @@
 
 #define PROFILE { "profile", "NAME", "that it issues to devices by; may be repeated, the first is the default", true }
 
+/* A person's: over the network, from his own folder. */
+#define REMOTE \
+	{ "server", "URL", "of the CA, for a person who acts from his own machine; with --as", false }, \
+	{ "as", "DIR", "the person's folder, made by operator enrol", false }
+
 static const struct cli_option init_options[] = {
 	{ "kind", "KIND", "factory, customer or upper", false },
 	{ "name", "NAME", "of the company; in the factory the manufacturer as in the model files", false },
@@ -67,6 +72,7 @@ static const struct cli_option invite_options[] = {
 	{ "name", "NAME", "of the unit", false },
 	HOST,
 	{ "valid", "TIME", "like 8h; 1d is the default, 7d the most", false },
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option create_options[] = {
@@ -80,6 +86,7 @@ static const struct cli_option create_options[] = {
 	{ "agent", "FILE", "the agent image that is loaded into the devices", false },
 	{ "valid", "TIME", "like 30d (the default) or 8h", false },
 	OUT("the signed order"),
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option extend_options[] = {
@@ -89,10 +96,12 @@ static const struct cli_option extend_options[] = {
 	{ "serials", "FROM-TO", "further ones, of equal width; may be repeated", true },
 	{ "station", "NAME", "a further one that may work on it; may be repeated", true },
 	OUT("the signed order"),
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option close_options[] = {
 	{ "compromised", NULL, "refuse even repeats and confirms of what was handed out", false },
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option account_options[] = {
@@ -112,12 +121,14 @@ static const struct cli_option account_options[] = {
 static const struct cli_option issued_options[] = {
 	ISSUED,
 	{ "format", "FORMAT", "json (like --json) or csv", false },
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option export_options[] = {
 	ISSUED,
 	{ "format", "FORMAT", "json (the default) or csv", false },
 	OUT("the list, with certificates and hashes of keys"),
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option revoke_options[] = {
@@ -126,6 +137,7 @@ static const struct cli_option revoke_options[] = {
 	{ "model", "MODEL", "likewise", false },
 	{ "certificate", "HEXSERIAL", "a device's or a unit's certificate by its serial number", false },
 	{ "reason", "REASON", "superseded, keyCompromise, cessationOfOperation, ...", false },
+	REMOTE,
 	{ NULL },
 };
 #define WHICH \
@@ -136,10 +148,12 @@ static const struct cli_option revoke_options[] = {
 static const struct cli_option takeover_options[] = {
 	WHICH,
 	{ "to", "STATION", "that may supersede what another station has pending", false },
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option rework_options[] = {
 	WHICH,
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option crl_options[] = {
@@ -179,11 +193,13 @@ static const struct cli_option verify_options[] = {
 };
 static const struct cli_option export_audit_options[] = {
 	OUT("the export; default: standard output"),
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option tail_options[] = {
 	{ "rows", "N", "how many; default 20", false },
 	{ "follow", NULL, "and what comes, until it is interrupted", false },
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option accept_audit_options[] = {
@@ -221,6 +237,33 @@ static const struct cli_option preview_options[] = {
 	{ "der", NULL, "in DER instead of PEM", false },
 	{ NULL },
 };
+static const struct cli_option remote_options[] = {
+	REMOTE,
+	{ NULL },
+};
+static const struct cli_option enrol_options[] = {
+	{ "code", "CODE", "of operator invite", false },
+	REMOTE,
+	UNIT_KEY_OPTIONS,
+	{ NULL },
+};
+static const struct cli_option operator_options[] = {
+	{ "function", "F", "clerk, ra, auditor or administrator; may be repeated", true },
+	{ "valid", "TIME", "like 8h; 1d is the default, 7d the most", false },
+	REMOTE,
+	{ NULL },
+};
+static const struct cli_option end_options[] = {
+	{ "reason", "TEXT", "why, for the audit", false },
+	{ "local", NULL, "the local operator of the CA's folder, for good: then persons act alone", false },
+	REMOTE,
+	{ NULL },
+};
+static const struct cli_option two_options[] = {
+	{ "none", NULL, "nothing needs two persons", false },
+	REMOTE,
+	{ NULL },
+};
 
 static const struct cli_command commands[] = {
 	{ "init", "--kind KIND --name NAME [--id ID] [--host H]...", "make a CA system: root, issuing and unit CA",
@@ -241,17 +284,30 @@ static const struct cli_command commands[] = {
 	  cmd_unit_issue },
 	{ "unit invite", "--role R --name N [--host H]... [--valid TIME]", "a code by which a unit enrols itself, once", invite_options, 0, 0,
 	  cmd_unit_invite },
+	{ "unit list", "", "certificates of units", remote_options, 0, 0, cmd_unit_list },
+	{ "operator invite", "NAME --function F...", "a code by which a person enrols as an operator, once", operator_options, 1, 1,
+	  cmd_operator_invite },
+	{ "operator enrol", "--server URL --as DIR --code CODE", "make DIR an operator's, on his own machine", enrol_options, 0, 0,
+	  cmd_operator_enrol },
+	{ "operator list", "", "certificates of operators", remote_options, 0, 0, cmd_operator_list },
+	{ "operator revoke", "NAME --reason TEXT [--local]", "end an operator, with all his certificates", end_options, 1, 1, cmd_operator_revoke },
+	{ "operator two-person", "ACT... | --none", "what needs a second person's approval", two_options, 0, 16, cmd_operator_two_person },
+	{ "action list", "", "what operators have signed, and what waits for a second one", remote_options, 0, 0, cmd_action_list },
+	{ "action show", "ID", "one of them in plain words, from its signed bytes", remote_options, 1, 1, cmd_action_show },
+	{ "action approve", "ID", "sign it as the second person", remote_options, 1, 1, cmd_action_approve },
+	{ "action reject", "ID", "refuse it, or take back one's own", remote_options, 1, 1, cmd_action_reject },
 	{ "order create", "--id ID --model MODEL --serials FROM-TO --quota Q --station NAME --agent FILE",
 	  "sign a work order", create_options, 0, 0, cmd_order_create },
 	{ "order extend", "ID [--valid TIME] [--quota Q] [--scrap S] [--serials FROM-TO]... [--station NAME]...",
 	  "sign a later version of a work order", extend_options, 1, 1, cmd_order_extend },
-	{ "order list", "", "work orders and what is used of them", NULL, 0, 0, cmd_order_list },
+	{ "order list", "", "work orders and what is used of them", remote_options, 0, 0, cmd_order_list },
+	{ "order show", "ID", "one of them, with its serials and stations", remote_options, 1, 1, cmd_order_show },
 	{ "order close", "ID [--compromised]", "end a work order", close_options, 1, 1, cmd_order_close },
 	{ "order reconcile", "ID [--records DIR]... [--out FILE]", "compare ledger, signer and the stations' records", account_options, 1, 1,
 	  cmd_order_reconcile },
 	{ "issued list", "[--order ID] [--status S] [--since TIME] [--name M/MODEL/SERIAL]...", "what was issued", issued_options, 0, 0,
 	  cmd_issued_list },
-	{ "issued show", "REQUEST-ID-OR-SERIAL", "one of them whole", NULL, 1, 1, cmd_issued_show },
+	{ "issued show", "REQUEST-ID-OR-SERIAL", "one of them whole", remote_options, 1, 1, cmd_issued_show },
 	{ "issued export", "--out FILE [--format json|csv] [--order ID]...", "the same into a file, with certificates", export_options, 0, 0,
 	  cmd_issued_export },
 	{ "revoke", "(--device SERIAL | --certificate HEXSERIAL) --reason REASON", "end a credential", revoke_options,
@@ -262,7 +318,7 @@ static const struct cli_command commands[] = {
 	  0, 0, cmd_rework },
 	{ "unlock", "[--credential FILE] [--last-try]", "give the running signer the passphrase or PIN of its keys", unlock_options, 0, 0,
 	  cmd_unlock },
-	{ "status", "", "orders, requests, revocation lists, and how the daemon does", NULL, 0, 0, cmd_status },
+	{ "status", "", "orders, requests, revocation lists, and how the daemon does", remote_options, 0, 0, cmd_status },
 	{ "crl", "[--of CA] [--pem] --out FILE", "make a revocation list", crl_options, 0, 0, cmd_crl },
 	{ "reconcile", "[--apply]", "after a restore: what ledger or signer lack, and take it over", reconcile_options, 0, 0,
 	  cmd_reconcile },

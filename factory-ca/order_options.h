@@ -11,4 +11,9 @@ int option_number(uint32_t *out, const struct cli *c, const char *name, uint32_t
 /* Adds each --serials and each --station to those that *o has. */
 int option_lists(struct work_order *o, const struct cli *c, struct err *e);
 
+/* A new order, of a model of that manufacturer. */
+int order_from_options(struct work_order *o, const char *manufacturer, const struct cli *c, struct err *e);
+/* What an extension changes. */
+int order_apply_options(struct work_order *o, const struct cli *c, struct err *e);
+
 #endif

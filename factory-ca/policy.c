@@ -18,6 +18,7 @@ static const struct {
 	[ROLE_NODE] = { "node", true, true, LIMIT_FRAME_UNIT },
 	[ROLE_CA] = { "ca", true, true, LIMIT_FRAME_DEVICE },
 	[ROLE_OPERATOR] = { "operator", true, false, LIMIT_FRAME_DEVICE },
+	[ROLE_PERSON] = { PERSON, true, false, LIMIT_FRAME_UNIT },
 	[ROLE_RA] = { "ra", true, false, LIMIT_FRAME_DEVICE },
 	[ROLE_KMC] = { "kmc", true, false, LIMIT_FRAME_DEVICE },
 	[ROLE_OTHER] = { "other", false, false, LIMIT_FRAME_DEVICE },
@@ -40,6 +41,10 @@ static const struct {
 	{ ROLE_NODE, SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER,
 	  BIT(CA_ISSUE) | BIT(CA_CONFIRM) | BIT(CA_REVOKE) | BIT(CA_STATUS) | BIT(CA_CERTIFICATES) | BIT(CA_RECOVER) |
 	  BIT(CA_RENEW) },
+	{ ROLE_PERSON, SITE_FACTORY, PROFILE_DEVICE_FACTORY,
+	  BIT(CA_ACT) | BIT(CA_APPROVE) | BIT(CA_QUERY) | BIT(CA_CERTIFICATES) | BIT(CA_RENEW) },
+	{ ROLE_PERSON, SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER,
+	  BIT(CA_ACT) | BIT(CA_APPROVE) | BIT(CA_QUERY) | BIT(CA_CERTIFICATES) | BIT(CA_RENEW) },
 	{ ROLE_RA, SITE_FACTORY, PROFILE_DEVICE_FACTORY, BIT(CA_RENEW) },
 	{ ROLE_RA, SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, BIT(CA_RENEW) },
 	{ ROLE_KMC, SITE_FACTORY, PROFILE_DEVICE_FACTORY, BIT(CA_RENEW) },
@@ -66,7 +71,7 @@ bool policy_is_server(enum role r)
 
 bool policy_renews(enum role r)
 {
-	return r == ROLE_STATION || r == ROLE_NODE || r == ROLE_RA || r == ROLE_KMC;
+	return r == ROLE_STATION || r == ROLE_NODE || r == ROLE_PERSON || r == ROLE_RA || r == ROLE_KMC;
 }
 
 size_t policy_max_body(enum role role)

@@ -14,7 +14,8 @@ enum role {
 	ROLE_STATION,
 	ROLE_NODE,
 	ROLE_CA,
-	ROLE_OPERATOR,
+	ROLE_OPERATOR,	/* the local one: whoever may read the CA's folder */
+	ROLE_PERSON,	/* an operator with functions of his own (functions.h) */
 	ROLE_RA,
 	ROLE_KMC,
 	ROLE_OTHER,	/* a certificate that we do not accept, or of a role that we do not know */
@@ -25,7 +26,7 @@ enum role {
 enum role policy_role(const char *name);
 const char *policy_role_name(enum role r);
 bool policy_is_server(enum role r);		/* its certificate is good for a TLS server, too */
-bool policy_renews(enum role r);		/* it stands in a machine, which renews its certificate by itself */
+bool policy_renews(enum role r);		/* a machine or a person's program renews its certificate by itself */
 size_t policy_max_body(enum role role);
 
 /* May it ask this of the CA at that site whose certificates are of that profile? */

@@ -26,6 +26,43 @@ int request_revoke_open(struct db *db, int64_t now, const char *actor, struct le
 	return rc < 0 ? -1 : done;
 }
 
+void request_plain_serial(char out[2 * CERT_SERIAL_MAX + 1], const char *text)
+{
+	size_t n = 0;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	for (; *text && n < 2 * CERT_SERIAL_MAX; text++)
+		if (*text != ':')
+			out[n++] = (char)(*text >= 'A' && *text <= 'F' ? *text - 'A' + 'a' : *text);
+	out[n] = 0;
+}
+
+int request_revoke_certificate(struct db *db, int64_t now, const char *actor, const char *given, const char *reason, struct err *e)
+{
+	char serial[2 * CERT_SERIAL_MAX + 1];
+	struct ledger_request r = {0};
+	struct ledger_device d = {0};
+	int rc;
+
+	request_plain_serial(serial, given);
+	rc = ledger_unit_revoke(db, serial, reason, now, e);
+	if (rc == 1)
+		return audit_add(db, now, actor, "revoke", serial, reason, e) < 0 ? -1 : 1;
+	if (rc == 0)
+		rc = ledger_request_by_serial(db, serial, &r, e);
+	if (rc == 1 && r.state != CA_PENDING && r.state != CA_ACTIVE)
+		rc = 0;
+	if (rc == 1)
+		rc = ledger_device_by_n(db, r.device, &d, e);
+	if (rc == 1)	/* the open one is this one: a device has no other */
+		rc = request_revoke_open(db, now, actor, &d, reason, e);
+	if (rc == 0)
+		err_set(e, REASON_REQUEST, "no certificate with the serial %s is pending, active or a unit's", serial);
+	ledger_request_free(&r);
+	return rc;
+}
+
 int request_takeover(struct db *db, int64_t now, const char *actor, const struct ledger_device *d, const char *station,
 		     const char *reason, char from[UNIT_MAX], struct err *e)
 {

@@ -90,6 +90,7 @@ int signer_agree(struct signer *s, uint64_t ledger, const struct audit_state *ba
 struct unit_plan {
 	char role[CERT_ROLE_MAX], name[LIMIT_NAME + 1];
 	char customer[LIMIT_NAME + 1];		/* of a handoff; "" = none */
+	char functions[CERT_FUNCTIONS_MAX];	/* of a person; "" = none */
 	char host[SIGNER_HOSTS][128];		/* names or addresses, "" after the last */
 };
 int signer_unit(struct signer *s, const struct unit_plan *u, const struct buf *spki, struct buf *der, struct err *e);
@@ -103,6 +104,11 @@ int signer_renew(struct signer *s, const char *ca, const struct buf *renewal, co
 /* ---- work orders: the signer verifies the operator's signature itself ---- */
 int signer_order(struct signer *s, const struct buf *cms, struct err *e);
 int signer_close(struct signer *s, const char *order, struct err *e);	/* signs no more of it */
+
+/* ---- what persons have signed (action.h): the signer judges it by itself ---- */
+/* 0: done, or done before; 1: a second person's approval is needed first. approval: empty, or CMS. Code CA_UNAVAILABLE: the signer is
+ * gone; any other: it refuses. */
+int signer_act(struct signer *s, const char *ca, const struct buf *action, const struct buf *approval, struct err *e);
 
 /* ---- revocation lists ---- */
 struct revoked_item {
@@ -195,11 +201,12 @@ enum signer_message {
 	SIGNER_OCSP,
 	SIGNER_KEYS,
 	SIGNER_RELOAD,
+	SIGNER_ACT,
 	SIGNER_UNLOCK = 64,	/* on a socket of its own: unlock.h */
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 6
+#define SIGNER_VERSION 7
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */

@@ -465,6 +465,28 @@ int signer_renew(struct signer *s, const char *ca, const struct buf *renewal, co
 	return call_for_unit(s, SIGNER_RENEW, &question, der, e);
 }
 
+int signer_act(struct signer *s, const char *ca, const struct buf *action, const struct buf *approval, struct err *e)
+{
+	struct buf question = {0}, answer = {0};
+	struct unpack u;
+	uint8_t waits = 0;
+	int rc;
+
+	pack_str(&question, ca);
+	pack_bytes(&question, action->data, action->len);
+	pack_bytes(&question, approval->data, approval->len);
+	rc = call(s, SIGNER_ACT, &question, &answer, e);
+	if (rc == 0) {
+		unpack_init(&u, answer.data, answer.len);
+		waits = unpack_u8(&u);
+		if (!unpack_done(&u) || waits > 1)
+			rc = gone(s, e);
+	}
+	buf_free(&question);
+	buf_free(&answer);
+	return rc < 0 ? -1 : waits;
+}
+
 int signer_order(struct signer *s, const struct buf *cms, struct err *e)
 {
 	struct buf question = {0}, answer = {0};

@@ -45,6 +45,12 @@ static const char *const migrations[] = {
 	"INSERT INTO head VALUES(1, 1, 0, zeroblob(32), 0);",
 	/* codes that were used, by their public key, and for which unit's key */
 	"CREATE TABLE invitation(key BLOB PRIMARY KEY, spki BLOB NOT NULL, certificate BLOB NOT NULL) WITHOUT ROWID;",
+	/* what persons have signed, who of them was ended, what needs two of them */
+	"CREATE TABLE act(id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE gone(role TEXT NOT NULL, name TEXT NOT NULL, time INTEGER NOT NULL, PRIMARY KEY(role, name)) WITHOUT ROWID;"
+	"CREATE TABLE guarded(one INTEGER PRIMARY KEY CHECK(one = 1), acts TEXT NOT NULL);"
+	"INSERT INTO guarded VALUES(1, '');"
+	"CREATE TABLE permit(sha256 BLOB PRIMARY KEY) WITHOUT ROWID;",
 };
 
 struct db *count_open(const char *path, struct err *e)

@@ -1,5 +1,5 @@
 /* signer_count.h - the signer's own memory: work orders it has verified, and what it has signed of each. All SQL of
- * handsel-signer stands in signer_count.c. */
+ * handsel-signer stands in signer_count.c and signer_count_acts.c. */
 #ifndef HANDSEL_SIGNER_COUNT_H
 #define HANDSEL_SIGNER_COUNT_H
 
@@ -94,6 +94,20 @@ int count_revoked_has(struct db *db, const uint8_t ca[SHA256_LEN], const char *s
 /* ---- codes that were used: once, but for the same key again. 1: used, *spki and *der say by whom; 0: not ---- */
 int count_invitation_get(struct db *db, const uint8_t key[INVITE_KEY], struct buf *spki, struct buf *der, struct err *e);
 int count_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], const struct buf *spki, const struct buf *der, struct err *e);
+
+/* ---- acts of persons. 1: there, 0: not, -1 ---- */
+/* done: it was carried out, else rejected; for ever either way. */
+int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], bool *done, struct err *e);
+int count_act_put(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], bool done, struct err *e);
+/* Who was ended, and when; of a role that the last name stands for: the name "". */
+int count_gone_get(struct db *db, const char *role, const char *name, int64_t *when, struct err *e);
+int count_gone_put(struct db *db, const char *role, const char *name, int64_t when, struct err *e);
+/* The acts that need two persons, as acts_parse() has them. */
+int count_guarded_get(struct db *db, unsigned *set, struct err *e);
+int count_guarded_set(struct db *db, unsigned set, struct err *e);
+/* Invitations of persons that came by an act, by the SHA-256 of the CMS. */
+int count_permit_get(struct db *db, const uint8_t sha256[SHA256_LEN], struct err *e);
+int count_permit_put(struct db *db, const uint8_t sha256[SHA256_LEN], struct err *e);
 
 int count_used(struct db *db, const char *order, int64_t *used, struct err *e);
 

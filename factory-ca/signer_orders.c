@@ -87,21 +87,36 @@ static int may_extend(struct server *s, const struct work_order *next, const str
 	return rc;
 }
 
-static int add_order(struct server *s, const struct work_order *o, const struct buf *cms, struct err *e)
+int signer_order_add(struct server *s, const struct work_order *o, const struct buf *cms, struct err *e)
 {
 	struct buf before = {0};
 	struct count_order known;
 	int rc = count_order_get(s->db, o->id, &before, &known, e);
-	bool same = buf_same(&before, cms), extends = rc == 1;
+	bool same = buf_same(&before, cms);
 
 	if (rc == 1 && !same)
 		rc = may_extend(s, o, &before, &known, e);
 	buf_free(&before);
 	if (rc < 0 || same)	/* shown again after a cut: nothing to do */
 		return rc < 0 ? -1 : 0;
-	if (count_order_put(s->db, o, cms, e) < 0)
+	return count_order_put(s->db, o, cms, e) < 0 ? -1 : 1;
+}
+
+/* Of the local operator: a person's comes by his act. */
+static int local_order(struct server *s, const struct work_order *o, const struct buf *cms, struct err *e)
+{
+	struct count_order known;
+	int there = count_order_get(s->db, o->id, NULL, &known, e), rc = there < 0 ? -1 : signer_order_add(s, o, cms, e);
+	char who[WHO_MAX];
+
+	if (rc != 1)
+		return rc;
+	if (o->person)
+		return err_set(e, REASON_ROLE, "order %s is of person:%s, and comes by that person's own act", o->id, o->operator_name);
+	if (signer_local_may(s, there ? ACT_ORDER_EXTEND : ACT_ORDER_CREATE, e) < 0)
 		return -1;
-	return audit_add(s->db, clock_utc(), o->operator_name, extends ? "extend" : "order", o->id, o->model, e);
+	signer_local_who(s, who);
+	return audit_add(s->db, clock_utc(), who, there ? "extend" : "order", o->id, o->model, e);
 }
 
 int signer_on_order(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
@@ -114,7 +129,7 @@ int signer_on_order(struct server *s, struct unpack *u, struct buf *answer, stru
 	if (unpack_done(u)) {
 		rc = signer_verify_order(s, &cms, o, e);
 		if (rc == 0 && (rc = db_begin(s->db, e)) == 0) {
-			rc = add_order(s, o, &cms, e);
+			rc = local_order(s, o, &cms, e);
 			if (rc == 0)
 				rc = db_commit(s->db, e);
 			else
@@ -128,7 +143,7 @@ int signer_on_order(struct server *s, struct unpack *u, struct buf *answer, stru
 
 int signer_on_close(struct server *s, struct unpack *u, struct buf *answer, struct err *e)
 {
-	char id[CA_ID_MAX + 1];
+	char id[CA_ID_MAX + 1], who[WHO_MAX];
 	int rc;
 
 	unpack_str(u, id, sizeof id);
@@ -137,9 +152,10 @@ int signer_on_close(struct server *s, struct unpack *u, struct buf *answer, stru
 	rc = db_begin(s->db, e);
 	if (rc < 0)
 		return -1;
-	rc = count_order_close(s->db, id, e);
+	signer_local_who(s, who);
+	rc = signer_local_may(s, ACT_ORDER_CLOSE, e) < 0 ? -1 : count_order_close(s->db, id, e);
 	if (rc == 0)
-		rc = audit_add(s->db, clock_utc(), "operator", "close", id, "", e);
+		rc = audit_add(s->db, clock_utc(), who, "close", id, "", e);
 	if (rc == 0)
 		return db_commit(s->db, e);
 	db_rollback(s->db);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "functions.h"
 #include "limits.h"
 #include "mem.h"
 #include "oid.h"
@@ -144,13 +145,15 @@ int plan_unit(struct cert_plan *plan, const struct profile *p, const struct unit
 	*plan = (struct cert_plan){ .path_len = -1, .client_auth = true, .not_before = now - BACKDATE_S, .policy = OID_POLICY_UNIT,
 				    .not_after = earlier(not_after(p, 0, now), issuer->not_after) };
 	if (role == ROLE_OTHER)
-		return err_set(e, REASON_REQUEST, "role \"%s\": must be ca, station, node, operator, ra or kmc",
+		return err_set(e, REASON_REQUEST, "role \"%s\": must be ca, station, node, operator, person, ra or kmc",
 			       u->role);
 	if (!text_is_token(u->name, LIMIT_NAME))
 		return err_set(e, REASON_REQUEST, "name \"%s\": letters, digits, \".\", \"_\" and \"-\", at most %d",
 			       u->name, LIMIT_NAME);
 	if (*u->customer && (!text_is_token(u->customer, LIMIT_NAME) || role != ROLE_NODE))
 		return err_set(e, REASON_REQUEST, "customer \"%s\": a token, and only for a node", u->customer);
+	if ((role == ROLE_PERSON) != (functions_parse(u->functions) != 0) || (role != ROLE_PERSON && *u->functions))
+		return err_set(e, REASON_REQUEST, "a person has functions, and no other role has: \"handsel-ca operator invite\"");
 	if (profile_check(p, &none, spki_type(spki), e) < 0 || add_hosts(plan, u, e) < 0)
 		return -1;
 	put_common(plan, p, spki);
@@ -161,6 +164,8 @@ int plan_unit(struct cert_plan *plan, const struct profile *p, const struct unit
 	snprintf(plan->uri[0], sizeof plan->uri[0], "handsel:%s:%s", u->role, u->name);
 	if (*u->customer)
 		snprintf(plan->uri[1], sizeof plan->uri[1], "handsel:customer:%s", u->customer);
+	if (*u->functions)
+		snprintf(plan->uri[1], sizeof plan->uri[1], "handsel:functions:%s", u->functions);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef HANDSEL_SIGNER_PRIVATE_H
 #define HANDSEL_SIGNER_PRIVATE_H
 
+#include "action.h"
 #include "audit_head.h"
 #include "pack.h"
 #include "signer_build.h"
@@ -39,8 +40,19 @@ signer_answer signer_on_position, signer_on_journal, signer_on_orders, signer_on
 signer_answer signer_on_unit;
 /* signer_units.c: units that an operator has invited, or that renew */
 signer_answer signer_on_enrol, signer_on_renew;
+/* 0: a unit of this CA in force, that nobody has revoked or ended. Codes AUTHORITY, CLOCK, ROLE. */
+int signer_unit_good(struct server *s, const struct cert *unit, int64_t now, struct err *e);
 /* signer_orders.c: work orders */
 signer_answer signer_on_order, signer_on_close;
+/* In a transaction of the caller's: an order that was verified, new or an extension; the same once more changes nothing. 1: it did. */
+int signer_order_add(struct server *s, const struct work_order *o, const struct buf *cms, struct err *e);
+/* signer_acts.c: what persons have signed, and what the local operator may do without */
+signer_answer signer_on_act;
+/* May the local operator do this alone? Not once he was ended, nor what needs two persons. Code ROLE. */
+int signer_local_may(struct server *s, enum act a, struct err *e);
+void signer_local_who(struct server *s, char out[WHO_MAX]);	/* for the audit */
+/* May this invitation be used? A person's has come by his act. Code ROLE. */
+int signer_may_invite(struct server *s, const struct invitation *v, const struct buf *cms, struct err *e);
 
 /* The order as signer.db has it, in the version of now, verified; it stays until the next one is asked for in another transaction.
  * NULL with an error if there is none or it is closed. */

@@ -122,6 +122,7 @@ static const struct rule {
 	{ SIGNER_UNIT,	    O,	   STATE_GREETED, signer_on_unit },
 	{ SIGNER_ORDER,	    O,	   STATE_GREETED, signer_on_order },
 	{ SIGNER_CLOSE,	    O,	   STATE_GREETED, signer_on_close },
+	{ SIGNER_ACT,	    S | O, STATE_GREETED, signer_on_act },
 	{ SIGNER_ENROL,	    S,	   STATE_GREETED, signer_on_enrol },
 	{ SIGNER_RENEW,	    S,	   STATE_GREETED, signer_on_renew },
 	{ SIGNER_REVOKED,   S | O, STATE_GREETED, on_revoked },

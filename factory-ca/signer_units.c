@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "digest.h"
 #include "fault.h"
+#include "functions.h"
 #include "mem.h"
 #include "oid.h"
 #include "policy.h"
@@ -26,7 +27,7 @@ static int enter(struct server *s, const char *actor, const char *action, const 
 }
 
 /* ---- by a code ---- */
-static int invited(struct server *s, const struct invitation *v, const struct buf *spki, int64_t now, struct buf *der, struct err *e)
+static int invited(struct server *s, const struct invitation *v, const struct buf *cms, const struct buf *spki, int64_t now, struct buf *der, struct err *e)
 {
 	struct unit_plan p = {0};
 	struct buf before = {0};
@@ -36,11 +37,14 @@ static int invited(struct server *s, const struct invitation *v, const struct bu
 		rc = err_set(e, REASON_ROLE, "the code was used already, by another key; if that was not you, revoke %s:%s", v->role, v->name);
 	else if (rc == 0 && (now < v->not_before - BACKDATE_S || now > v->not_after))
 		rc = err_set(e, REASON_CLOCK, "the code for %s:%s is over; invite the unit again", v->role, v->name);
+	else if (rc == 0)
+		rc = signer_may_invite(s, v, cms, e);
 	buf_free(&before);
 	if (rc != 0)	/* asked again after an answer that was lost: the same certificate */
 		return rc < 0 ? -1 : 0;
 	snprintf(p.role, sizeof p.role, "%s", v->role);
 	snprintf(p.name, sizeof p.name, "%s", v->name);
+	snprintf(p.functions, sizeof p.functions, "%s", v->functions);
 	for (size_t i = 0; i < SIGNER_HOSTS; i++)
 		snprintf(p.host[i], sizeof p.host[i], "%s", v->host[i]);
 	if (build_unit(&s->build, &p, spki, now, der, e) < 0 || count_invitation_use(s->db, v->key, spki, der, e) < 0)
@@ -65,7 +69,7 @@ int signer_on_enrol(struct server *s, struct unpack *u, struct buf *answer, stru
 	if (invitation_read(&v, cms.data, cms.len, s->build.ca.trust, e) < 0 || invite_verify(v.key, &spki, &signature, e) < 0 ||
 	    db_begin(s->db, e) < 0)
 		goto out;
-	rc = invited(s, &v, &spki, clock_utc(), &der, e);
+	rc = invited(s, &v, &cms, &spki, clock_utc(), &der, e);
 	if (rc == 0)
 		rc = db_commit(s->db, e);
 	else
@@ -82,8 +86,18 @@ out:
 }
 
 /* ---- by the certificate that it has ---- */
-/* Of this CA, in force, not revoked, and of a role that stands in a machine: a person is invited again. */
-static int may_renew(struct server *s, const struct cert *unit, int64_t now, struct err *e)
+/* Ended by name: of a person all certificates of before, of the local operator all. */
+static int is_gone(struct server *s, const struct cert *unit, struct err *e)
+{
+	int64_t when;
+	int rc = count_gone_get(s->db, unit->role, unit->name, &when, e);
+
+	if (rc == 1 && strcmp(unit->role, PERSON) == 0 && unit->not_before + BACKDATE_S > when)
+		rc = 0;
+	return rc == 1 ? err_set(e, REASON_ROLE, "%s:%s was ended by \"operator revoke\"", unit->role, unit->name) : rc;
+}
+
+int signer_unit_good(struct server *s, const struct cert *unit, int64_t now, struct err *e)
 {
 	const struct authority *ca = &s->build.ca;
 	const struct cert *by[] = { ca->unit.cert, ca->overlap ? ca->older_unit.cert : NULL };
@@ -100,11 +114,17 @@ static int may_renew(struct server *s, const struct cert *unit, int64_t now, str
 		if (by[i])
 			rc = count_revoked_has(s->db, by[i]->spki_sha256, unit->serial, e);
 	if (rc == 1)
-		rc = err_set(e, REASON_ROLE, "the certificate of %s:%s was revoked, and is not renewed", unit->role, unit->name);
-	if (rc == 0 && !policy_renews(policy_role(unit->role)))
-		rc = err_set(e, REASON_ROLE, "role %s does not renew by itself; invite %s again", unit->role, unit->name);
+		rc = err_set(e, REASON_ROLE, "the certificate of %s:%s was revoked, and is not renewed or believed", unit->role, unit->name);
 	chain_free(&chain);
-	return rc;
+	return rc == 0 ? is_gone(s, unit, e) : rc;
+}
+
+static int may_renew(struct server *s, const struct cert *unit, int64_t now, struct err *e)
+{
+	if (signer_unit_good(s, unit, now, e) < 0)
+		return -1;
+	return policy_renews(policy_role(unit->role))
+		? 0 : err_set(e, REASON_ROLE, "role %s does not renew by itself; invite %s again", unit->role, unit->name);
 }
 
 static int renewed(struct server *s, const struct unit_renewal *r, const struct cert *unit, const struct buf *spki, int64_t now,
@@ -124,6 +144,7 @@ static int renewed(struct server *s, const struct unit_renewal *r, const struct 
 	snprintf(p.role, sizeof p.role, "%s", unit->role);
 	snprintf(p.name, sizeof p.name, "%s", unit->name);
 	snprintf(p.customer, sizeof p.customer, "%s", unit->customer);
+	snprintf(p.functions, sizeof p.functions, "%s", unit->functions);
 	if (cert_hosts(unit, p.host, SIGNER_HOSTS, e) < 0 || build_unit(&s->build, &p, spki, now, der, e) < 0 || db_begin(s->db, e) < 0)
 		return -1;
 	if (enter(s, unit->serial, "renew", &p, e) == 0)

@@ -1,6 +1,8 @@
 /* The contents of the signed documents, as they are parsed once their signature has been verified. */
 #include <config.h>
 
+#include <string.h>
+
 #include "document.h"
 #include "fuzz.h"
 
@@ -15,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct release r;
 	struct invitation in;
 	struct unit_renewal re;
+	struct action ac;
+	struct approval ap;
 	struct err e;
 
 	buf_add(&xml, data, size);
@@ -38,6 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (invitation_parse(&in, &xml, &e) == 0)
 		FUZZ_MUST(in.role[0] && in.name[0] && in.not_before < in.not_after && in.not_after - in.not_before <= INVITATION_MAX_S);
 	(void)unit_renewal_parse(&re, &xml, &e);
+	if (action_parse(&ac, &xml, &e) == 0)
+		FUZZ_MUST(ac.what < ACT_COUNT && strlen(ac.id) == REQUEST_ID_LEN && !(ac.guarded >> ACT_COUNT));
+	action_free(&ac);
+	if (approval_parse(&ap, &xml, &e) == 0)
+		FUZZ_MUST(strlen(ap.id) == REQUEST_ID_LEN);
+	approval_free(&ap);
 	buf_free(&xml);
 	return 0;
 }

@@ -17,6 +17,13 @@ const char *ca_state_name(enum ca_state s)
 	return state_names[(unsigned)s < sizeof state_names / sizeof *state_names ? s : CA_UNKNOWN];
 }
 
+const char *ca_acted_name(enum ca_acted a)
+{
+	static const char *const names[ACTED_STATES] = { [ACTED_DONE] = "done", [ACTED_WAITING] = "waiting", [ACTED_REJECTED] = "rejected" };
+
+	return names[a];
+}
+
 int ca_state_parse(const char *name, enum ca_state *s)
 {
 	for (unsigned i = 0; i < sizeof state_names / sizeof *state_names; i++)
@@ -62,6 +69,7 @@ void ca_answer_free(struct ca_answer *a)
 	chain_free(&a->chain);
 	buf_free(&a->encrypted_key);
 	buf_free(&a->order);
+	buf_free(&a->data);
 	for (size_t i = 0; i < a->n_known; i++)
 		ca_known_free(&a->known[i]);
 	free(a->known);

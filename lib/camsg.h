@@ -4,6 +4,7 @@
 
 #include "audit_head.h"
 #include "device.h"
+#include "functions.h"
 #include "key.h"
 #include "text.h"
 #include "x509.h"
@@ -13,7 +14,7 @@
 #define CA_ID_MAX 32			/* id of a CA within a CA system (H4) */
 #define CA_MARK_LEN 16			/* hex digits */
 
-enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER, CA_RECOVER, CA_ENROL, CA_RENEW, CA_KINDS };
+enum ca_kind { CA_ISSUE, CA_CONFIRM, CA_REVOKE, CA_STATUS, CA_CERTIFICATES, CA_WORK_ORDER, CA_RECOVER, CA_ENROL, CA_RENEW, CA_ACT, CA_APPROVE, CA_QUERY, CA_KINDS };
 enum ca_state { CA_UNKNOWN, CA_RESERVED, CA_PENDING, CA_ACTIVE, CA_SUPERSEDED, CA_REVOKED, CA_EXPIRED };
 const char *ca_state_name(enum ca_state s);
 int ca_state_parse(const char *name, enum ca_state *s);
@@ -39,12 +40,27 @@ struct ca_endorsement {
 	uint8_t renews[SHA256_LEN];		/* at a renewal: of the customer certificate that it showed */
 };
 
+/* query: what a person wants to read (functions.h); the filters are those of handsel-ca issued list. */
+enum ca_form { CA_TEXT, CA_JSON, CA_CSV, CA_DER, CA_FORMS };
+struct ca_query {
+	enum ask_of what;
+	enum ca_form form;
+	int64_t after;			/* behind this row; 0: from the beginning */
+	int64_t last;			/* audit: no more than the last of these rows; 0: all */
+	bool whole;			/* issued: with certificates */
+	char subject[2 * LIMIT_NAME + 2];	/* order: its id. action: its id */
+	char order[CA_ID_MAX + 1], state[16], manufacturer[LIMIT_NAME + 1], model[LIMIT_NAME + 1], serial[LIMIT_SERIAL + 1];
+	char id[LIMIT_SERIAL + 1];
+	int64_t since;
+};
+
 struct ca_request {
 	enum ca_kind kind;
 	struct request_id request;	/* issue confirm revoke status */
 	struct device_id device;	/* issue; revoke of an id that the CA may not have seen */
 	uint8_t invitation[SHA256_LEN];	/* enrol: the public key of the code (invite.h) */
-	struct buf document;		/* renew: CMS of the unit's renewal (documents.h) */
+	struct buf document;		/* renew: CMS of the unit's renewal (documents.h). act, approve: of an action, an approval (action.h) */
+	struct ca_query query;		/* query */
 	struct buf csr;			/* issue, enrol, renew: PKCS#10 DER; or, where the CA makes the key, instead of it: */
 	struct buf transport_key;	/* SPKI DER of the key that the new private key is encrypted to */
 	struct buf ticket;		/* issue in the factory: CMS (ticket.h) */
@@ -59,7 +75,11 @@ struct ca_request {
 	int64_t after;
 };
 
-enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_RECOVERED, CA_ENROLLED, CA_DEAD, CA_REFUSED };
+enum ca_result { CA_ISSUED, CA_CONFIRMED, CA_REVOKED_OK, CA_STATUS_IS, CA_CERTIFICATES_ARE, CA_ORDER_IS, CA_RECOVERED, CA_ENROLLED, CA_ACTED, CA_PAGE, CA_DEAD, CA_REFUSED };
+
+/* What became of an action. */
+enum ca_acted { ACTED_DONE, ACTED_WAITING, ACTED_REJECTED, ACTED_STATES };
+const char *ca_acted_name(enum ca_acted a);
 
 /* recovered: what the CA knows of an id. */
 struct ca_known {
@@ -82,12 +102,17 @@ struct ca_answer {
 	char mark[CA_MARK_LEN + 1];	/* recovered: of the last message of this unit that changed something; "" = none */
 	struct ca_known *known;		/* recovered */
 	size_t n_known;
-	int64_t next;			/* recovered: there is more behind this row; 0 = no */
+	int64_t next;			/* recovered: there is more behind this row; 0 = no. page: the last row that is told; 0 = none */
+	bool more;			/* page: there is more behind it */
+	uint32_t rows;			/* page */
+	enum ca_acted acted;		/* acted */
+	char action[REQUEST_ID_LEN + 1];	/* acted: its id */
+	struct buf data;		/* page: lines, or a document */
 	uint32_t ordered, done;		/* work-order: units ordered, units reserved or issued */
 	/* status, revoked: by an operator's takeover, the station that has the serial now, or that had it before; "" = none */
 	char taken_by[LIMIT_NAME + 1], taken_from[LIMIT_NAME + 1];
 	enum reason code;		/* refused */
-	char text[400];			/* refused: sentence for a person */
+	char text[400];			/* refused, acted: sentence for a person */
 };
 
 void ca_request_free(struct ca_request *r);

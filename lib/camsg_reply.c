@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "camsg.h"
+#include "camsg_operator.h"
 #include "camsg_recover.h"
 
 #include <stdio.h>
@@ -191,6 +192,8 @@ static const struct {
 	[CA_ORDER_IS] = { "work-order", order_read, order_write },
 	[CA_RECOVERED] = { "recovered", recovered_read, recovered_write },
 	[CA_ENROLLED] = { "enrolled", certificates_read, certificates_write },
+	[CA_ACTED] = { "acted", acted_read, acted_write },
+	[CA_PAGE] = { "page", page_read, page_write },
 	[CA_DEAD] = { "dead", dead_read, dead_write },
 	[CA_REFUSED] = { "refused", refused_read, refused_write },
 };

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "camsg.h"
+#include "camsg_operator.h"
 #include "camsg_recover.h"
 
 #include <stdio.h>
@@ -374,6 +375,7 @@ static const struct {
 	const char *name;
 	int (*read)(const struct xml_node *n, struct ca_request *r, struct err *e);
 	void (*write)(const struct ca_request *r, struct xml_out *w);
+	size_t max;			/* bytes of names, values and text; 0: LIMIT_REQUEST */
 } kinds[] = {
 	[CA_ISSUE] = { "issue", issue_read, issue_write },
 	[CA_CONFIRM] = { "confirm", confirm_read, confirm_write },
@@ -384,6 +386,9 @@ static const struct {
 	[CA_RECOVER] = { "recover", recover_read, recover_write },
 	[CA_ENROL] = { "enrol", enrol_read, enrol_write },
 	[CA_RENEW] = { "renew", renew_read, renew_write },
+	[CA_ACT] = { "act", act_read, act_write, LIMIT_ACT },
+	[CA_APPROVE] = { "approve", approve_read, approve_write },
+	[CA_QUERY] = { "query", query_read, query_write },
 };
 
 const char *ca_kind_name(enum ca_kind k)
@@ -395,13 +400,15 @@ const char *ca_kind_name(enum ca_kind k)
 static int request_read(const struct xml_node *n, struct ca_request *r, struct err *e)
 {
 	const char *name = xml_name(n);
+	size_t max;
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (strcmp(name, kinds[i].name) != 0)
 			continue;
 		r->kind = (enum ca_kind)i;
-		if (xml_bytes(n) > LIMIT_REQUEST)
-			return xml_error(n, e, "protocol-ca 3.3: the request has more than %u bytes", LIMIT_REQUEST);
+		max = kinds[i].max ? kinds[i].max : LIMIT_REQUEST;
+		if (xml_bytes(n) > max)
+			return xml_error(n, e, "protocol-ca 3.3: the request has more than %zu bytes", max);
 		return kinds[i].read(n, r, e);
 	}
 	if (strcmp(name, "crl") == 0 || strcmp(name, "register") == 0)

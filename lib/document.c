@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "functions.h"
 #include "oid.h"
 
 int document_sign(const char *what, const struct buf *xml, const struct key *key, const struct chain *chain, struct buf *cms,
@@ -29,6 +30,20 @@ int document_open(const char *what, const void *cms, size_t len, struct trust *t
 	if (cms_open(cms, len, t, &rule, xml, signer, e))
 		return err_prefix(e, "%s: protocol-documents 1.2", what);
 	return 0;
+}
+
+int document_open_by(const char *what, const void *cms, size_t len, struct trust *t, unsigned functions, struct buf *xml,
+		     struct cert *signer, struct err *e)
+{
+	char needed[CERT_FUNCTIONS_MAX];
+
+	if (document_open(what, cms, len, t, NULL, xml, signer, e))
+		return -1;
+	if (functions_of(signer) & functions)
+		return 0;
+	functions_text(needed, functions, " or ");
+	return err_set(e, REASON_ROLE, "%s: protocol-documents 1.3: %s:%s has signed it, and that takes the function %s", what, signer->role,
+		       signer->name, needed);
 }
 
 struct xml *document_parse(const struct buf *xml, const char *root, struct err *e)

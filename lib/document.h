@@ -3,6 +3,7 @@
 #ifndef HANDSEL_DOCUMENT_H
 #define HANDSEL_DOCUMENT_H
 
+#include "action.h"
 #include "documents.h"
 #include "xml.h"
 
@@ -16,6 +17,10 @@ int document_sign(const char *what, const struct buf *xml, const struct key *key
 int document_open(const char *what, const void *cms, size_t len, struct trust *t, const char *role, struct buf *xml,
 		  struct cert *signer, struct err *e);
 
+/* The same by a person with one of these functions, or by the local operator; signer must not be NULL. Code ROLE. */
+int document_open_by(const char *what, const void *cms, size_t len, struct trust *t, unsigned functions, struct buf *xml,
+		     struct cert *signer, struct err *e);
+
 /* NULL if it is not well-formed or its outermost element is another one. */
 struct xml *document_parse(const struct buf *xml, const char *root, struct err *e);
 
@@ -25,6 +30,8 @@ int handoff_parse(struct handoff *h, const struct buf *xml, struct err *e);	/* f
 int voucher_parse(struct voucher *v, const struct buf *xml, struct err *e);
 int invitation_parse(struct invitation *v, const struct buf *xml, struct err *e);
 int unit_renewal_parse(struct unit_renewal *r, const struct buf *xml, struct err *e);
+int action_parse(struct action *a, const struct buf *xml, struct err *e);	/* free in any case; likewise */
+int approval_parse(struct approval *a, const struct buf *xml, struct err *e);
 int release_parse(struct release *r, const struct buf *xml, struct err *e);
 int manifest_parse(struct manifest *m, const struct buf *xml, struct err *e);	/* free in any case */
 

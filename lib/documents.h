@@ -33,10 +33,11 @@ struct work_order {
 	int64_t not_before, not_after;
 	bool label;				/* no unit passes before its label is printed */
 	char operator_name[LIMIT_NAME + 1];	/* read: from the signer's certificate */
+	bool person;				/* read: a person of that name, not the local operator */
 };
 
 int work_order_write(const struct work_order *o, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
-int work_order_read(struct work_order *o, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
+int work_order_read(struct work_order *o, const void *cms, size_t len, struct trust *t, struct err *e);	/* by a clerk, or the local operator */
 /* May `next` take the place of `before`? Of a higher version, and no more is changed than an extension may. Code ORDER. */
 int work_order_follows(const struct work_order *next, const struct work_order *before, struct err *e);
 bool work_order_has_serial(const struct work_order *o, const char *serial);
@@ -123,12 +124,15 @@ struct invitation {
 	uint8_t key[INVITE_KEY];		/* of the code (invite.h) */
 	char role[CERT_ROLE_MAX], name[LIMIT_NAME + 1];
 	char host[INVITATION_HOSTS][LIMIT_NAME + 1];	/* names or addresses of a server, "" after the last */
+	char functions[CERT_FUNCTIONS_MAX];	/* of a person (functions.h); "" of any other role */
 	int64_t not_before, not_after;
 	char operator_name[LIMIT_NAME + 1];	/* read: from the signer's certificate */
+	bool person;				/* read: a person of that name, not the local operator */
 };
 
 int invitation_write(const struct invitation *v, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
-int invitation_read(struct invitation *v, const void *cms, size_t len, struct trust *t, struct err *e);	/* role operator */
+/* By the local operator, or a person: RA for a unit, administrator for a person. */
+int invitation_read(struct invitation *v, const void *cms, size_t len, struct trust *t, struct err *e);
 
 /* ---- renewal (unit -> CA, signer): a unit asks for a certificate of a new key, by the old one ---- */
 struct unit_renewal {

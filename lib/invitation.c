@@ -8,6 +8,7 @@
 
 #include "document.h"
 #include "fields.h"
+#include "functions.h"
 #include "mem.h"
 
 /* ---- invitation ---- */
@@ -20,7 +21,7 @@ static void invitation_xml(const struct invitation *v, struct buf *xml)
 	text_time(from, v->not_before);
 	text_time(until, v->not_after);
 	xml_begin(&w, xml);
-	xml_open(&w, "invitation", "key", key, "role", v->role, "name", v->name, "not-before", from, "not-after", until, NULL);
+	xml_open(&w, "invitation", "key", key, "role", v->role, "name", v->name, "functions", v->functions, "not-before", from, "not-after", until, NULL);
 	for (size_t i = 0; i < INVITATION_HOSTS && *v->host[i]; i++)
 		xml_empty(&w, "host", "name", v->host[i], NULL);
 	xml_close(&w, "invitation");
@@ -52,6 +53,7 @@ static int invitation_root(struct invitation *v, const struct xml_node *n, struc
 		{ "key", key, sizeof key, true },
 		{ "role", v->role, sizeof v->role, true },
 		{ "name", v->name, sizeof v->name, true },
+		{ "functions", v->functions, sizeof v->functions, false },
 		{ "not-before", from, sizeof from, true },
 		{ "not-after", until, sizeof until, true },
 	};
@@ -60,6 +62,8 @@ static int invitation_root(struct invitation *v, const struct xml_node *n, struc
 	    field_token(n, "role", v->role, e) || field_token(n, "name", v->name, e) ||
 	    field_time(n, "not-before", from, &v->not_before, e) || field_time(n, "not-after", until, &v->not_after, e))
 		return -1;
+	if ((strcmp(v->role, PERSON) == 0) != (functions_parse(v->functions) != 0) || (*v->functions && strcmp(v->role, PERSON) != 0))
+		return xml_error(n, e, "protocol-documents 8.7: a person has functions, and no other role has");
 	if (v->not_before >= v->not_after || v->not_after - v->not_before > INVITATION_MAX_S)
 		return xml_error(n, e, "protocol-documents 8.3: 'not-after' is not within %d days after 'not-before'",
 				 INVITATION_MAX_S / 86400);
@@ -94,18 +98,28 @@ int invitation_write(const struct invitation *v, const struct key *key, const st
 	return rc;
 }
 
+/* Who invites persons, and who units. */
+static int invited_by(struct invitation *v, const struct cert *signer, struct err *e)
+{
+	enum act a = strcmp(v->role, PERSON) == 0 ? ACT_OPERATOR_INVITE : ACT_UNIT_INVITE;
+
+	snprintf(v->operator_name, sizeof v->operator_name, "%s", signer->name);
+	v->person = strcmp(signer->role, PERSON) == 0;
+	return act_allowed(a, signer->name, functions_of(signer), e);
+}
+
 int invitation_read(struct invitation *v, const void *cms, size_t len, struct trust *t, struct err *e)
 {
 	struct cert signer = {0};
 	struct buf xml = {0};
 	int rc = -1;
 
-	if (document_open("invitation", cms, len, t, "operator", &xml, &signer, e) == 0) {
+	if (document_open_by("invitation", cms, len, t, FUNCTION_RA | FUNCTION_ADMINISTRATOR, &xml, &signer, e) == 0) {
 		rc = invitation_parse(v, &xml, e);
 		if (rc)
 			err_prefix(e, "invitation");
 		else
-			snprintf(v->operator_name, sizeof v->operator_name, "%s", signer.name);
+			rc = invited_by(v, &signer, e);
 	}
 	cert_free(&signer);
 	buf_free(&xml);

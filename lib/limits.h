@@ -31,6 +31,7 @@
 #define LIMIT_FRAME_DEVICE	(32u << 10)	/* one request, ticket, CSR: about 6 KiB with a full chain */
 #define LIMIT_FRAME_UNIT	(1u << 20)	/* LIMIT_BATCH requests of LIMIT_REQUEST */
 #define LIMIT_REQUEST		(16u << 10)	/* one request: ticket with chain 3 KiB, CSR 1 KiB, the rest names */
+#define LIMIT_ACT		(96u << 10)	/* a person's act: the largest work order has 10 KiB, and is in base64 within base64 */
 #define LIMIT_TAG		4096u		/* attributes are quadratic in the parser: 418 KiB in one tag take 2.3 s */
 #define LIMIT_XML_DEPTH		16		/* our deepest message has 5 levels */
 #define LIMIT_BATCH		64		/* requests in one message: past it a commit no longer gets cheaper */
@@ -81,6 +82,8 @@
 #define LIMIT_HTTP_PER_UNIT	128		/* connections of one client certificate: a station has one for each of its 64 slots */
 #define LIMIT_HTTP_REQUESTS_UNIT 96		/* requests of one client certificate: each may be a whole batch */
 #define LIMIT_HTTP_BODIES	(128u << 20)	/* of all requests that are held: 128 messages of a full batch */
+#define LIMIT_PAGE_ROWS		500		/* of one answer to an operator: a list of any length is many answers */
+#define LIMIT_PAGE		(512u << 10)	/* bytes of it, before base64: LIMIT_FRAME_UNIT has room for it and its last row */
 #define LIMIT_QUEUE		4096		/* jobs that wait for a writer: at 500 a second done in 8 s, and a client waits 20 */
 #define TIMEOUT_KEEP_S		60		/* idle kept connection */
 #define RETRY_AFTER_S		5		/* what "later" means: longer than a batch, shorter than a person's patience */
@@ -94,6 +97,9 @@
 /* ---- the transactions (design: both transactions) ---- */
 #define LIMIT_SUPERSEDE		3		/* new ids for one pending serial: more is a broken or copied device */
 #define LIMIT_OPERATOR_TEXT	200		/* an operator's reason for a takeover or a rework: a sentence, kept in the audit */
+#define LIMIT_ACT_S		(7 * 86400)	/* from a person's signature to the second one: the other is back from a week of leave */
+#define LIMIT_ACT_EARLY_S	3600		/* a signature from the future: clocks differ by minutes */
+#define LIMIT_ACTS_WAITING	256		/* actions that wait for a second person: nobody can fill the disk with them */
 #define LIMIT_GENERATION_JUMP	16		/* above the highest known generation: more is a clone */
 #define LIMIT_GENERATION_RISE	1000		/* by one answer "dead": no peer may use up a device's 2^32 generations */
 #define TIMEOUT_PENDING_S	900		/* a device stores and confirms in seconds; a power cut with repair in minutes */

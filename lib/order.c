@@ -9,6 +9,7 @@
 
 #include "document.h"
 #include "fields.h"
+#include "functions.h"
 #include "mem.h"
 
 #define WHAT "work order"
@@ -246,13 +247,14 @@ int work_order_read(struct work_order *o, const void *cms, size_t len, struct tr
 	struct cert signer = {0};
 	int rc = -1;
 
-	if (document_open(WHAT, cms, len, t, "operator", &xml, &signer, e))
+	if (document_open_by(WHAT, cms, len, t, FUNCTION_CLERK, &xml, &signer, e))
 		goto out;
 	if (work_order_parse(o, &xml, e)) {
 		err_prefix(e, WHAT);
 		goto out;
 	}
 	snprintf(o->operator_name, sizeof o->operator_name, "%s", signer.name);
+	o->person = strcmp(signer.role, PERSON) == 0;
 	rc = 0;
 out:
 	cert_free(&signer);

@@ -142,7 +142,7 @@ static bool read_other_name(struct cert *c, struct der *d)
 	return der_oid_text(&type, c->hw_type, sizeof c->hw_type);
 }
 
-/* handsel:ROLE:NAME or handsel:customer:ID. One of each: two would let a reader choose. */
+/* handsel:ROLE:NAME, handsel:customer:ID or handsel:functions:F.G. One of each: two would let a reader choose. */
 static bool read_uri(struct cert *c, const struct der *d)
 {
 	char text[sizeof URI_OURS + CERT_ROLE_MAX + LIMIT_NAME + 1], *role, *name;
@@ -162,6 +162,8 @@ static bool read_uri(struct cert *c, const struct der *d)
 		return false;
 	if (strcmp(role, "customer") == 0)
 		return !c->customer[0] && text_copy(c->customer, sizeof c->customer, name) == 0;
+	if (strcmp(role, "functions") == 0)
+		return !c->functions[0] && text_copy(c->functions, sizeof c->functions, name) == 0;
 	return !c->role[0] && text_is_token(role, CERT_ROLE_MAX - 1) && text_copy(c->role, sizeof c->role, role) == 0 &&
 	       text_copy(c->name, sizeof c->name, name) == 0;
 }

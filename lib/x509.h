@@ -17,6 +17,7 @@
 #define CERT_POLICIES_MAX 4
 #define CERT_ROLE_MAX 32
 #define CERT_OID_MAX 80
+#define CERT_FUNCTIONS_MAX 64
 
 struct cert_span {
 	uint16_t at, len;		/* len 0: absent */
@@ -36,6 +37,7 @@ struct cert {
 	char role[CERT_ROLE_MAX];		/* of the URI SAN handsel:ROLE:NAME; "" if none */
 	char name[LIMIT_NAME + 1];		/* NAME of it */
 	char customer[LIMIT_NAME + 1];		/* of the URI SAN handsel:customer:ID; "" if none */
+	char functions[CERT_FUNCTIONS_MAX];	/* of the URI SAN handsel:functions:F.G (functions.h); "" if none */
 	struct device_id device;		/* subject O, OU, serialNumber; serial "" if none */
 	char hw_type[CERT_OID_MAX];		/* hardwareModuleName (RFC 4108); "" if none */
 	char hw_serial[LIMIT_SERIAL + 1];

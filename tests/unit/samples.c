@@ -173,6 +173,14 @@ struct ca_message *sample_message(void)
 	r = another(m, CA_RENEW);
 	buf_str(&r->csr, "the bytes of a CSR");
 	buf_str(&r->document, "the bytes of a document");
+	r = another(m, CA_ACT);
+	buf_str(&r->document, "the bytes of an action");
+	r = another(m, CA_APPROVE);
+	buf_str(&r->document, "the bytes of an approval");
+	r = another(m, CA_QUERY);
+	r->query = (struct ca_query){ .what = ASK_ISSUED, .form = CA_CSV, .after = 4711, .last = INT64_MAX, .whole = true, .subject = "WO-7",
+				      .order = "WO-7", .state = "active", .manufacturer = "Acme Devices", .model = "gateway-b", .serial = "GB-000100",
+				      .id = "00112233", .since = MADE_AT };
 	return m;
 }
 
@@ -255,6 +263,19 @@ struct ca_reply *sample_reply(const struct samples *s)
 	a = answer(r, CA_ENROLLED, CA_UNKNOWN);
 	a->request = (struct request_id){0};
 	add(&a->chain, &s->factory.cert[0]);
+	a = answer(r, CA_ACTED, CA_UNKNOWN);
+	a->request = (struct request_id){0};
+	a->acted = ACTED_WAITING;
+	snprintf(a->action, sizeof a->action, "00112233445566778899aabbccddeeff");
+	snprintf(a->text, sizeof a->text, "a second person has to approve it");
+	a = answer(r, CA_PAGE, CA_UNKNOWN);
+	a->request = (struct request_id){0};
+	a->rows = 2;
+	a->next = 4712;
+	a->more = true;
+	buf_str(&a->data, "two\nlines\n");
+	a = answer(r, CA_PAGE, CA_UNKNOWN);
+	a->request = (struct request_id){0};
 	answer(r, CA_DEAD, CA_UNKNOWN);
 	ca_refuse(answer(r, CA_REFUSED, CA_UNKNOWN), REASON_QUOTA, "the quota of <WO-7> is used up; ask for a new order");
 	a = answer(r, CA_REFUSED, CA_UNKNOWN);
@@ -321,6 +342,18 @@ void sample_invitation(struct invitation *v)
 	*v = (struct invitation){ .role = "node", .name = "site-1", .host = { "node.example", "10.0.0.7" }, .not_before = MADE_AT,
 				  .not_after = MADE_AT + 86400 };
 	memset(v->key, 0x1e, sizeof v->key);
+}
+
+void sample_action(struct action *a)
+{
+	*a = (struct action){ .id = "00112233445566778899aabbccddeeff", .what = ACT_TAKEOVER, .time = MADE_AT, .device = device, .station = "line-2",
+			      .reason = "line 1 is down" };
+}
+
+void sample_approval(struct approval *a)
+{
+	*a = (struct approval){ .id = "00112233445566778899aabbccddeeff", .yes = true, .time = MADE_AT };
+	memset(a->action, 0x5e, SHA256_LEN);
 }
 
 void sample_voucher(struct voucher *v)

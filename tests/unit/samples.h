@@ -2,6 +2,7 @@
 #ifndef HANDSEL_SAMPLES_H
 #define HANDSEL_SAMPLES_H
 
+#include "action.h"
 #include "camsg.h"
 #include "documents.h"
 
@@ -31,6 +32,8 @@ void sample_ticket(struct ticket *t);
 void sample_release(struct release *r);
 void sample_handoff(struct handoff *h, const struct samples *s);	/* handoff_free() */
 void sample_invitation(struct invitation *v);
+void sample_action(struct action *a);
+void sample_approval(struct approval *a);
 void sample_voucher(struct voucher *v);
 void sample_manifest(struct manifest *m, size_t devices);		/* manifest_free() */
 

@@ -14,6 +14,7 @@ static const char *const words[] = {
 	[CA_ISSUE] = "issue",	[CA_CONFIRM] = "confirm",	    [CA_REVOKE] = "revoke",
 	[CA_STATUS] = "status", [CA_CERTIFICATES] = "certificates", [CA_WORK_ORDER] = "work-order",
 	[CA_RECOVER] = "recover", [CA_ENROL] = "enrol", [CA_RENEW] = "renew",
+	[CA_ACT] = "act", [CA_APPROVE] = "approve", [CA_QUERY] = "query",
 };
 
 /* Row by row who may what; every other combination is nobody's. */
@@ -27,6 +28,8 @@ static const struct {
 	{ "device", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "certificates enrol" },
 	{ "station", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "work-order status revoke certificates renew" },
 	{ "node", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "issue confirm revoke status certificates recover renew" },
+	{ "person", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "act approve query certificates renew" },
+	{ "person", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "act approve query certificates renew" },
 	{ "ra", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "renew" },
 	{ "ra", SITE_CUSTOMER, PROFILE_DEVICE_CUSTOMER, "renew" },
 	{ "kmc", SITE_FACTORY, PROFILE_DEVICE_FACTORY, "renew" },
@@ -70,7 +73,7 @@ static void test_cells(void)
 					cells++;
 				}
 	CU_ASSERT_EQUAL(cells, ROLE_COUNT * (int)ARRAY_LEN(words) * 2 * PROFILES);
-	CU_ASSERT_EQUAL(allowed, 22);
+	CU_ASSERT_EQUAL(allowed, 32);
 }
 
 /* Every role stands in one of the two lists above, so a new one cannot be forgotten. */
@@ -90,9 +93,9 @@ static void test_roles(void)
 		for (size_t i = 0; i < ARRAY_LEN(nobodies); i++)
 			known += strcmp(nobodies[i], name) == 0;
 		CU_ASSERT_EQUAL(policy_role(name), unit ? r : ROLE_OTHER);	/* no certificate says "device" */
-		CU_ASSERT_EQUAL(policy_renews(r), r == ROLE_STATION || r == ROLE_NODE || r == ROLE_RA || r == ROLE_KMC);
+		CU_ASSERT_EQUAL(policy_renews(r), r == ROLE_STATION || r == ROLE_NODE || r == ROLE_PERSON || r == ROLE_RA || r == ROLE_KMC);
 		CU_ASSERT_EQUAL(policy_is_server(r), r == ROLE_CA || r == ROLE_NODE);
-		CU_ASSERT_EQUAL(policy_max_body(r), r == ROLE_STATION || r == ROLE_NODE ? LIMIT_FRAME_UNIT : LIMIT_FRAME_DEVICE);
+		CU_ASSERT_EQUAL(policy_max_body(r), r == ROLE_STATION || r == ROLE_NODE || r == ROLE_PERSON ? LIMIT_FRAME_UNIT : LIMIT_FRAME_DEVICE);
 	}
 	CU_ASSERT_EQUAL(known, ROLE_COUNT);
 	CU_ASSERT_EQUAL(policy_role(""), ROLE_OTHER);

@@ -21,7 +21,8 @@ static bool same_request(const struct ca_request *a, const struct ca_request *b)
 	       buf_same(&a->endorsement.signature, &b->endorsement.signature) &&
 	       buf_same(&a->endorsement.factory_certificate, &b->endorsement.factory_certificate) &&
 	       memcmp(a->endorsement.node, b->endorsement.node, SHA256_LEN) == 0 &&
-	       memcmp(a->endorsement.renews, b->endorsement.renews, SHA256_LEN) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0 && memcmp(a->invitation, b->invitation, SHA256_LEN) == 0 && buf_same(&a->document, &b->document) && a->list == b->list && a->after == b->after;
+	       memcmp(a->endorsement.renews, b->endorsement.renews, SHA256_LEN) == 0 && strcmp(a->reason, b->reason) == 0 && strcmp(a->order, b->order) == 0 && memcmp(a->invitation, b->invitation, SHA256_LEN) == 0 && buf_same(&a->document, &b->document) && a->list == b->list && a->after == b->after &&
+	       memcmp(&a->query, &b->query, sizeof a->query) == 0;
 }
 
 static void judge_message(struct ca_message *m)
@@ -82,7 +83,8 @@ static bool same_answer(const struct ca_answer *a, const struct ca_answer *b)
 		return false;
 	return a->result == b->result && memcmp(&a->request, &b->request, sizeof a->request) == 0 && a->state == b->state &&
 	       same_chain(&a->chain, &b->chain) && buf_same(&a->order, &b->order) && buf_same(&a->encrypted_key, &b->encrypted_key) && a->ordered == b->ordered &&
-	       a->done == b->done && a->code == b->code && strcmp(a->text, b->text) == 0;
+	       a->done == b->done && a->acted == b->acted && strcmp(a->action, b->action) == 0 && buf_same(&a->data, &b->data) && a->rows == b->rows &&
+	       a->more == b->more && a->code == b->code && strcmp(a->text, b->text) == 0;
 }
 
 static void test_reply(void)

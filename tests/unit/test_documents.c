@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "action.h"
 #include "document.h"
 #include "mem.h"
 #include "oid.h"
@@ -531,6 +532,81 @@ static void test_unit_renewal(void)
 	buf_free(&cms);
 }
 
+/* ---- what persons sign ---- */
+static bool same_action(const struct action *a, const struct action *b)
+{
+	return strcmp(a->id, b->id) == 0 && a->what == b->what && a->time == b->time && strcmp(a->subject, b->subject) == 0 &&
+	       device_same(&a->device, &b->device) && strcmp(a->station, b->station) == 0 && strcmp(a->reason, b->reason) == 0 &&
+	       a->guarded == b->guarded && buf_same(&a->document, &b->document);
+}
+
+static void test_action(void)
+{
+	struct action a, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_action(&a);
+	CU_ASSERT_EQUAL_FATAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(action_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT(same_action(&a, &again));
+	CU_ASSERT_STRING_EQUAL(again.maker.name, "alice");
+	action_free(&again);
+	for (size_t i = 0; i < cms.len * 8; i += 13) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (action_read(&again, cms.data, cms.len, samples.trust, &e) == 0)
+			CU_ASSERT(same_action(&a, &again));
+		action_free(&again);
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	CU_ASSERT_EQUAL_FATAL(action_write(&a, samples.station.key, &samples.station.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(action_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_ROLE);
+	action_free(&again);
+	/* each act has its own fields: neither less nor more */
+	a.station[0] = 0;
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "protocol-documents 10.3"));
+	a.what = ACT_REWORK;
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	a.guarded = 1;
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	a = (struct action){ .what = ACT_TWO_PERSON, .time = a.time, .guarded = 1u << ACT_REWORK | 1u << ACT_ORDER_CREATE };
+	action_new_id(&a);
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(action_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT(same_action(&a, &again));
+	action_free(&again);
+	buf_free(&cms);
+}
+
+static void test_approval(void)
+{
+	struct approval a, again;
+	struct buf cms = {0};
+	struct err e = {0};
+
+	sample_approval(&a);
+	for (int yes = 0; yes < 2; yes++) {
+		a.yes = yes;
+		CU_ASSERT_EQUAL_FATAL(approval_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+		CU_ASSERT_EQUAL_FATAL(approval_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+		CU_ASSERT(again.yes == a.yes && again.time == a.time && memcmp(again.action, a.action, SHA256_LEN) == 0 && strcmp(again.id, a.id) == 0);
+		approval_free(&again);
+	}
+	for (size_t i = 0; i < cms.len * 8; i += 13) {
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+		if (approval_read(&again, cms.data, cms.len, samples.trust, &e) == 0)
+			CU_ASSERT(again.yes && memcmp(again.action, a.action, SHA256_LEN) == 0);
+		approval_free(&again);
+		cms.data[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	CU_ASSERT_EQUAL_FATAL(approval_write(&a, samples.station.key, &samples.station.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(approval_read(&again, cms.data, cms.len, samples.trust, &e), -1);
+	approval_free(&again);
+	buf_free(&cms);
+}
+
 /* ---- mutation ---- */
 
 /* With a trust that has seen no good copy of the embedded unit CA before. */
@@ -597,6 +673,7 @@ int main(void)
 		{ "release", test_release }, { "release, mutated", test_release_mutated },
 		{ "voucher", test_voucher },
 		{ "voucher, mutated", test_voucher_mutated }, { "code", test_code }, { "invitation", test_invitation }, { "unit renewal", test_unit_renewal },
+		{ "action", test_action }, { "approval", test_approval },
 		{ "mutated bits", test_mutated_bits }, { "mutated length", test_mutated_length },
 	};
 	int rc;

@@ -7,7 +7,7 @@ command -v xmllint >/dev/null || { echo "xmllint is missing: install libxml2-uti
 dir=$(mktemp -d "${TMPDIR:-/tmp}/handsel schema XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 tests/unit/write_samples "$dir"
-test "$(ls "$dir"/*.xml | wc -l)" -eq 9
+test "$(ls "$dir"/*.xml | wc -l)" -eq 11
 for f in "$dir"/*.xml "$srcdir"/tests/vectors/xml/good-*.xml; do
 	xmllint --noout --nonet --schema "$schema" "$f"
 done

@@ -91,6 +91,8 @@ static int write_all(const struct samples *s, struct err *e)
 	struct manifest m;
 	struct voucher v;
 	struct release r;
+	struct action action;
+	struct approval approval;
 	int rc = -1;
 
 	sample_voucher(&v);
@@ -116,6 +118,14 @@ static int write_all(const struct samples *s, struct err *e)
 	if (manifest_write(&m, s->operator.key, &s->operator.chain, &cms, e))
 		goto out;
 	put_content("manifest.xml", s, &cms);
+	sample_action(&action);
+	if (action_write(&action, s->operator.key, &s->operator.chain, &cms, e))
+		goto out;
+	put_content("action.xml", s, &cms);
+	sample_approval(&approval);
+	if (approval_write(&approval, s->operator.key, &s->operator.chain, &cms, e))
+		goto out;
+	put_content("approval.xml", s, &cms);
 	if (voucher_write(&v, s->operator.key, &s->operator.chain, &cms, e))
 		goto out;
 	put_content("voucher.xml", s, &cms);

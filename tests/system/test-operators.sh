@@ -1,0 +1,124 @@
+# Operators are persons with functions, on machines of their own: what a clerk, an RA operator, an auditor and administrators may do, what
+# needs two of them, and that the signer believes neither the front nor one person for two.
+set -u
+. "$TOP/tests/system/lib.sh"
+W=$(mktemp -d "${TMPDIR:-/tmp}/handsel operators XXXXXX")
+. "$TOP/tests/system/checks.sh"
+trap 'stop_all; rm -rf "$W"' EXIT
+factory() { ca --dir "$W/factory" "$@"; }
+# as NAME COMMAND... : from that person's machine, which has nothing of the CA's folder.
+as() {
+	local who=$1
+	shift
+	ca --server "https://127.0.0.1:$FACTORY_PORT" --as "$W/$who" "$@"
+}
+# invite BY NAME FUNCTION... : BY is a person, or "" for the folder.
+invite() {
+	local by=$1 name=$2 f=() x
+	shift 2
+	for x in "$@"; do f+=(--function "$x"); done
+	if [ "$by" ]; then as "$by" operator invite "$name" "${f[@]}"; else factory operator invite "$name" "${f[@]}"; fi 2>"$W/told"
+}
+join() { as "$1" operator enrol --code "$2" >/dev/null; }
+action_of() { sed -n 's/.*action \([0-9a-f]\{32\}\).*/\1/p' "$1" | tail -n 1; }
+order() { as "$1" order create --id "$2" --model "$MODEL" --serials "$3-$4" --quota 2 --station line-1 --agent "$BUILD/handsel-agent"; }
+
+factory_init >/dev/null && factory_serve || die "no CA"
+
+echo "-- persons come by a code"
+CODE=$(invite "" ada administrator) || die "no code: $(cat "$W/told")"
+holds "ada enrols" join ada "$CODE"
+holds "her key is hers alone" [ "$(stat -c %a "$W/ada/person.key")" = 600 ]
+holds "her certificate says what she may" eval 'openssl x509 -in "$W/ada/person.pem" -noout -ext subjectAltName | grep -q "handsel:person:ada.*handsel:functions:administrator"'
+says "the code is used" 'E54.*used already' join thief "$CODE"
+for p in "carl clerk" "rita ra" "olga auditor" "bert administrator"; do
+	set -- $p
+	holds "$1, by ada" join "$1" "$(invite ada "$@")"
+done
+says "a person has functions" 'E71.*--function is missing' factory operator invite nobody
+says "and comes by operator invite" 'E71.*operator invite' factory unit invite --role person --name nobody
+says "not by unit issue" 'E53.*has functions' eval 'openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$W/k" -subj /CN=x -out "$W/x.csr" 2>/dev/null; factory unit issue "$W/x.csr" --role person --name x --out "$W/x.pem"'
+
+echo "-- each does what his function allows"
+holds "rita invites a station" eval 'CODE=$(as rita unit invite --role station --name line-1 2>/dev/null)'
+holds "which enrols" station --dir "$W/station-line-1" enrol --ca "https://127.0.0.1:$FACTORY_PORT" --code "$CODE"
+holds "carl orders" order carl WO-1 00030001 00030009
+holds "extends" as carl order extend WO-1 --quota 3
+holds "the station works on it" provision WO-1 line-1 00030001 --timeout 20s
+holds "carl sees it" eval 'as carl order list | grep -q "WO-1 .*open .* 1 of 3"'
+holds "with its stations" eval 'as carl order show WO-1 | grep -q "station line-1"'
+holds "and what was issued" eval 'as carl issued list | grep -q "^00030001 .*active"'
+holds "into a file, as the folder has it" eval 'as carl issued export --format csv --out "$W/a.csv" >/dev/null && factory issued export --format csv --out "$W/b.csv" >/dev/null && cmp "$W/a.csv" "$W/b.csv"'
+holds "rita has it made anew" eval 'as rita rework --serial 00030001 --reason "a new board" | grep -q "issued once more"'
+holds "once" eval '! as rita rework --serial 00030001 --reason again'
+says "nothing to rework" 'E53.*had no active credential' as rita rework --serial 00030001 --reason again
+says "a revocation of nothing" 'E53.*nothing was ever issued' as rita revoke --device 99999999 --reason superseded
+holds "olga exports the audit" as olga audit export --out "$W/audit.jsonl"
+holds "which is whole, by her own certificates" ca audit verify --export "$W/audit.jsonl" --certificates "$W/olga/ca.pem"
+holds "tails it" eval '[ "$(as olga audit tail --rows 3 | wc -l)" = 3 ]'
+holds "asks how the CA does" eval 'as olga status --json | grep -q "\"waiting\":0"'
+holds "and ada who there is" eval '[ "$(as ada operator list | grep -c "^person:")" = 5 ]'
+holds "who did what, with the certificate" eval '[ "$(sqlite3 "$W/factory/ca.db" "SELECT count(*) FROM audit WHERE actor = '"'person:carl/$(openssl x509 -in "$W/carl/person.pem" -noout -serial | sed 's/.*=//' | tr A-Z a-z)'"' AND action IN ('"'order', 'extend'"')")" = 2 ]'
+
+echo "-- and nothing else"
+says "a clerk invites no operator" 'E54.*takes the function administrator' as carl operator invite eve --function administrator
+says "nor rules" 'E54.*function administrator' as carl operator two-person --none
+says "nor reads the audit" 'E54.*function auditor' as carl audit export --out "$W/x"
+says "an auditor orders nothing" 'E54.*function clerk' order olga WO-2 00030011 00030019
+says "an administrator revokes no device" 'E54.*function ra' as ada revoke --device 00030001 --reason superseded
+says "an RA operator ends no operator" 'E54.*administrator' as rita revoke --certificate "$(openssl x509 -in "$W/ada/person.pem" -noout -serial | sed 's/.*=//')" --reason superseded
+says "nobody invites a local operator" 'E54.*in the CA.s folder alone' as rita unit invite --role operator --name deputy
+says "a station is no operator" 'E54' eval 'mkdir -p "$W/fake" && cp "$W/station-line-1/station.key" "$W/fake/person.key" && cp "$W/station-line-1/station.pem" "$W/fake/person.pem" && cp "$W/station-line-1/root.pem" "$W/fake/" && as fake order list'
+
+echo "-- cut between signer and ledger"
+stop_daemon "$FACTORY_PID"
+HANDSEL_FAULT=act.signed HANDSEL_FAULT_LOG="$W/fired" factory_serve 2>/dev/null
+says "the CA dies" 'E51' as carl order extend WO-1 --quota 4
+holds "it did" grep -q . "$W/fired"
+factory_serve
+holds "the next command finishes it" eval 'as carl order extend WO-1 --scrap 7 2>&1 | grep -q "what was cut before.*is done.*4 of"'
+holds "each once" eval 'as carl order show WO-1 | grep -q "version 4 by carl, at most 11 keys"'
+
+echo "-- two persons"
+holds "ada says what needs two" as ada operator two-person order-create operator-invite two-person
+says "the folder alone is one" 'E54.*needs two persons' order_create WO-3 00030021 00030029 2 line-1
+order carl WO-3 00030021 00030029 >"$W/out"
+holds "carl's order waits" [ $? = 4 ]
+A=$(action_of "$W/out")
+holds "the ledger has none" eval '! as carl order list | grep -q WO-3'
+holds "it is listed" eval 'as olga action list | grep -q "^$A waiting .*order-create .*WO-3, by person:carl"'
+says "carl is one person" 'E54.*cannot be the second person' as carl action approve "$A"
+holds "also with a second certificate" join carl2 "$(CODE=$(invite ada carl clerk); as bert action approve "$(action_of "$W/told")" >/dev/null; echo "$CODE")"
+says "of one name" 'E54.*cannot be the second person' as carl2 action approve "$A"
+says "an auditor's word does not count" 'E54.*function clerk' as olga action approve "$A"
+CODE=$(invite ada dora clerk)
+says "the code of one who waits is good for nothing" 'E54.*invites nobody' join dora "$CODE"
+D=$(action_of "$W/told")
+holds "bert sees in plain words whom" eval 'as bert action show "$D" | grep -q "invites   person:dora"'
+holds "approves" as bert action approve "$D"
+holds "and dora enrols" join dora "$CODE"
+holds "dora approves the order, which she is shown" eval 'as dora action approve "$A" | grep -q "station   line-1"'
+holds "now there is one" eval 'as carl order list | grep -q "WO-3 .*open"'
+holds "both are named" eval 'as olga audit tail --rows 100 | grep -q "person:carl/[0-9a-f]*+person:dora/[0-9a-f]* order "'
+holds "approved once more it is the same" eval 'as dora action approve "$A" | grep -q "done already"'
+order carl WO-4 00030031 00030039 >"$W/out"
+A=$(action_of "$W/out")
+holds "dora rejects another" as dora action reject "$A"
+says "for good" 'it was rejected' as dora action approve "$A"
+as ada operator two-person --none >"$W/out"
+holds "one administrator does not end the rule" [ $? = 4 ]
+
+echo "-- the end of an operator"
+holds "ada ends dora" as ada operator revoke dora --reason "left the company"
+says "who acts no more" 'E54.*was revoked' as dora order list
+says "not even for a front that would let her" 'E54.*was ended' eval 'order carl WO-5 00030041 00030049 >"$W/out"; sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"; as dora action approve "$(action_of "$W/out")"'
+holds "ada ends the folder's" as ada operator revoke operator --local --reason "persons act"
+says "which orders no more" 'E54.*was ended' factory order close WO-1
+says "nor invites" 'E54.*was ended' factory operator invite eve --function administrator
+holds "persons go on" as carl order close WO-1
+holds "cut before the answer" eval 'HANDSEL_FAULT=hand.told HANDSEL_FAULT_LOG="$W/fired-2" as carl order close WO-3 2>/dev/null; [ -s "$W/carl/unfinished.p7" ]'
+holds "it is finished by the next" eval 'as carl order close WO-3 2>&1 | grep -q "what was cut before.*done"'
+holds "the chains of the audits hold" "$BUILD/tests/fault/audit" "$W/factory/ca.db" "$W/factory/signer.db"
+
+echo "$CHECKED checks, $FAILED failed"
+[ "$FAILED" = 0 ]
