@@ -1,16 +1,16 @@
 #include <config.h>
 
-#include "acts.h"
-#include "inquire.h"
 #include "check.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "acts.h"
 #include "confirm.h"
 #include "digest.h"
 #include "endorsement.h"
 #include "envelope.h"
+#include "inquire.h"
 #include "mem.h"
 #include "units.h"
 

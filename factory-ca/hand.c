@@ -203,21 +203,19 @@ static int ask_signer(void *arg, const struct buf *action, const struct buf *app
 	return h->signer ? signer_act(h->signer, "", action, approval, e) : -1;
 }
 
-/* Exactly one of action and p. */
-static int enter_local(struct hand *h, const struct action *action, const struct approval *p, const struct buf *cms, struct ca_answer *a,
-		       struct err *e)
+static struct acts office_acts(struct hand *h)
 {
-	const struct acts x = { .db = h->office.ledger, .trust = h->office.ca.trust, .site = h->office.settings.site, .now = clock_utc(),
-				.sign = ask_signer, .arg = h };
-	int rc = db_begin(x.db, e);
+	return (struct acts){ .db = h->office.ledger, .trust = h->office.ca.trust, .site = h->office.settings.site, .now = clock_utc(),
+			      .sign = ask_signer, .arg = h };
+}
 
-	if (rc < 0)
-		return -1;
-	rc = action ? acts_ask(&x, action, cms, a, e) : acts_second(&x, p, cms, a, e);
+/* The transaction ends; a refusal leaves its row in the audit. */
+static int conclude(struct hand *h, int rc, const struct ca_answer *a, struct err *e)
+{
 	if (rc == 0)
-		rc = db_commit(x.db, e);
+		rc = db_commit(h->office.ledger, e);
 	else
-		db_rollback(x.db);
+		db_rollback(h->office.ledger);
 	if (rc == 0 && a->result == CA_REFUSED)
 		rc = err_set(e, a->code, "%s", a->text);
 	return rc < 0 ? -1 : 0;
@@ -225,12 +223,25 @@ static int enter_local(struct hand *h, const struct action *action, const struct
 
 static int act_local(struct hand *h, const struct buf *cms, struct ca_answer *a, struct err *e)
 {
+	const struct acts x = office_acts(h);
 	struct action action;
-	int rc = action_read(&action, cms->data, cms->len, h->office.ca.trust, e);
+	int rc = action_read(&action, cms->data, cms->len, x.trust, e);
 
-	if (rc == 0)
-		rc = enter_local(h, &action, NULL, cms, a, e);
+	if (rc == 0 && (rc = db_begin(x.db, e)) == 0)
+		rc = conclude(h, acts_ask(&x, &action, cms, a, e), a, e);
 	action_free(&action);
+	return rc;
+}
+
+static int approve_local(struct hand *h, const struct buf *cms, struct ca_answer *a, struct err *e)
+{
+	const struct acts x = office_acts(h);
+	struct approval p;
+	int rc = approval_read(&p, cms->data, cms->len, x.trust, e);
+
+	if (rc == 0 && (rc = db_begin(x.db, e)) == 0)
+		rc = conclude(h, acts_second(&x, &p, cms, a, e), a, e);
+	approval_free(&p);
 	return rc;
 }
 
@@ -294,14 +305,8 @@ int hand_approve(struct hand *h, const struct action *action, bool yes, struct c
 	memcpy(p.action, action->sha256, SHA256_LEN);
 	memcpy(p.id, action->id, sizeof p.id);
 	rc = approval_write(&p, h->op.key, &h->op.chain, &cms, e);
-	if (rc == 0 && h->local) {
-		rc = approval_read(&p, cms.data, cms.len, h->office.ca.trust, e);
-		if (rc == 0)
-			rc = enter_local(h, NULL, &p, &cms, a, e);
-		approval_free(&p);
-	} else if (rc == 0) {
-		rc = bring(h, CA_APPROVE, &cms, a, e);
-	}
+	if (rc == 0)
+		rc = h->local ? approve_local(h, &cms, a, e) : bring(h, CA_APPROVE, &cms, a, e);
 	buf_free(&cms);
 	return rc;
 }

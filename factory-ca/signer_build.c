@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "file.h"
+#include "functions.h"
 #include "limits.h"
 #include "mem.h"
 #include "models.h"

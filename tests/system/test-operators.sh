@@ -53,6 +53,7 @@ holds "rita has it made anew" eval 'as rita rework --serial 00030001 --reason "a
 holds "once" eval '! as rita rework --serial 00030001 --reason again'
 says "nothing to rework" 'E53.*had no active credential' as rita rework --serial 00030001 --reason again
 says "a revocation of nothing" 'E53.*nothing was ever issued' as rita revoke --device 99999999 --reason superseded
+holds "and revokes another" eval 'provision WO-1 line-1 00030002 --timeout 20s && as rita revoke --device 00030002 --reason keyCompromise | grep -q "revoked (keyCompromise)"'
 holds "olga exports the audit" as olga audit export --out "$W/audit.jsonl"
 holds "which is whole, by her own certificates" ca audit verify --export "$W/audit.jsonl" --certificates "$W/olga/ca.pem"
 holds "tails it" eval '[ "$(as olga audit tail --rows 3 | wc -l)" = 3 ]'
@@ -68,7 +69,7 @@ says "an auditor orders nothing" 'E54.*function clerk' order olga WO-2 00030011 
 says "an administrator revokes no device" 'E54.*function ra' as ada revoke --device 00030001 --reason superseded
 says "an RA operator ends no operator" 'E54.*administrator' as rita revoke --certificate "$(openssl x509 -in "$W/ada/person.pem" -noout -serial | sed 's/.*=//')" --reason superseded
 says "nobody invites a local operator" 'E54.*in the CA.s folder alone' as rita unit invite --role operator --name deputy
-says "a station is no operator" 'E54' eval 'mkdir -p "$W/fake" && cp "$W/station-line-1/station.key" "$W/fake/person.key" && cp "$W/station-line-1/station.pem" "$W/fake/person.pem" && cp "$W/station-line-1/root.pem" "$W/fake/" && as fake order list'
+says "a station is no operator" 'E54' eval 'mkdir -p "$W/fake" && echo "version: 1" >"$W/fake/person.yaml" && cp "$W/station-line-1/station.key" "$W/fake/person.key" && cp "$W/station-line-1/station.pem" "$W/fake/person.pem" && cp "$W/station-line-1/root.pem" "$W/fake/" && as fake order list'
 
 echo "-- cut between signer and ledger"
 stop_daemon "$FACTORY_PID"

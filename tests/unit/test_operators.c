@@ -405,6 +405,47 @@ static void test_end(void)
 	buf_free(&answer);
 }
 
+/* A certificate of another key, by the one that it has: the functions stay. NULL functions: it is refused. */
+static void renew(struct side *s, const struct person *p, const char *functions)
+{
+	struct unit_renewal r = { .time = clock_utc() };
+	struct buf spki = {0}, cms = {0}, q = {0}, answer = {0}, der = {0};
+	struct cert c = {0};
+	struct unpack u;
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(key_spki(machine.key, &spki, &e), 0);
+	digest_sha256(r.key_sha256, spki.data, spki.len);
+	CU_ASSERT_EQUAL_FATAL(unit_renewal_write(&r, p->key, &p->chain, &cms, &e), 0);
+	pack_str(&q, "");
+	pack_bytes(&q, cms.data, cms.len);
+	pack_bytes(&q, spki.data, spki.len);
+	CU_ASSERT_EQUAL(ask(s, SIGNER_RENEW, &q, &answer), functions ? SIGNER_DONE : SIGNER_REFUSED);
+	unpack_init(&u, answer.data, answer.len);
+	if (functions) {
+		unpack_bytes(&u, &der);
+		CU_ASSERT_EQUAL_FATAL(cert_parse(&c, der.data, der.len, &e), 0);
+		CU_ASSERT_STRING_EQUAL(c.functions, functions);
+		CU_ASSERT_STRING_EQUAL(c.role, PERSON);
+		cert_free(&c);
+	}
+	buf_free(&spki);
+	buf_free(&cms);
+	buf_free(&q);
+	buf_free(&answer);
+	buf_free(&der);
+}
+
+static void test_renewal(void)
+{
+	struct side s;
+
+	begin(&s);
+	renew(&s, &bert, "administrator.clerk");
+	renew(&s, &carl2, NULL);	/* who was ended */
+	end(&s);
+}
+
 static void test_free(void)
 {
 	struct person *all[] = { &ada, &bert, &carl, &carl2, &dora, &olga, &machine };
@@ -414,4 +455,4 @@ static void test_free(void)
 }
 
 UNIT_MAIN("operators", { "cells", test_cells }, { "names", test_names }, { "init", test_init }, { "one person", test_one },
-	  { "two persons", test_two }, { "end", test_end }, { "free", test_free })
+	  { "two persons", test_two }, { "end", test_end }, { "renewal", test_renewal }, { "free", test_free })
