@@ -443,6 +443,13 @@ int acts_run(struct desk *d, struct db *db, struct job *job, struct err *e)
 			   : acts_second(&x, job->approval, &job->rq->document, job->a, e);
 }
 
+bool acts_touch_devices(const struct job *job)
+{
+	const struct action *a = job->action;
+
+	return job->approval || (a && (a->what == ACT_REVOKE || a->what == ACT_TAKEOVER || a->what == ACT_REWORK));
+}
+
 void acts_free(struct job *job)
 {
 	if (job->action)

@@ -24,6 +24,8 @@ int acts_second(const struct acts *x, const struct approval *p, const struct buf
 /* In the server's thread: signed by whoever asks, whose function allows it. 1: submit it. */
 int acts_check(struct desk *d, const struct peer *peer, struct job *job, struct err *e);
 int acts_run(struct desk *d, struct db *db, struct job *job, struct err *e);
+/* It may be about any device: what an approval is of, the ledger knows, and a certificate names no device here. */
+bool acts_touch_devices(const struct job *job);
 void acts_free(struct job *job);
 
 #endif

@@ -162,6 +162,8 @@ static bool comes_after(const struct desk *d, const struct job *job)
 {
 	const struct device_id *device = job->rq->kind == CA_ISSUE ? &job->issue.device : &job->rq->device;
 
+	if (d->n_signing && acts_touch_devices(job))
+		return true;
 	for (size_t i = 0; i < d->n_signing; i++) {
 		const struct issue *before = &d->signing[i]->issue;
 

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "file.h"
-#include "functions.h"
 #include "limits.h"
 #include "mem.h"
 #include "models.h"

@@ -105,6 +105,7 @@ static void test_names(void)
 
 /* ---- a signer in a thread, and persons of its CA ---- */
 static const struct key_homes plain = { .keys = { .place = "file" }, .root = { .place = "file" }, .plain = true };
+static const struct ceremony_terms no_terms;
 static char folder[FILE_PATH];
 
 struct side {
@@ -254,7 +255,7 @@ static void test_init(void)
 	int64_t now = clock_utc();
 
 	CU_ASSERT_EQUAL_FATAL(file_join(folder, &e, unit_folder(), "ca"), 0);
-	CU_ASSERT_EQUAL_FATAL(signer_init(folder, SITE_FACTORY, "Acme Devices", &plain, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(folder, SITE_FACTORY, "Acme Devices", &plain, &no_terms, &e), 0);
 	make(&ada, PERSON, "ada", "administrator", now);
 	make(&bert, PERSON, "bert", "administrator.clerk", now);
 	make(&carl, PERSON, "carl", "clerk", now);
