@@ -153,13 +153,14 @@ static void conclude(const struct cli *c, const struct extension *x)
 
 enum cli_exit cmd_order_extend(const struct cli *c)
 {
-	struct extension *x = mem_new(1, sizeof *x);
+	struct extension *x;
 	const char *out = cli_get(c, "out");
 	enum cli_exit code = EXIT_DONE;
 	struct err e;
 
 	if (hand_is_remote(c))
 		return remote_order_extend(c);
+	x = mem_new(1, sizeof *x);
 	x->id = cli_arg(c, 0);
 	if (office_open(&x->o, c, &e) < 0) {
 		free(x);

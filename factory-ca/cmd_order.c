@@ -113,7 +113,7 @@ out:
 
 enum cli_exit cmd_order_create(const struct cli *c)
 {
-	struct work_order *order = mem_new(1, sizeof *order);
+	struct work_order *order;
 	const char *out = cli_get(c, "out");
 	enum cli_exit code = EXIT_DONE;
 	struct buf cms = {0};
@@ -123,6 +123,7 @@ enum cli_exit cmd_order_create(const struct cli *c)
 
 	if (hand_is_remote(c))
 		return remote_order_create(c);
+	order = mem_new(1, sizeof *order);
 	if (office_open(&o, c, &e) < 0) {
 		free(order);
 		return cli_fail(c, &e);
