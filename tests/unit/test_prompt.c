@@ -31,6 +31,7 @@ static void child(const char *expected, bool twice, bool blocked)
 	sigset_t set;
 	int rc;
 
+	signal(SIGINT, SIG_DFL);	/* whoever started the tests in the background had it ignored */
 	sigfillset(&set);
 	if (blocked)
 		sigprocmask(SIG_BLOCK, &set, NULL);	/* as daemons have them */
