@@ -96,7 +96,7 @@ device_batch() {
 	restore_state
 	supervised none factory factory_serve || die "no daemon"
 	prepare
-	work "${STATIONS%% *}" none "$DEVICES" 6 $SERIALS
+	work "${STATIONS%% *}" none "$ON_USB" 12 $SERIALS
 	judge_factory
 	for s in $SERIALS; do
 		count_case "$s"

@@ -31,7 +31,7 @@ walk_mode() {
 	KEY_OPTIONS=(--key "$1")
 	SERIALS=$(serials $FIRST $((FIRST + DEVICES - 1)))
 	factory_world
-	work line-1 none "$DEVICES" 2 $SERIALS
+	work line-1 none "$ON_USB" 4 $SERIALS
 	remember
 	save_state
 	BEFORE=rework JUDGE=judge_rework walk $((PAIRS / 4))

@@ -137,23 +137,27 @@ node_serve() {
 # farm SERIALS FARM-OPTION... -- COMMAND... : virtual USB devices, one for each serial, while COMMAND runs.
 # FARM_OPTIONS: further options, for the faults of devices.
 FARM_OPTIONS=()
+ON_USB=16	# at a time: umockdev keeps a short list of open files, and ends a station that has more
 farm() {
 	local serials=$1 s options=()
 	shift
 	for s in $serials; do options+=(--serial "$s"); done
-	# What umockdev leaves behind where it is killed goes with the world.
-	TMPDIR=$W umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --model "$MODEL" --manufacturer "$MANUFACTURER" --revision C \
-		"${options[@]}" "${FARM_OPTIONS[@]}" "$@"
+	# What umockdev leaves behind where it is killed goes with the world. A device that stays off would be waited for without end.
+	TMPDIR=$W timeout --foreground -k 30 900 umockdev-wrapper "$BUILD/tests/usb/farm" --dir "$W" --model "$MODEL" \
+		--manufacturer "$MANUFACTURER" --revision C "${options[@]}" "${FARM_OPTIONS[@]}" "$@"
 }
 
-# provision ORDER STATION SERIALS [STATION-OPTION...] : the factory transaction of all of them at once.
+# provision ORDER STATION SERIALS [STATION-OPTION...] : the factory transaction of all of them, $ON_USB at once.
 provision() {
-	local order=$1 name=$2 serials=$3
+	local order=$1 name=$2 serials i group
+	read -ra serials <<<"$3"
 	shift 3
-	set -- "$BUILD/handsel-station" --dir "$W/station-$name" run --order "$order" --agent "$BUILD/handsel-agent" \
-		--model "$TOP/profiles/models/${MODEL_FILE:-$MODEL}.yaml" --labels "$W/labels-$name" --count "$(wc -w <<<"$serials")" "$@"
-	tr ' ' '\n' <<<"$serials" >"$W/labels-$name"
-	farm "$serials" -- "$@"
+	for ((i = 0; i < ${#serials[@]}; i += ON_USB)); do
+		group=("${serials[@]:i:ON_USB}")
+		printf '%s\n' "${group[@]}" >"$W/labels-$name"
+		farm "${group[*]}" -- "$BUILD/handsel-station" --dir "$W/station-$name" run --order "$order" --agent "$BUILD/handsel-agent" \
+			--model "$TOP/profiles/models/${MODEL_FILE:-$MODEL}.yaml" --labels "$W/labels-$name" --count ${#group[@]} "$@" || return
+	done
 }
 
 # activate SERIAL [OPTION...] : the device at the customer's site runs the very file that it received over USB.
