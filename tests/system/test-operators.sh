@@ -71,14 +71,21 @@ says "an RA operator ends no operator" 'E54.*administrator' as rita revoke --cer
 says "nobody invites a local operator" 'E54.*in the CA.s folder alone' as rita unit invite --role operator --name deputy
 says "a station is no operator" 'E54' eval 'mkdir -p "$W/fake" && echo "version: 1" >"$W/fake/person.yaml" && cp "$W/station-line-1/station.key" "$W/fake/person.key" && cp "$W/station-line-1/station.pem" "$W/fake/person.pem" && cp "$W/station-line-1/root.pem" "$W/fake/" && as fake order list'
 
-echo "-- cut between signer and ledger"
-stop_daemon "$FACTORY_PID"
-HANDSEL_FAULT=act.signed HANDSEL_FAULT_LOG="$W/fired" factory_serve 2>/dev/null
-says "the CA dies" 'E51' as carl order extend WO-1 --quota 4
-holds "it did" grep -q . "$W/fired"
-factory_serve
-holds "the next command finishes it" eval 'as carl order extend WO-1 --scrap 7 2>&1 | grep -q "what was cut before.*is done.*4 of"'
-holds "each once" eval 'as carl order show WO-1 | grep -q "version 4 by carl, at most 11 keys"'
+echo "-- cut at the signer, between signer and ledger, and before the ledger's commit"
+# again_with FAULT : the CA, which is cut there; without one it is the CA again.
+again_with() {
+	stop_daemon "$FACTORY_PID" 2>/dev/null
+	HANDSEL_FAULT=${1:-none} HANDSEL_FAULT_LOG="$W/fired-${1:-none}" factory_serve 2>/dev/null
+}
+more=3
+for point in act.judged act.signed act.entered; do
+	again_with $point
+	says "cut at $point" 'E51' as carl order extend WO-1 --quota $((++more))
+	holds "there" grep -q "$point" "$W/fired-$point"
+	again_with
+	holds "the next command finishes it" eval 'as carl order extend WO-1 --scrap $((more + 3)) 2>&1 | grep -q "what was cut before.*is done.*$more of"'
+	holds "each once" eval 'as carl order show WO-1 | grep -q "version $((2 * more - 4)) by carl, at most $((2 * more + 3)) keys"'
+done
 
 echo "-- two persons"
 holds "ada says what needs two" as ada operator two-person order-create operator-invite two-person
@@ -98,7 +105,12 @@ D=$(action_of "$W/told")
 holds "bert sees in plain words whom" eval 'as bert action show "$D" | grep -q "invites   person:dora"'
 holds "approves" as bert action approve "$D"
 holds "and dora enrols" join dora "$CODE"
-holds "dora approves the order, which she is shown" eval 'as dora action approve "$A" | grep -q "station   line-1"'
+again_with act.approved
+says "cut at her approval" 'E51' as dora action approve "$A"
+again_with
+as dora action approve "$A" >"$W/out"
+holds "dora approves once more, of an order that she is shown" grep -q "station   line-1" "$W/out"
+holds "which finishes it" grep -q "order WO-3: 2 of" "$W/out"
 holds "now there is one" eval 'as carl order list | grep -q "WO-3 .*open"'
 holds "both are named" eval 'as olga audit tail --rows 100 | grep -q "person:carl/[0-9a-f]*+person:dora/[0-9a-f]* order "'
 holds "approved once more it is the same" eval 'as dora action approve "$A" | grep -q "done already"'
@@ -116,9 +128,13 @@ says "not even for a front that would let her" 'E54.*(was ended|was revoked, and
 holds "ada ends the folder's" as ada operator revoke operator --local --reason "persons act"
 says "which orders no more" 'E54.*was ended' factory order close WO-1
 says "nor invites" 'E54.*was ended' factory operator invite eve --function administrator
-holds "persons go on" as carl order close WO-1
-holds "cut before the answer" eval 'HANDSEL_FAULT=hand.told HANDSEL_FAULT_LOG="$W/fired-2" as carl order close WO-3 2>/dev/null; [ -s "$W/carl/unfinished.p7" ]'
-holds "it is finished by the next" eval 'as carl order close WO-3 2>&1 | grep -q "what was cut before.*done"'
+holds "persons go on" as carl order list
+for point in hand.kept hand.told; do
+	[ $point = hand.kept ] && id=WO-1 || id=WO-3
+	HANDSEL_FAULT=$point HANDSEL_FAULT_LOG="$W/fired-$point" as carl order close $id 2>/dev/null
+	holds "cut at $point" eval 'grep -q $point "$W/fired-$point" && [ -s "$W/carl/unfinished.p7" ]'
+	holds "it is finished by the next" eval 'as carl order close $id 2>&1 | grep -q "what was cut before.*done"'
+done
 holds "the chains of the audits hold" "$BUILD/tests/fault/audit" "$W/factory/ca.db" "$W/factory/signer.db"
 
 echo "$CHECKED checks, $FAILED failed"
