@@ -232,7 +232,7 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 	if (rc < 0 && (x->d->again || job->later)) {
 		job->later = false;
 		job_reset(job);
-		writer_submit(x->d->writer, w);
+		writer_again(x->d->writer, w);
 		return;
 	}
 	if (job->probe) {

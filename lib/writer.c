@@ -29,7 +29,8 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct writer_job *first, **last;	/* under the lock, likewise the next three */
+	struct writer_job *first, **last;	/* under the lock, likewise the next four */
+	struct writer_job **again;		/* behind those that done() gave back */
 	size_t waiting;
 	bool idle, stopping;
 	struct writer_state state;	/* under the lock, likewise the next; waiting and busy_ms of it are not used */
@@ -181,6 +182,7 @@ static size_t take(struct writer *w)
 	w->waiting -= n;
 	if (!w->first)
 		w->last = &w->first;
+	w->again = &w->first;
 	pthread_mutex_unlock(&w->lock);
 	return n;
 }
@@ -225,6 +227,18 @@ void writer_submit(struct writer *w, struct writer_job *job)
 	if (w->idle)
 		pthread_cond_signal(&w->wake);
 	w->idle = false;	/* one signal is enough */
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_again(struct writer *w, struct writer_job *job)
+{
+	pthread_mutex_lock(&w->lock);
+	job->next = *w->again;
+	*w->again = job;
+	if (w->last == w->again)
+		w->last = &job->next;
+	w->again = &job->next;
+	w->waiting++;
 	pthread_mutex_unlock(&w->lock);
 }
 

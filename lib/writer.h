@@ -42,6 +42,9 @@ struct writer_hooks {
 struct writer *writer_start(struct db *db, const struct writer_hooks *hooks, struct err *e);
 /* From any thread. A job alone is run at once; under load it waits a few milliseconds at most for others to share its commit. */
 void writer_submit(struct writer *w, struct writer_job *job);
+/* From done() alone: the job is run once more, in the next batch, before all that has gathered and behind what done() gave back
+ * before it: so what has to come after something of its batch does, and no load keeps it waiting. */
+void writer_again(struct writer *w, struct writer_job *job);
 
 /* How it does. From any thread. */
 struct writer_state {

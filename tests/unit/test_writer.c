@@ -14,7 +14,7 @@
 
 static const char *const steps[] = { "CREATE TABLE t(id INTEGER PRIMARY KEY, state TEXT NOT NULL)" };
 
-enum how { FINE, RUN_FAILS, FINISH_FAILS, FINISH_STORAGE, TRANSACTION_LOST, HOLD };
+enum how { FINE, RUN_FAILS, FINISH_FAILS, FINISH_STORAGE, TRANSACTION_LOST, HOLD, AGAIN };
 
 struct item {
 	struct writer_job job;		/* first: the job is the item */
@@ -72,7 +72,7 @@ static int item_run(struct writer_job *job, struct db *db, struct err *e)
 		hold();
 	if (put(db, i->id, e) < 0)
 		return -1;
-	if (i->how == RUN_FAILS)
+	if (i->how == RUN_FAILS || i->how == AGAIN)
 		return err_set(e, REASON_QUOTA, "item %d", (int)i->id);
 	if (i->how == TRANSACTION_LOST && db_run(db_stmt(db, "ROLLBACK"), e) == 0)
 		return err_set(e, REASON_STORAGE, "disk");
@@ -99,6 +99,11 @@ static void item_done(struct writer_job *job, int rc, const struct err *e)
 {
 	struct item *i = (struct item *)job;
 
+	if (i->how == AGAIN) {
+		i->how = FINE;
+		writer_again(w.writer, job);
+		return;
+	}
 	i->rc = rc;
 	i->e = *e;
 	i->seen = rows(w.reader);
@@ -182,6 +187,33 @@ static void test_batch(void)
 	CU_ASSERT_EQUAL(items[0].seen, 1);	/* committed before the first answer, the next batch not begun */
 	CU_ASSERT_EQUAL(items[1].seen, LIMIT_BATCH + 1);
 	CU_ASSERT_EQUAL(items[n - 1].seen, n);
+	world_close();
+}
+
+/* What is given back is the next batch's first, in its order, whatever has gathered meanwhile. */
+static void test_again(void)
+{
+	struct item items[LIMIT_BATCH + 3] = { [2] = { .how = AGAIN }, [5] = { .how = AGAIN } };
+	const size_t n = ARRAY_LEN(items);
+
+	world_open();
+	run_batch(items, n);
+	CU_ASSERT_EQUAL(w.batches, 3);
+	CU_ASSERT_EQUAL(items[LIMIT_BATCH].order, LIMIT_BATCH - 1);
+	CU_ASSERT_EQUAL(items[2].order, LIMIT_BATCH);
+	CU_ASSERT_EQUAL(items[5].order, LIMIT_BATCH + 1);
+	CU_ASSERT_EQUAL(items[n - 2].order, (int)n - 1);
+	CU_ASSERT_EQUAL(items[n - 1].order, (int)n);
+	for (size_t i = 0; i < n; i++)
+		CU_ASSERT_EQUAL(items[i].rc, 0);
+	world_close();
+
+	items[n - 1].how = AGAIN;	/* when nothing else has gathered */
+	items[2].how = FINE;
+	world_open();
+	run_batch(items, n);
+	CU_ASSERT_EQUAL(items[n - 1].rc, 0);
+	CU_ASSERT_EQUAL(items[n - 1].order, (int)n);
 	world_close();
 }
 
@@ -374,7 +406,7 @@ static void test_killed(void)
 }
 #endif
 
-UNIT_MAIN("writer", { "batches", test_batch }, { "one job fails", test_one_fails },
+UNIT_MAIN("writer", { "batches", test_batch }, { "again", test_again }, { "one job fails", test_one_fails },
 	  { "batch hook fails", test_hook_fails }, { "storage fails in finish", test_finish_storage },
 	  { "transaction lost", test_transaction_lost }, { "probe", test_probe },
 #ifdef ENABLE_FAULT_INJECTION
