@@ -3,16 +3,18 @@ FIRST=20001		# serial of the first device
 
 # The devices have left the factory, are shipped and listed; the customer's CA and node serve. Their agent is there already.
 at_the_gate() {
-	local serials s options=()
+	local serials s group options=()
 	serials=$(serials $FIRST $((FIRST + DEVICES - 1)))
 	factory_init >/dev/null && factory_serve && station_init line-1 >/dev/null &&
 		order_create WO-1 00020001 00020099 $((DEVICES + 3)) line-1 >/dev/null || die "no factory"
-	FARM_OPTIONS=()
-	for s in $serials; do
-		mkdir "$W/$s" && ln -s "$BUILD/handsel-agent" "$W/$s/agent"
-		FARM_OPTIONS+=(--fault "$s=as-agent") options+=(--device "$s")
-	done
-	provision WO-1 line-1 "$serials" >"$W/station.log" 2>&1 || { tail -n 20 "$W/station.log"; die "no devices"; }
+	while read -ra group; do
+		FARM_OPTIONS=()
+		for s in "${group[@]}"; do
+			mkdir "$W/$s" && ln -s "$BUILD/handsel-agent" "$W/$s/agent"
+			FARM_OPTIONS+=(--fault "$s=as-agent") options+=(--device "$s")
+		done
+		provision WO-1 line-1 "${group[*]}" </dev/null >"$W/station.log" 2>&1 || { tail -n 20 "$W/station.log"; die "no devices"; }
+	done < <(xargs -n "$ON_USB" <<<"$serials")
 	customer_init >/dev/null && customer_serve && node_init site-1 >/dev/null && node_serve &&
 		ca --dir "$W/factory" ship --customer plant-seven "${options[@]}" --out "$W/manifest.p7" >/dev/null &&
 		node --dir "$W/node" import "$W/manifest.p7" >/dev/null && node --dir "$W/node" apply >/dev/null || die "no customer"
