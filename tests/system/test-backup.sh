@@ -26,6 +26,7 @@ n=0
 while kill -0 $LINE 2>/dev/null && [ $n -lt 15 ]; do
 	n=$((n + 1))
 	ca --dir "$W/factory" backup create "$W/b$n" --json >"$W/b$n.json" 2>"$W/b.err" || { cat "$W/b.err"; break; }
+	sleep 0.1	# all of the time that the eight take
 done
 holds "the line does not notice" wait $LINE
 holds "there were some" [ $n -ge 2 ]
@@ -57,7 +58,8 @@ spoilt "a link in place of a file" "root.pem" ln -sf /etc/hostname "$W/spoilt/ro
 spoilt "another path in the list" "no list of a backup" sed -i '2s| [^ ]*$| ../../x|' "$W/spoilt/MANIFEST"
 spoilt "another hash in the list" "was changed" sed -i '2s|^.|0|;3s|^.|1|' "$W/spoilt/MANIFEST"
 spoilt "the signature is gone" "E53.*the backup is not signed" rm "$W/spoilt/MANIFEST.p7"
-spoilt "the signature of another" "E53.*is the signature of another backup" cp "$W/b1/MANIFEST.p7" "$W/spoilt/MANIFEST.p7"
+ca --dir "$W/factory" backup create "$W/later" >/dev/null
+spoilt "the signature of another" "E53.*is the signature of another backup" cp "$W/later/MANIFEST.p7" "$W/spoilt/MANIFEST.p7"
 spoilt "signed by a station" "E53.*MANIFEST.p7" openssl cms -sign -nodetach -binary -nosmimecap -in "$MIDDLE/MANIFEST" -outform DER -out "$W/spoilt/MANIFEST.p7" \
 	-signer "$W/station-line-1/station.pem" -inkey "$W/station-line-1/station.key" -certfile "$W/factory/unit.pem"
 holds "whose it is, is told" eval 'ca --dir "$W/elsewhere" backup verify "$MIDDLE" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" |
