@@ -16,6 +16,8 @@ struct gathering {
 	struct account *a;
 	struct office *o;
 	struct trust *trust;		/* the roots: stations and devices are under them */
+	struct signer *signer;
+	uint64_t heard;			/* up to which change the signer's journal was read */
 	const char *dir;		/* of the station that is read */
 	uint32_t held;			/* serials that hold a unit */
 };
@@ -109,15 +111,14 @@ static int read_station(struct gathering *g, const char *dir, struct err *e)
 	return 0;
 }
 
+/* What takes its time: all that was ever signed, and every record. */
 static int hear(struct gathering *g, const char *const *dirs, size_t n_dirs, struct err *e)
 {
-	const struct ledger_filter of_order = { .order = g->a->order.id };
-	struct signer *s = signer_start(g->o->dir, SIGNER_FOR_OPERATOR, e);
-	int rc = -1;
+	uint64_t told;
+	int rc = signer_position(g->signer, "", &g->heard, &told, e);
 
-	if (s && ledger_list(g->o->ledger, &of_order, from_ledger, g, e) == 0)
-		rc = signer_journal(s, "", 0, from_signer, g, e);
-	signer_stop(s);
+	if (rc == 0)
+		rc = signer_journal(g->signer, "", 0, from_signer, g, e);
 	for (size_t i = 0; i < n_dirs && rc == 0; i++)
 		rc = read_station(g, dirs[i], e);
 	return rc;
@@ -145,7 +146,7 @@ static int by_serial(const void *x, const void *y)
 	return rc ? rc : strcmp(a->text, b->text);
 }
 
-/* Entries of one certificate become one. */
+/* Entries of one certificate become one. A witness that spoke twice has seen it go on: pending, active, over. */
 static void merge(struct account *a)
 {
 	size_t to = 0;
@@ -161,7 +162,7 @@ static void merge(struct account *a)
 		if (!device_same(&into->device, &a->entry[i].device))
 			find(a, into->device.serial, "one certificate is told of for two devices, the other is serial %s", a->entry[i].device.serial);
 		for (size_t w = 0; w < WITNESSES; w++)
-			if (a->entry[i].tale[w] != TALE_NONE)
+			if (a->entry[i].tale[w] > into->tale[w])
 				into->tale[w] = a->entry[i].tale[w];
 		if (*a->entry[i].station)
 			memcpy(into->station, a->entry[i].station, sizeof into->station);
@@ -267,28 +268,50 @@ static int read_order(struct account *a, struct office *o, const char *id, struc
 	return rc == 1 ? 0 : -1;
 }
 
+/* The ledger's word, and what the signer has done since it was heard: both of one moment, though the CA goes on. The CA tells the
+ * signer within its transaction, so there is none while this one lasts. */
+static int settle(struct gathering *g, const char *id, bool records, struct err *e)
+{
+	struct account *a = g->a;
+	const struct ledger_filter of_order = { .order = a->order.id };
+
+	if (read_order(a, g->o, id, e) < 0 || ledger_list(g->o->ledger, &of_order, from_ledger, g, e) < 0 ||
+	    signer_journal(g->signer, "", g->heard, from_signer, g, e) < 0)
+		return -1;
+	merge(a);
+	for (size_t i = 0; i < a->n; i++)
+		if (compare(g, &a->entry[i], records, e) < 0)
+			return -1;
+	count_keys(a);
+	return count_units(g, e);
+}
+
+static int gather(struct gathering *g, const char *id, const char *const *dirs, size_t n_dirs, struct err *e)
+{
+	int rc;
+
+	if (read_order(g->a, g->o, id, e) < 0 || hear(g, dirs, n_dirs, e) < 0 || db_begin(g->o->ledger, e) < 0)
+		return -1;
+	rc = settle(g, id, n_dirs > 0, e);
+	db_rollback(g->o->ledger);
+	return rc;
+}
+
 int account_make(struct account *a, struct office *o, const char *id, const char *const *dirs, size_t n_dirs, struct err *e)
 {
 	struct gathering g = { .a = a, .o = o, .trust = trust_new() };
 	int rc;
 
 	*a = (struct account){0};
-	rc = read_order(a, o, id, e);
-	if (rc == 0)
-		rc = trust_add_root(g.trust, o->ca.root.cert, e);
+	rc = trust_add_root(g.trust, o->ca.root.cert, e);
 	if (rc == 0 && o->ca.older_root.n)
 		rc = trust_add_root(g.trust, o->ca.older_root.cert, e);
+	if (rc == 0 && !(g.signer = signer_start(o->dir, SIGNER_FOR_OPERATOR, e)))
+		rc = -1;
 	if (rc == 0)
-		rc = hear(&g, dirs, n_dirs, e);
+		rc = gather(&g, id, dirs, n_dirs, e);
+	signer_stop(g.signer);
 	trust_free(g.trust);
-	if (rc < 0)
-		return -1;
-	merge(a);
-	for (size_t i = 0; i < a->n && rc == 0; i++)
-		rc = compare(&g, &a->entry[i], n_dirs > 0, e);
-	count_keys(a);
-	if (rc == 0)
-		rc = count_units(&g, e);
 	if (a->n_findings)
 		qsort(a->finding, a->n_findings, sizeof *a->finding, by_serial);
 	return rc;

@@ -37,6 +37,22 @@ says "line-2 may not" 'E4[0-9]' provision WO-1 line-2 00020004 --timeout 20s
 holds "now it may" operator order extend WO-1 --quota 4 --station line-2 --valid 60d
 holds "indeed" provision WO-1 line-2 00020004 --timeout 20s
 
+echo "-- reconciled while a line works on it"
+# line_works : loads six devices, and reworks one of them, while the order is reconciled again and again.
+line_works() {
+	local line times=0
+	order_create WO-2 00030001 00030009 9 line-2 >/dev/null || return
+	{ provision WO-2 line-2 "00030001 00030002 00030003 00030004 00030005 00030006" --timeout 60s &&
+		operator rework --serial 00030001 --reason "new board"; } >"$W/line.log" 2>&1 &
+	line=$!
+	while kill -0 $line 2>/dev/null; do
+		operator order reconcile WO-2 || return
+		times=$((times + 1))
+	done
+	wait $line && [ $times -ge 5 ] && operator order reconcile WO-2
+}
+holds "ledger and signer never differ" line_works
+
 echo "-- closed"
 holds "is closed" operator order close WO-1
 says "and not extended" 'E41.*not extended' operator order extend WO-1 --quota 9
