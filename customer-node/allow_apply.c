@@ -92,7 +92,7 @@ int allowlist_apply(struct db *db, const struct allowlist *al, const char *actor
 	char detail[160];
 
 	*ended = 0;
-	if (al->errors)
+	if (al->problems.errors)
 		return allowlist_refuse(al, e);
 	if (store_allow_clear(db, e) < 0)
 		return -1;

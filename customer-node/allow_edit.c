@@ -91,7 +91,7 @@ static void splice(struct buf *text, const struct place *p, const struct device_
 static bool is_as_meant(const struct allowlist *before, const struct allowlist *after, const struct device_id *devices,
 			size_t n)
 {
-	if (after->errors || after->n != before->n + n)
+	if (after->problems.errors || after->n != before->n + n)
 		return false;
 	for (size_t i = 0; i < before->n; i++)
 		if (!device_same(&before->entry[i].device, &after->entry[i].device) ||
@@ -131,7 +131,7 @@ int allowlist_append(struct buf *text, const char *file, const struct makers *ma
 	if (n == 0)
 		return 0;
 	allowlist_parse(&before, file, text, makers, 0);
-	if (before.errors) {
+	if (before.problems.errors) {
 		allowlist_refuse(&before, e);
 		goto out;
 	}

@@ -2,7 +2,6 @@
 
 #include "allowlist.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,84 +11,24 @@
 #include "file.h"
 #include "mem.h"
 
-#define FINDINGS_MAX 1000	/* nobody reads more at a time */
-
 void allowlist_free(struct allowlist *al)
 {
 	free(al->file);
 	free(al->entry);
-	free(al->finding);
+	problems_free(&al->problems);
 	memset(al, 0, sizeof *al);
-}
-
-/* ---- findings ---- */
-static void finding_add(struct allowlist *al, int line, int column, bool error, const char *code, const char *text)
-{
-	struct finding *f;
-
-	if (al->n_findings >= FINDINGS_MAX)
-		return;
-	if ((al->n_findings & (al->n_findings - 1)) == 0)
-		al->finding = mem_grow(al->finding, al->n_findings ? 2 * al->n_findings : 1, sizeof *al->finding);
-	f = &al->finding[al->n_findings++];
-	*f = (struct finding){ .line = line, .column = column, .error = error, .code = code };
-	snprintf(f->text, sizeof f->text, "%.*s", (int)sizeof f->text - 1, text);
-	if (error)
-		al->errors++;
-	else
-		al->warnings++;
-}
-
-static void find(struct allowlist *al, const struct conf_node *n, bool error, const char *code, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
-static void find(struct allowlist *al, const struct conf_node *n, bool error, const char *code, const char *fmt, ...)
-{
-	char text[300];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	finding_add(al, conf_line(n), conf_column(n), error, code, text);
-}
-
-/* lib/conf says "file:line:column: text". */
-static void find_conf(struct allowlist *al, const char *code, const struct err *e)
-{
-	size_t skip = strlen(al->file);
-	int line = 1, column = 1, used = 0;
-	const char *text = e->text;
-
-	if (strncmp(text, al->file, skip) == 0 && sscanf(text + skip, ":%d:%d: %n", &line, &column, &used) == 2 && used)
-		text += skip + (size_t)used;
-	finding_add(al, line, column, true, code, text);
-}
-
-void finding_text(const struct allowlist *al, const struct finding *f, struct buf *out)
-{
-	buf_clear(out);
-	buf_fmt(out, "%s:%d:%d: %s[%s]: %s", al->file, f->line, f->column, f->error ? "error" : "warning", f->code, f->text);
 }
 
 int allowlist_refuse(const struct allowlist *al, struct err *e)
 {
 	struct buf first = {0};
 
-	for (size_t i = 0; i < al->n_findings && !first.len; i++)
-		if (al->finding[i].error)
-			finding_text(al, &al->finding[i], &first);
-	err_set(e, REASON_CONFIG, "%s%s", buf_text(&first),
-		al->errors > 1 ? " (and more: handsel-node lint shows all)" : "");
+	for (size_t i = 0; i < al->problems.n && !first.len; i++)
+		if (al->problems.of[i].error)
+			problem_text(&al->problems.of[i], &first);
+	err_set(e, REASON_CONFIG, "%s%s", buf_text(&first), al->problems.errors > 1 ? " (and more: handsel-node lint shows all)" : "");
 	buf_free(&first);
 	return -1;
-}
-
-static int by_place(const void *x, const void *y)
-{
-	const struct finding *a = x, *b = y;
-
-	return a->line != b->line ? (a->line > b->line) - (a->line < b->line)
-				  : (a->column > b->column) - (a->column < b->column);
 }
 
 /* ---- one entry ---- */
@@ -108,7 +47,7 @@ static bool read_serial(struct allowlist *al, const struct conf_node *n, const c
 		/* YAML 1.1 reads a leading 0 as octal */
 		if (text[0] == '0' && text[1] && strlen(text) < 20 && strspn(text, "01234567") == strlen(text))
 			snprintf(other, sizeof other, "%llu", strtoull(text, NULL, 8));
-		find(al, n, true, "Y-UNQUOTED", "%s %.64s is not quoted; other YAML tools read it as %s; write \"%.64s\"", what,
+		problem_add(&al->problems, n, true, "Y-UNQUOTED", "%s %.64s is not quoted; other YAML tools read it as %s; write \"%.64s\"", what,
 		     text, other, text);
 		return false;
 	}
@@ -117,7 +56,7 @@ static bool read_serial(struct allowlist *al, const struct conf_node *n, const c
 		if (strchr(more, *p))
 			*p = 'x';
 	if (len > LIMIT_SERIAL || !text_is_token(plain, LIMIT_SERIAL)) {
-		find(al, n, true, "A-SERIAL",
+		problem_add(&al->problems, n, true, "A-SERIAL",
 		     "\"%.64s\" is not a %s: 1 to %d letters, digits, dots, underlines%s and hyphens, not "
 		     "beginning with a dot",
 		     text, what, LIMIT_SERIAL, *more ? ", \"*\", \"?\"" : "");
@@ -135,13 +74,13 @@ static bool read_range(struct allowlist *al, const struct conf_node *n, struct a
 	struct err e;
 
 	if (conf_fields(n, fields, 2, f, &e) < 0) {
-		find_conf(al, "Y-FIELD", &e);
+		problem_from_err(&al->problems, al->file, "Y-FIELD", &e);
 		return false;
 	}
 	if (!read_serial(al, f[0], "serial", "", r.from) || !read_serial(al, f[1], "serial", "", r.to))
 		return false;
 	if (!order_range_fits(&r) || strcmp(r.from, r.to) > 0) {
-		find(al, f[1], true, "A-RANGE",
+		problem_add(&al->problems, f[1], true, "A-RANGE",
 		     "\"%s\" to \"%s\" is no range: both need the same length, and the second the larger number at its end, like "
 		     "\"GB-000100\" to \"GB-000199\"",
 		     r.from, r.to);
@@ -158,7 +97,7 @@ static bool read_which(struct allowlist *al, const struct conf_node *item, const
 	const struct conf_node *n = f[SERIAL] ? f[SERIAL] : f[RANGE] ? f[RANGE] : f[GLOB];
 
 	if (!n || (!!f[SERIAL] + !!f[RANGE] + !!f[GLOB]) != 1) {
-		find(al, item, true, "Y-FIELD", n ? "\"serial\", \"range\" and \"glob\" are three ways to say which; leave one"
+		problem_add(&al->problems, item, true, "Y-FIELD", n ? "\"serial\", \"range\" and \"glob\" are three ways to say which; leave one"
 						  : "\"serial\" is missing (or \"range\", or \"glob\"): which device is it?");
 		return false;
 	}
@@ -175,7 +114,7 @@ static void read_name(struct allowlist *al, const struct conf_node *n, const cha
 	if (!n)
 		return;
 	if (!text_is_name(conf_text(n), LIMIT_NAME))
-		find(al, n, true, "A-NAME", "%s is not 1 to %d printable ASCII characters without blanks at its ends", what,
+		problem_add(&al->problems, n, true, "A-NAME", "%s is not 1 to %d printable ASCII characters without blanks at its ends", what,
 		     LIMIT_NAME);
 	else
 		snprintf(out, LIMIT_NAME + 1, "%s", conf_text(n));
@@ -188,7 +127,7 @@ static void read_state(struct allowlist *al, const struct conf_node *n, struct a
 	struct err e;
 
 	if (conf_choice(n, states, &state, &e) < 0)
-		find_conf(al, "A-STATE", &e);
+		problem_from_err(&al->problems, al->file, "A-STATE", &e);
 	a->blocked = state == 1;
 }
 
@@ -201,12 +140,12 @@ static void read_expires(struct allowlist *al, const struct conf_node *n, struct
 	snprintf(day, sizeof day, "%.10sT23:59:59Z", conf_text(n));	/* a date counts to its end */
 	if (text_untime(&a->expires, conf_text(n)) < 0 &&
 	    (strlen(conf_text(n)) != 10 || text_untime(&a->expires, day) < 0)) {
-		find(al, n, true, "A-EXPIRES",
+		problem_add(&al->problems, n, true, "A-EXPIRES",
 		     "\"%.40s\" is not a date; write it as \"2026-12-31\" or \"2026-12-31T23:59:59Z\" (UTC)", conf_text(n));
 		return;
 	}
 	if (a->expires < now)
-		find(al, n, false, "A-EXPIRED", "the entry ended on %s; the device is refused unless it was onboarded before",
+		problem_add(&al->problems, n, false, "A-EXPIRED", "the entry ended on %s; the device is refused unless it was onboarded before",
 		     conf_text(n));
 }
 
@@ -226,10 +165,10 @@ static void read_maker(struct allowlist *al, const struct conf_node *n, const st
 		snprintf(names + len, sizeof names - len, "%s\"%s\"", i ? ", " : "", makers->name[i]);
 	}
 	if (!n && makers->n > 1 && a->device.serial[0])
-		find(al, which, true, "A-MANUFACTURER", "the manufacturer of \"%.64s\" is missing, and this node accepts several: %s",
+		problem_add(&al->problems, which, true, "A-MANUFACTURER", "the manufacturer of \"%.64s\" is missing, and this node accepts several: %s",
 		     a->device.serial, names);
 	else if (a->device.manufacturer[0] && makers->n)
-		find(al, n, false, "A-UNKNOWN", "there is no handoff with this manufacturer, so its devices are refused; accepted: %s",
+		problem_add(&al->problems, n, false, "A-UNKNOWN", "there is no handoff with this manufacturer, so its devices are refused; accepted: %s",
 		     names);
 }
 
@@ -251,7 +190,7 @@ static void read_entry(struct allowlist *al, const struct conf_node *item, const
 	struct err e;
 
 	if (conf_fields(item, fields, ENTRY_FIELDS, f, &e) < 0) {
-		find_conf(al, "Y-FIELD", &e);
+		problem_from_err(&al->problems, al->file, "Y-FIELD", &e);
 		return;
 	}
 	whole = read_which(al, item, f, a);
@@ -260,7 +199,7 @@ static void read_entry(struct allowlist *al, const struct conf_node *item, const
 	read_state(al, f[STATE], a);
 	read_expires(al, f[EXPIRES], a, now);
 	if (conf_str(f[NOTE], a->note, sizeof a->note, &e) < 0)
-		find_conf(al, "A-NOTE", &e);
+		problem_from_err(&al->problems, al->file, "A-NOTE", &e);
 	if (whole)
 		al->n++;
 	else
@@ -307,7 +246,7 @@ static void find_duplicates(struct allowlist *al, struct place *places, size_t n
 			first = places[i];
 			second = places[head];
 		}
-		find(al, second.n, true, "A-DUPLICATE",
+		problem_add(&al->problems, second.n, true, "A-DUPLICATE",
 		     "serial \"%s\" is listed twice, first in line %d; remove one, or give each its "
 		     "model",
 		     second.a->device.serial, first.a->line);
@@ -343,16 +282,16 @@ static void find_patterns(struct allowlist *al, const struct place *places)
 		if (b->kind == ALLOW_SERIAL)
 			continue;
 		if (n == LIMIT_PATTERNS) {
-			find(al, places[i].n, true, "A-PATTERNS", "more than %d ranges and globs", LIMIT_PATTERNS);
+			problem_add(&al->problems, places[i].n, true, "A-PATTERNS", "more than %d ranges and globs", LIMIT_PATTERNS);
 			return;
 		}
 		for (size_t k = 0; k < n; k++) {
 			const struct allow_entry *a = &al->entry[pattern[k]];
 
 			if (same_pattern(a, b))
-				find(al, places[i].n, true, "A-DUPLICATE", "listed twice, first in line %d; remove one", a->line);
+				problem_add(&al->problems, places[i].n, true, "A-DUPLICATE", "listed twice, first in line %d; remove one", a->line);
 			else if (ranges_meet(a, b))
-				find(al, places[i].n, false, "A-OVERLAP",
+				problem_add(&al->problems, places[i].n, false, "A-OVERLAP",
 				     "the range overlaps with that of line %d; where both fit, one that blocks counts, else the first",
 				     a->line);
 		}
@@ -394,9 +333,9 @@ static void read_root(struct allowlist *al, const struct conf_node *root, const 
 	struct err e;
 
 	if (conf_fields(root, fields, ROOT_FIELDS, f, &e) < 0)
-		find_conf(al, "Y-FIELD", &e);
+		problem_from_err(&al->problems, al->file, "Y-FIELD", &e);
 	else if (conf_version(f[AT_VERSION], root, &e) < 0)
-		find_conf(al, "Y-VERSION", &e);
+		problem_from_err(&al->problems, al->file, "Y-VERSION", &e);
 	else if (f[DEVICES])
 		read_devices(al, f[DEVICES], makers, now);
 }
@@ -413,10 +352,9 @@ void allowlist_parse(struct allowlist *al, const char *file, const struct buf *t
 	if (c)
 		read_root(al, conf_root(c), makers, now);
 	else
-		find_conf(al, "Y-SYNTAX", &e);
+		problem_from_err(&al->problems, al->file, "Y-SYNTAX", &e);
 	conf_free(c);
-	if (al->n_findings)
-		qsort(al->finding, al->n_findings, sizeof *al->finding, by_place);
+	problems_sort(&al->problems, 0);
 }
 
 int allowlist_load(struct allowlist *al, const char *path, const struct makers *makers, int64_t now, struct err *e)

@@ -3,34 +3,23 @@
 #define HANDSEL_NODE_ALLOWLIST_H
 
 #include "makers.h"
+#include "problem.h"
 #include "store.h"
-
-struct finding {
-	int line, column;	/* from 1 */
-	bool error;		/* else a warning */
-	const char *code;	/* "Y-UNQUOTED", ... */
-	char text[300];
-};
 
 struct allowlist {		/* zero it; free with allowlist_free() */
 	char *file;
 	char sha256[SHA256_HEX];	/* of the file */
 	struct allow_entry *entry;
 	size_t n;
-	struct finding *finding;	/* by line */
-	size_t n_findings;
-	int errors, warnings;
+	struct problems problems;	/* by line; keys: "Y-UNQUOTED", ... */
 };
 
-/* 0 also if there are findings: look at errors. Expired entries are warned of. makers: whose devices the node accepts; an entry
+/* 0 also if there are problems: look at their errors. Expired entries are warned of. makers: whose devices the node accepts; an entry
  * may leave its manufacturer out only while that is one, and is then that one's. */
 void allowlist_parse(struct allowlist *al, const char *file, const struct buf *text, const struct makers *makers, int64_t now);
 /* -1: the file cannot be read. */
 int allowlist_load(struct allowlist *al, const char *path, const struct makers *makers, int64_t now, struct err *e);
 void allowlist_free(struct allowlist *al);
-
-/* "file:line:col: error[CODE]: text". Replaces *out. */
-void finding_text(const struct allowlist *al, const struct finding *f, struct buf *out);
 
 /* Code CONFIG with the first error and how many there are; -1. */
 int allowlist_refuse(const struct allowlist *al, struct err *e);

@@ -36,27 +36,6 @@ static int load(const struct cli *c, struct allowlist *al, struct err *e)
 	return file_join(path, e, cli_dir(c), NODE_ALLOWLIST) < 0 ? -1 : allowlist_load(al, path, &makers, clock_utc(), e);
 }
 
-static void print_finding(const struct cli *c, const struct allowlist *al, const struct finding *f)
-{
-	struct buf text = {0};
-
-	if (cli_json(c)) {
-		struct jsonl *j = jsonl_new("finding");
-
-		jsonl_str(j, "file", al->file);
-		jsonl_int(j, "line", f->line);
-		jsonl_int(j, "column", f->column);
-		jsonl_str(j, "severity", f->error ? "error" : "warning");
-		jsonl_str(j, "code", f->code);
-		jsonl_str(j, "text", f->text);
-		jsonl_print(j);
-	} else {
-		finding_text(al, f, &text);
-		puts(buf_text(&text));
-	}
-	buf_free(&text);
-}
-
 enum cli_exit cmd_lint(const struct cli *c)
 {
 	struct allowlist al = {0};
@@ -65,20 +44,19 @@ enum cli_exit cmd_lint(const struct cli *c)
 
 	if (load(c, &al, &e) < 0)
 		return cli_fail(c, &e);
-	for (size_t i = 0; i < al.n_findings; i++)
-		print_finding(c, &al, &al.finding[i]);
+	problems_print(&al.problems, cli_json(c));
 	if (cli_json(c)) {
 		struct jsonl *j = jsonl_new("result");
 
 		jsonl_int(j, "entries", (int64_t)al.n);
-		jsonl_int(j, "errors", al.errors);
-		jsonl_int(j, "warnings", al.warnings);
+		jsonl_int(j, "errors", (int64_t)al.problems.errors);
+		jsonl_int(j, "warnings", (int64_t)al.problems.warnings);
 		jsonl_print(j);
 	} else {
-		printf("%zu entries, %d error%s, %d warning%s\n", al.n, al.errors, al.errors == 1 ? "" : "s", al.warnings,
-		       al.warnings == 1 ? "" : "s");
+		printf("%zu entries, %zu error%s, %zu warning%s\n", al.n, al.problems.errors, al.problems.errors == 1 ? "" : "s", al.problems.warnings,
+		       al.problems.warnings == 1 ? "" : "s");
 	}
-	rc = al.errors ? EXIT_NO : EXIT_DONE;
+	rc = al.problems.errors ? EXIT_NO : EXIT_DONE;
 	allowlist_free(&al);
 	return rc;
 }
@@ -181,7 +159,7 @@ static int plan(const struct cli *c, const struct allowlist *al, struct err *e)
 	struct db *db;
 	int rc;
 
-	if (al->errors)
+	if (al->problems.errors)
 		return allowlist_refuse(al, e);
 	db = node_db_open(cli_dir(c), e);
 	if (!db)
@@ -240,7 +218,7 @@ enum cli_exit cmd_apply(const struct cli *c)
 
 	if (load(c, &al, &e) < 0)
 		return cli_fail(c, &e);
-	if (al.errors)
+	if (al.problems.errors)
 		allowlist_refuse(&al, &e);
 	else if ((db = node_db_open(cli_dir(c), &e)))
 		rc = apply(db, &al, &changed, &ended, &e);

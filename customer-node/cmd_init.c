@@ -387,7 +387,7 @@ static int check_allowlist(const char *dir, struct err *e)
 
 	if (makers_load(&makers, dir, e) == 0 && file_join(path, e, dir, NODE_ALLOWLIST) == 0 &&
 	    allowlist_load(&al, path, &makers, clock_utc(), e) == 0)
-		rc = al.errors ? allowlist_refuse(&al, e) : 0;
+		rc = al.problems.errors ? allowlist_refuse(&al, e) : 0;
 	allowlist_free(&al);
 	return rc;
 }

@@ -90,7 +90,7 @@ int import_append(struct buf *text, const char *file, const struct makers *maker
 
 	*added = 0;
 	allowlist_parse(&al, file, text, makers, 0);
-	if (al.errors) {
+	if (al.problems.errors) {
 		rc = allowlist_refuse(&al, e);
 		goto out;
 	}

@@ -40,6 +40,7 @@ void server_reload(struct server *s)
 {
 	struct reload *x = mem_new(1, sizeof *x);
 	struct makers makers;
+	struct buf text = {0};
 	char path[FILE_PATH];
 	struct err e;
 
@@ -51,12 +52,10 @@ void server_reload(struct server *s)
 		free(x);
 		return;
 	}
-	for (size_t i = 0; i < x->al.n_findings; i++) {
-		struct buf text = {0};
-
-		finding_text(&x->al, &x->al.finding[i], &text);
+	for (size_t i = 0; i < x->al.problems.n; i++) {
+		problem_text(&x->al.problems.of[i], &text);
 		log_warn("%s", buf_text(&text));
-		buf_free(&text);
 	}
+	buf_free(&text);
 	writer_submit(s->writer, &x->job);
 }

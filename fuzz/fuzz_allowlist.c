@@ -11,13 +11,14 @@
 
 static void check(const struct allowlist *al)
 {
-	int errors = 0;
+	const struct problems *all = &al->problems;
+	size_t errors = 0;
 
-	for (size_t i = 0; i < al->n_findings; i++) {
-		FUZZ_MUST(al->finding[i].line >= 1 && al->finding[i].column >= 1 && al->finding[i].text[0]);
-		errors += al->finding[i].error;
+	for (size_t i = 0; i < all->n; i++) {
+		FUZZ_MUST(all->of[i].line >= 1 && all->of[i].column >= 1 && all->of[i].text[0]);
+		errors += all->of[i].error;
 	}
-	FUZZ_MUST(errors == al->errors);
+	FUZZ_MUST(errors == (all->errors < PROBLEMS_MAX ? all->errors : PROBLEMS_MAX));
 	for (size_t i = 0; i < al->n; i++)
 		FUZZ_MUST(al->entry[i].kind == ALLOW_GLOB ? al->entry[i].device.serial[0] != 0
 							  : text_is_token(al->entry[i].device.serial, LIMIT_SERIAL) &&
@@ -54,7 +55,7 @@ static void test(const uint8_t *data, size_t size, const struct makers *makers)
 	check(&al);
 	if (allowlist_append(&text, "input", makers, new, ARRAY_LEN(new), "new", &e) == 0) {
 		allowlist_parse(&again, "input", &text, makers, NOW);
-		FUZZ_MUST(al.errors == 0 && again.errors == 0 && again.n == al.n + ARRAY_LEN(new));
+		FUZZ_MUST(al.problems.errors == 0 && again.problems.errors == 0 && again.n == al.n + ARRAY_LEN(new));
 		if (!memchr(data, '[', size) && strlen(buf_text(&before)) == size)
 			check_kept(buf_text(&before), buf_text(&text));
 	} else {

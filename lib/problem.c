@@ -10,14 +10,16 @@
 #include "cli.h"
 #include "mem.h"
 
+/* NULL: there are enough of them. */
 static struct problem *add(struct problems *all, const char *file, bool error, const char *key)
 {
 	struct problem *p;
 
+	if (++*(error ? &all->errors : &all->warnings) > PROBLEMS_MAX)
+		return NULL;
 	all->of = mem_grow(all->of, all->n + 1, sizeof *all->of);
 	p = &all->of[all->n++];
 	*p = (struct problem){ .file = mem_str(file), .error = error, .key = key };
-	all->errors += error;
 	return p;
 }
 
@@ -27,6 +29,8 @@ void problem_add(struct problems *all, const struct conf_node *n, bool error, co
 	char what[500];
 	va_list ap;
 
+	if (!p)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
@@ -42,6 +46,8 @@ void problem_from_err(struct problems *all, const char *file, const char *key, c
 	size_t len = strlen(file);
 	char *end;
 
+	if (!p)
+		return;
 	if (strncmp(rest, file, len) == 0 && rest[len] == ':') {
 		p->line = (int)strtol(rest + len + 1, &end, 10);
 		if (*end == ':')
@@ -80,6 +86,12 @@ void problems_sort(struct problems *all, size_t n)
 		qsort(all->of + n, all->n - n, sizeof *all->of, by_place);
 }
 
+void problem_text(const struct problem *p, struct buf *out)
+{
+	buf_clear(out);
+	buf_fmt(out, "%s:%d:%d: %s[%s]: %s", p->file, p->line, p->column, p->error ? "error" : "warning", p->key, p->text);
+}
+
 static void print_json(const struct problem *p)
 {
 	struct jsonl *j = jsonl_new("problem");
@@ -95,14 +107,17 @@ static void print_json(const struct problem *p)
 
 void problems_print(const struct problems *all, bool json)
 {
-	for (size_t i = 0; i < all->n; i++) {
-		const struct problem *p = &all->of[i];
+	struct buf text = {0};
 
-		if (json)
-			print_json(p);
-		else
-			printf("%s:%d:%d: %s[%s]: %s\n", p->file, p->line, p->column, p->error ? "error" : "warning", p->key, p->text);
+	for (size_t i = 0; i < all->n; i++) {
+		if (json) {
+			print_json(&all->of[i]);
+		} else {
+			problem_text(&all->of[i], &text);
+			puts(buf_text(&text));
+		}
 	}
+	buf_free(&text);
 }
 
 void problems_free(struct problems *all)

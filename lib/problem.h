@@ -8,6 +8,8 @@
 #include "conf.h"
 #include "err.h"
 
+#define PROBLEMS_MAX 1000	/* nobody reads more at a time */
+
 struct problem {
 	char *file;
 	int line, column;	/* from 1; 0: of the whole file */
@@ -17,8 +19,9 @@ struct problem {
 };
 
 struct problems {
-	struct problem *of;
-	size_t n, errors;
+	struct problem *of;	/* of errors and warnings the first PROBLEMS_MAX each */
+	size_t n;
+	size_t errors, warnings;	/* all that there are */
 };
 
 /* At n; error false: a warning. */
@@ -30,7 +33,9 @@ void problem_from_err(struct problems *all, const char *file, const char *key, c
 int problems_first(const struct problems *all, struct err *e);
 /* Those behind the first n by their place in the file. */
 void problems_sort(struct problems *all, size_t n);
-/* One line each on stdout, "file:line:column: error[KEY]: what", or one JSON object. */
+/* "file:line:column: error[KEY]: what". Replaces *out. */
+void problem_text(const struct problem *p, struct buf *out);
+/* One line each on stdout, or one JSON object. */
 void problems_print(const struct problems *all, bool json);
 void problems_free(struct problems *all);
 

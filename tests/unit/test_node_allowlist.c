@@ -85,9 +85,9 @@ static void test_faults(void)
 		struct buf text = {0};
 
 		parse(&al, faults[i].text);
-		CU_ASSERT_EQUAL(al.n_findings, 1);
-		if (al.n_findings)
-			finding_text(&al, &al.finding[0], &text);
+		CU_ASSERT_EQUAL(al.problems.n, 1);
+		if (al.problems.n)
+			problem_text(&al.problems.of[0], &text);
 		if (strncmp(buf_text(&text), faults[i].place, strlen(faults[i].place)) != 0 ||
 		    !strstr(buf_text(&text), faults[i].word)) {
 			printf("\n  wanted %s...%s\n  got    %s\n", faults[i].place, faults[i].word, buf_text(&text));
@@ -105,14 +105,32 @@ static void test_all_faults_at_once(void)
 
 	parse(&al,
 	      "version: 1\ndevices:\n  - serial: 5\n  - serial: \"1\"\n    stat: x\n  - serial: \"2\"\n  - serial: \"2\"\n");
-	CU_ASSERT_EQUAL(al.errors, 3);
-	CU_ASSERT_EQUAL(al.finding[0].line, 3);
-	CU_ASSERT_EQUAL(al.finding[1].line, 5);
-	CU_ASSERT_EQUAL(al.finding[2].line, 7);
+	CU_ASSERT_EQUAL(al.problems.errors, 3);
+	CU_ASSERT_EQUAL(al.problems.of[0].line, 3);
+	CU_ASSERT_EQUAL(al.problems.of[1].line, 5);
+	CU_ASSERT_EQUAL(al.problems.of[2].line, 7);
 	CU_ASSERT_EQUAL(allowlist_refuse(&al, &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "list.yaml:3:13: error[Y-UNQUOTED]"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "lint"));
+	allowlist_free(&al);
+}
+
+/* Warnings beyond what anybody reads hide no error. */
+static void test_an_error_after_many_warnings(void)
+{
+	struct allowlist al = {0};
+	struct buf text = {0};
+
+	buf_str(&text, "version: 1\ndevices:\n");
+	for (int i = 0; i < PROBLEMS_MAX + 10; i++)
+		buf_fmt(&text, "  - {serial: \"%d\", expires: \"2025-01-01\"}\n", i);
+	buf_str(&text, "  - serial: 5\n");
+	allowlist_parse(&al, "list.yaml", &text, &none, NOW);
+	CU_ASSERT_EQUAL(al.problems.warnings, PROBLEMS_MAX + 10);
+	CU_ASSERT_EQUAL(al.problems.errors, 1);
+	CU_ASSERT_EQUAL(al.problems.n, PROBLEMS_MAX + 1);
+	buf_free(&text);
 	allowlist_free(&al);
 }
 
@@ -123,7 +141,7 @@ static void test_values(void)
 	parse(&al,
 	      "version: 1\ndevices:\n  - serial: \"00020001\"\n    manufacturer: \"Acme Devices\"\n    model: \"gateway-b\"\n"
 	      "    state: blocked\n    expires: \"2026-12-31\"\n    note: RMA 8812\n  - serial: 'x-1'\n    expires: 2027-01-02T03:04:05Z\n");
-	CU_ASSERT_EQUAL(al.errors + al.warnings, 0);
+	CU_ASSERT_EQUAL(al.problems.errors + al.problems.warnings, 0);
 	CU_ASSERT_EQUAL_FATAL(al.n, 2);
 	CU_ASSERT_STRING_EQUAL(al.entry[0].device.serial, "00020001");
 	CU_ASSERT_STRING_EQUAL(al.entry[0].device.manufacturer, "Acme Devices");
@@ -137,7 +155,7 @@ static void test_values(void)
 	allowlist_free(&al);
 	/* two models may share a serial */
 	parse(&al, "version: 1\ndevices:\n  - serial: \"1\"\n    model: \"b\"\n  - serial: \"1\"\n    model: \"a\"\n");
-	CU_ASSERT_EQUAL(al.errors, 0);
+	CU_ASSERT_EQUAL(al.problems.errors, 0);
 	CU_ASSERT_EQUAL(al.n, 2);
 	allowlist_free(&al);
 }
@@ -326,7 +344,7 @@ static void test_patterns(void)
 		   "  - range: {from: \"GW-0150\", to: \"GW-0150\"}\n    state: blocked\n"	/* 8 */
 		   "  - serial: \"GW-0160\"\n    note: mine\n"				/* 10 */
 		   "  - glob: \"GW-X-*\"\n    state: blocked\n");			/* 12 */
-	CU_ASSERT_EQUAL(al.errors, 0);
+	CU_ASSERT_EQUAL(al.problems.errors, 0);
 	CU_ASSERT_EQUAL(al.n, 6);
 	CU_ASSERT_EQUAL(apply(db, &al, &e), 0);
 	CU_ASSERT_EQUAL(allowlist_compare(db, &al, NULL, NULL, &e), 0);
@@ -368,7 +386,7 @@ static void test_import_into_range(void)
 	CU_ASSERT_EQUAL(import_append(&text, "list.yaml", &none, &m, &added, &e), 0);
 	CU_ASSERT_EQUAL(added, 1);
 	parse(&al, buf_text(&text));
-	CU_ASSERT(al.n == 2 && al.errors == 0 && al.entry[0].kind == ALLOW_RANGE && al.entry[1].kind == ALLOW_SERIAL);
+	CU_ASSERT(al.n == 2 && al.problems.errors == 0 && al.entry[0].kind == ALLOW_RANGE && al.entry[1].kind == ALLOW_SERIAL);
 	allowlist_free(&al);
 	buf_free(&text);
 }
@@ -454,9 +472,9 @@ static void test_makers(void)
 		struct buf text = {0};
 
 		parse_for(&al, maker_cases[i].text, maker_cases[i].makers);
-		CU_ASSERT_EQUAL(al.n_findings, maker_cases[i].finding[0] ? 1 : 0);
-		if (al.n_findings)
-			finding_text(&al, &al.finding[0], &text);
+		CU_ASSERT_EQUAL(al.problems.n, maker_cases[i].finding[0] ? 1 : 0);
+		if (al.problems.n)
+			problem_text(&al.problems.of[0], &text);
 		if (strncmp(buf_text(&text), maker_cases[i].finding, strlen(maker_cases[i].finding)) != 0 ||
 		    !strstr(buf_text(&text), maker_cases[i].word)) {
 			printf("\n  %zu: wanted %s\n  got %s\n", i, maker_cases[i].finding, buf_text(&text));
@@ -533,6 +551,7 @@ static void test_makers_store(void)
 }
 
 UNIT_MAIN("node allowlist", { "faults", test_faults }, { "all faults at once", test_all_faults_at_once },
+	  { "an error after many warnings", test_an_error_after_many_warnings },
 	  { "values", test_values }, { "append", test_append }, { "append refused", test_append_refused },
 	  { "apply", test_apply }, { "patterns", test_patterns }, { "import into a range", test_import_into_range }, { "manifest", test_manifest },
 	  { "older database", test_migration }, { "manufacturers", test_makers }, { "manufacturers, appended", test_makers_append },
