@@ -46,13 +46,9 @@ static int find_place(const struct buf *text, const struct conf_node *version, c
 
 static void new_name(struct buf *out, const struct place *p, const char *key, const char *name)
 {
-	buf_fmt(out, "%*s%s: \"", p->indent + 2, "", key);
-	for (; *name; name++) {
-		if (*name == '"' || *name == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, (uint8_t)*name);
-	}
-	buf_str(out, "\"\n");
+	buf_fmt(out, "%*s%s: ", p->indent + 2, "", key);
+	conf_quote(out, name);
+	buf_byte(out, '\n');
 }
 
 static void new_lines(struct buf *out, const struct place *p, const struct device_id *devices, size_t n, const char *comment)

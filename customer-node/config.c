@@ -164,14 +164,6 @@ int node_conf_save(const struct node_conf *c, const char *dir, struct err *e)
 }
 
 /* ---- identities ---- */
-static int identity_path(char out[FILE_PATH], const char *dir, const char *name, const char *end, struct err *e)
-{
-	char file[64];
-
-	snprintf(file, sizeof file, "%s%s", name, end);
-	return file_join(out, e, dir, file);
-}
-
 /* A key may come from the service manager instead of the folder. */
 static struct key *load_key(const char *dir, const char *name, const struct cert *certificate, struct err *e)
 {
@@ -208,7 +200,7 @@ int node_identity_load(struct node_identity *id, const char *dir, const char *na
 	char path[FILE_PATH];
 
 	*id = (struct node_identity){0};
-	if (identity_path(path, dir, certificate, ".pem", e) < 0)
+	if (file_join_end(path, e, dir, certificate, ".pem") < 0)
 		goto fail;
 	if (!file_exists(path)) {
 		err_set(e, REASON_CONFIG, "%s is missing; certify the node with: handsel-ca unit issue %s/%s.csr --role node "
@@ -237,7 +229,7 @@ int node_identity_make(const struct unit_place *place, const char *dir, const ch
 	struct key *key = unit_key_make(place, dir, name, e);
 	int rc = -1;
 
-	if (key && identity_path(path, dir, name, ".csr", e) == 0 && csr_build(key, NULL, NULL, &csr, e) == 0) {
+	if (key && file_join_end(path, e, dir, name, ".csr") == 0 && csr_build(key, NULL, NULL, &csr, e) == 0) {
 		csr_to_pem(&csr, &pem);
 		rc = file_replace(path, pem.data, pem.len, 0644, e);
 	}

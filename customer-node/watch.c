@@ -26,23 +26,9 @@ void watch_answer(struct server *s, const struct http_req *r, unsigned code)
 }
 
 /* ---- is it ready? ---- */
-static int still_good(const struct cert *c, const char *what, struct err *why)
-{
-	char until[TEXT_TIME];
-	int64_t now = clock_utc();
-
-	if (now >= c->not_before && now <= c->not_after)
-		return 0;
-	text_time(until, now < c->not_before ? c->not_before : c->not_after);
-	if (now < c->not_before)
-		return err_set(why, REASON_CLOCK, "%s is not valid before %s: the clock of this machine was stepped back; set it right", what,
-			       until);
-	return err_set(why, REASON_CLOCK, "%s has expired at %s, or the clock is wrong; have the .csr beside it certified anew", what,
-		       until);
-}
-
 bool watch_ready(void *arg, struct err *why)
 {
+	static const char remedy[] = "have the .csr beside it certified anew";
 	struct server *s = arg;
 	struct writer_state w;
 	bool ready, stopping;
@@ -65,10 +51,10 @@ bool watch_ready(void *arg, struct err *why)
 		return err_set(why, REASON_CA_UNAVAILABLE, "%zu requests wait for the database", w.waiting) == 0;
 	if (!unit_keys_ready(why))
 		return false;
-	if (still_good(s->own.chain.cert, NODE_OWN ".pem", why) < 0)
+	if (cert_holds(s->own.chain.cert, NODE_OWN ".pem", remedy, why) < 0)
 		return false;
 	for (size_t i = 0; i < s->makers.n; i++)
-		if (still_good(s->makers.one[i].onboard.chain.cert, "the certificate of the handoff", why) < 0)
+		if (cert_holds(s->makers.one[i].onboard.chain.cert, "the certificate of the handoff", remedy, why) < 0)
 			return false;
 	return true;
 }

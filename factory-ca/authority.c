@@ -178,14 +178,10 @@ int settings_save(const struct settings *s, const char *dir, struct err *e)
 
 	if (file_join(path, e, dir, "ca.yaml") < 0)
 		return -1;
-	buf_fmt(&text, "version: 1\nkind: %s\nid: \"%s\"\nname: \"", site_name(s->site), s->id);
-	for (const char *p = s->name; *p; p++)
-		buf_fmt(&text, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
-	buf_fmt(&text, "\"\n");
-	if (*s->listen)
-		buf_fmt(&text, "listen: \"%s\"\n", s->listen);
-	if (*s->metrics)
-		buf_fmt(&text, "metrics: \"%s\"\n", s->metrics);
+	buf_fmt(&text, "version: 1\nkind: %s\nid: \"%s\"\n", site_name(s->site), s->id);
+	conf_put(&text, "name", s->name);
+	conf_put(&text, "listen", s->listen);
+	conf_put(&text, "metrics", s->metrics);
 	for (size_t i = 0; i < s->n_profiles; i++)
 		buf_fmt(&text, "%s\"%s\"%s", i ? ", " : "profiles: [", s->profile[i], i + 1 == s->n_profiles ? "]\n" : "");
 	if (s->site == SITE_FACTORY)

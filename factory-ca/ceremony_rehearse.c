@@ -120,14 +120,9 @@ static int softhsm_token(const char *label, const char *pin_file, struct err *e)
 {
 	static const char script[] = "exec softhsm2-util --init-token --free --module \"$1\" --label \"$2\" --pin \"$(cat \"$3\")\" --so-pin 12345678 >/dev/null";
 	const char *const argv[] = { "sh", "-c", script, "sh", HANDSEL_SOFTHSM, label, pin_file, NULL };
-	pid_t pid;
-	int fd = proc_spawn(argv, &pid, e), status;
+	int status = proc_run(argv, TOKEN_MS, e);
 
-	if (fd < 0)
-		return -1;
-	status = proc_wait(pid, TOKEN_MS);
-	close(fd);
-	return status == 0 ? 0 : err_set(e, REASON_CONFIG, "softhsm2-util could not make a token for the rehearsal; install softhsm2, or build without it");
+	return status <= 0 ? status : err_set(e, REASON_CONFIG, "softhsm2-util could not make a token for the rehearsal; install softhsm2, or build without it");
 }
 
 /* The token of the rehearsal that stands for a real one; equal ones stay equal. */

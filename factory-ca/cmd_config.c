@@ -14,14 +14,13 @@ static int check_unit(struct office *o, const char *name, const char *role, enum
 	struct trust_rule rule = {
 		.purpose = purpose, .policy = OID_POLICY_UNIT, .role = role, .pinned = true, .now = clock_utc()
 	};
-	char file[64], cert[FILE_PATH];
+	char cert[FILE_PATH];
 	struct buf spki = {0};
 	struct chain ch = {0};
 	struct key *key = NULL;
 	int rc = -1;
 
-	snprintf(file, sizeof file, "%s.pem", name);
-	if (file_join(cert, e, o->dir, file) < 0 || chain_load(&ch, cert, e) < 0)
+	if (file_join_end(cert, e, o->dir, name, ".pem") < 0 || chain_load(&ch, cert, e) < 0)
 		goto out;
 	if (trust_verify(o->ca.trust, &ch, &rule, e) < 0) {
 		err_prefix(e, "%s", cert);

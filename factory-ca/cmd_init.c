@@ -89,14 +89,13 @@ static int ceremony(const struct settings *s, const char *dir, const struct ca_m
 /* Its key and DIR/NAME.pem. */
 static int make_unit(struct office *o, struct signer *s, struct unit_plan *plan, const char *file, struct err *e)
 {
-	char name[64], cert_path[FILE_PATH];
+	char cert_path[FILE_PATH];
 	struct key *key = unit_key_make(&o->settings.place, o->dir, file, e);
 	struct buf spki = {0};
 	struct chain ch = {0};
 	int rc = -1;
 
-	snprintf(name, sizeof name, "%s.pem", file);
-	if (!key || file_join(cert_path, e, o->dir, name) < 0 || key_spki(key, &spki, e) < 0 || unit_certify(o, s, plan, &spki, &ch, e) < 0)
+	if (!key || file_join_end(cert_path, e, o->dir, file, ".pem") < 0 || key_spki(key, &spki, e) < 0 || unit_certify(o, s, plan, &spki, &ch, e) < 0)
 		goto out;
 	rc = chain_save(&ch, cert_path, e);
 out:

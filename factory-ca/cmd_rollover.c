@@ -28,20 +28,12 @@ static int note(struct office *o, const char *action, struct err *e)
 }
 
 /* ---- the beginning ---- */
-static int own_path(char path[FILE_PATH], const struct office *o, const char *name, const char *end, struct err *e)
-{
-	char file[64];
-
-	snprintf(file, sizeof file, "%s.%s", name, end);
-	return file_join(path, e, o->dir, file);
-}
-
 /* 1: NAME.pem is under the unit CA in force. */
 static int is_renewed(const struct office *o, const char *name, struct err *e)
 {
 	struct chain ch = {0};
 	char path[FILE_PATH];
-	int rc = own_path(path, o, name, "pem", e) < 0 || chain_load(&ch, path, e) < 0
+	int rc = file_join_end(path, e, o->dir, name, ".pem") < 0 || chain_load(&ch, path, e) < 0
 			 ? -1
 			 : strcmp(ch.cert[0].issuer, o->ca.unit.cert->subject) == 0;
 
@@ -58,7 +50,7 @@ static int renew(struct office *o, struct signer *s, struct unit_plan *plan, con
 	struct key *key = NULL;
 	int rc = -1;
 
-	if (own_path(cert, o, file, "pem", e) == 0 && (key = unit_key_load(&o->settings.place, o->dir, file, NULL, e)) &&
+	if (file_join_end(cert, e, o->dir, file, ".pem") == 0 && (key = unit_key_load(&o->settings.place, o->dir, file, NULL, e)) &&
 	    key_spki(key, &spki, e) == 0 && unit_certify(o, s, plan, &spki, &ch, e) == 0)
 		rc = chain_save(&ch, cert, e);
 	chain_free(&ch);

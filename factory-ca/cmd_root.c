@@ -13,14 +13,9 @@
 
 int signer_ceremony(const char *const *argv, struct err *e)
 {
-	pid_t pid;
-	int fd = proc_spawn(argv, &pid, e), status;
+	int status = proc_run(argv, CEREMONY_MS, e);
 
-	if (fd < 0)
-		return -1;
-	status = proc_wait(pid, CEREMONY_MS);
-	close(fd);
-	return status == 0 ? 0 : err_set(e, REASON_CONFIG, "handsel-signer could not do it; its message tells why");
+	return status <= 0 ? status : err_set(e, REASON_CONFIG, "handsel-signer could not do it; its message tells why");
 }
 
 /* ---- root sign: the upper CA ---- */

@@ -36,9 +36,8 @@ int factories_accept(const char *dir, const struct handoff *h, struct err *e)
 	struct chain node = { .cert = h->node.cert, .n = 1 };
 
 	text_hex(hash, h->factory.cert[h->factory.n - 1].sha256, SHA256_LEN);
-	snprintf(name, sizeof name, "%s.pem", hash);
 	if (file_join(folder, e, dir, FOLDER) < 0 || file_mkdir(folder, e) < 0 ||
-	    file_join(path, e, folder, name) < 0 || chain_save(&h->factory, path, e) < 0)
+	    file_join_end(path, e, folder, hash, ".pem") < 0 || chain_save(&h->factory, path, e) < 0)
 		return -1;
 	text_hex(hash, node.cert->sha256, SHA256_LEN);
 	snprintf(name, sizeof name, NODE "%s.pem", hash);

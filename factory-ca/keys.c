@@ -63,16 +63,6 @@ int key_homes_load(struct key_homes *h, const char *folder, struct err *e)
 	return rc;
 }
 
-static void put_text(struct buf *out, const char *name, const char *text)
-{
-	if (!*text)
-		return;
-	buf_fmt(out, "%s: \"", name);
-	for (; *text; text++)
-		buf_fmt(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-	buf_str(out, "\"\n");
-}
-
 int key_homes_save(const struct key_homes *h, const char *folder, struct err *e)
 {
 	char path[FILE_PATH];
@@ -82,12 +72,12 @@ int key_homes_save(const struct key_homes *h, const char *folder, struct err *e)
 	if (file_join(path, e, folder, FILE_NAME) < 0)
 		return -1;
 	buf_str(&text, "version: 1\n");
-	put_text(&text, "keys", h->keys.place);
-	put_text(&text, "key-credential", h->keys.credential);
-	put_text(&text, "key-passphrase", h->plain ? "none" : "");
-	put_text(&text, "root-key", h->root.place);
-	put_text(&text, "root-credential", h->root.credential);
-	put_text(&text, "key-sandbox", h->sandbox == KEY_SANDBOX_ON ? "" : sandboxes[h->sandbox]);
+	conf_put(&text, "keys", h->keys.place);
+	conf_put(&text, "key-credential", h->keys.credential);
+	conf_put(&text, "key-passphrase", h->plain ? "none" : "");
+	conf_put(&text, "root-key", h->root.place);
+	conf_put(&text, "root-credential", h->root.credential);
+	conf_put(&text, "key-sandbox", h->sandbox == KEY_SANDBOX_ON ? "" : sandboxes[h->sandbox]);
 	rc = file_replace(path, text.data, text.len, 0644, e);
 	buf_free(&text);
 	return rc;

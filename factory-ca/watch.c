@@ -70,19 +70,12 @@ void watch_state(struct watch *w, const struct signer_state *s, const struct err
 }
 
 /* ---- is it ready? ---- */
-static int still_good(const struct desk *d, const struct cert *c, const char *what, struct err *why)
+static int still_good(const struct desk *d, const struct cert *c, const char *whose, struct err *why)
 {
-	char until[TEXT_TIME];
-	int64_t now = clock_utc();
+	char what[100];
 
-	if (now >= c->not_before && now <= c->not_after)
-		return 0;
-	text_time(until, now < c->not_before ? c->not_before : c->not_after);
-	if (now < c->not_before)
-		return err_set(why, REASON_CLOCK, "CA %s: the certificate of %s is not valid before %s: the clock of this machine was stepped"
-			       " back; set it right", d->settings.id, what, until);
-	return err_set(why, REASON_CLOCK, "CA %s: the certificate of %s has expired at %s, or the clock is wrong; \"handsel-ca ca rollover\""
-		       " makes a new one", d->settings.id, what, until);
+	snprintf(what, sizeof what, "CA %s: the certificate of %s", d->settings.id, whose);
+	return cert_holds(c, what, "\"handsel-ca ca rollover\" makes a new one", why);
 }
 
 static int desk_ready(struct desk *d, struct err *why)

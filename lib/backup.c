@@ -368,7 +368,7 @@ static int check_strangers(const struct list *l, const char *from, const char *b
 	if (!stream)
 		return err_errno(e, REASON_CONFIG, "cannot read folder %s", dir);
 	while (rc == 0 && (d = readdir(stream))) {
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 || 
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
 		    (!*below && (strcmp(d->d_name, BACKUP_LIST) == 0 || strcmp(d->d_name, BACKUP_SIGNED) == 0)))
 			continue;
 		rc = *below ? file_join(path, e, below, d->d_name) : snprintf(path, sizeof path, "%s", d->d_name) >= FILE_PATH ? -1 : 0;

@@ -57,6 +57,10 @@ int conf_seconds(const struct conf_node *n, uint64_t *out, uint64_t max, struct 
 int conf_choice(const struct conf_node *n, const char *const *list, int *index, struct err *e);
 const char *conf_text(const struct conf_node *n);	/* the scalar as written */
 
+/* Writing: text in quotes; and "name: text" as a line, nothing if text is empty. */
+void conf_quote(struct buf *yaml, const char *text);
+void conf_put(struct buf *yaml, const char *name, const char *text);
+
 /* For edits that leave all other bytes as they are: where a line (from 1), or a node, begins in the text that was parsed. */
 size_t conf_line_offset(const struct buf *text, int line);
 size_t conf_offset(const struct buf *text, const struct conf_node *n);

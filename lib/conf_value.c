@@ -111,3 +111,24 @@ int conf_choice(const struct conf_node *n, const char *const *list, int *index, 
 	buf_free(&all);
 	return -1;
 }
+
+/* ---- writing ---- */
+void conf_quote(struct buf *yaml, const char *text)
+{
+	buf_byte(yaml, '"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_byte(yaml, '\\');
+		buf_byte(yaml, (uint8_t)*text);
+	}
+	buf_byte(yaml, '"');
+}
+
+void conf_put(struct buf *yaml, const char *name, const char *text)
+{
+	if (!*text)
+		return;
+	buf_fmt(yaml, "%s: ", name);
+	conf_quote(yaml, text);
+	buf_byte(yaml, '\n');
+}

@@ -218,9 +218,14 @@ bool file_exists(const char *path)
 
 int file_join(char out[FILE_PATH], struct err *e, const char *dir, const char *name)
 {
-	int n = snprintf(out, FILE_PATH, "%s/%s", dir, name);
+	return file_join_end(out, e, dir, name, "");
+}
+
+int file_join_end(char out[FILE_PATH], struct err *e, const char *dir, const char *name, const char *end)
+{
+	int n = snprintf(out, FILE_PATH, "%s/%s%s", dir, name, end);
 
 	if (n < 0 || n >= FILE_PATH)
-		return err_set(e, REASON_CONFIG, "path too long: %s/%s", dir, name);
+		return err_set(e, REASON_CONFIG, "path too long: %s/%s%s", dir, name, end);
 	return 0;
 }

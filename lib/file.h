@@ -39,5 +39,7 @@ bool file_exists(const char *path);
 /* "dir/name" in a static-size field; -1 with an error if it does not fit. */
 #define FILE_PATH 1024
 int file_join(char out[FILE_PATH], struct err *e, const char *dir, const char *name);
+/* "dir/name" with an end, like ".pem". */
+int file_join_end(char out[FILE_PATH], struct err *e, const char *dir, const char *name, const char *end);
 
 #endif

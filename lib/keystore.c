@@ -105,15 +105,7 @@ static int need_secret(struct keystore *s, bool fresh, struct err *e)
 /* ---- files ---- */
 static const char *end_of(const struct keystore *s, bool token)
 {
-	return token ? "uri" : s->plan.unit ? "key" : "pem";
-}
-
-static int path_of(char path[FILE_PATH], const char *folder, const char *name, const char *end, struct err *e)
-{
-	char file[64];
-
-	snprintf(file, sizeof file, "%s.%s", name, end);
-	return file_join(path, e, folder, file);
+	return token ? ".uri" : s->plan.unit ? ".key" : ".pem";
 }
 
 bool keystore_has(const char *folder, const char *name)
@@ -121,8 +113,8 @@ bool keystore_has(const char *folder, const char *name)
 	char path[FILE_PATH];
 	struct err e;
 
-	return (path_of(path, folder, name, "pem", &e) == 0 && file_exists(path)) ||
-	       (path_of(path, folder, name, "uri", &e) == 0 && file_exists(path));
+	return (file_join_end(path, &e, folder, name, ".pem") == 0 && file_exists(path)) ||
+	       (file_join_end(path, &e, folder, name, ".uri") == 0 && file_exists(path));
 }
 
 static struct key *file_decrypt(struct keystore *s, const struct buf *pem, struct err *e)
@@ -243,7 +235,7 @@ struct key *keystore_generate(struct keystore *s, enum key_type type, const char
 	char path[FILE_PATH], other[FILE_PATH];
 	struct key *k;
 
-	if (path_of(path, folder, name, end_of(s, s->token), e) < 0 || path_of(other, folder, name, end_of(s, !s->token), e) < 0)
+	if (file_join_end(path, e, folder, name, end_of(s, s->token)) < 0 || file_join_end(other, e, folder, name, end_of(s, !s->token)) < 0)
 		return NULL;
 	if (!s->plan.unit && file_exists(other)) {
 		err_set(e, REASON_CONFIG, "a try that was cut has begun a key in another place: %s; bring that one to its end, or take away the key and"
@@ -266,7 +258,7 @@ struct key *keystore_key(struct keystore *s, const char *folder, const char *nam
 {
 	char path[FILE_PATH], other[FILE_PATH];
 
-	if (path_of(path, folder, name, end_of(s, s->token), e) < 0 || path_of(other, folder, name, end_of(s, !s->token), e) < 0)
+	if (file_join_end(path, e, folder, name, end_of(s, s->token)) < 0 || file_join_end(other, e, folder, name, end_of(s, !s->token)) < 0)
 		return NULL;
 	if (!file_exists(path) && file_exists(other)) {
 		err_set(e, REASON_CONFIG, "%s is not there, but %s is: %s does not say where the key is; restore it from the backup", path, other,
@@ -280,7 +272,7 @@ int keystore_remove(struct keystore *s, const char *folder, const char *name, st
 {
 	char path[FILE_PATH];
 	struct buf uri = {0};
-	int rc = path_of(path, folder, name, end_of(s, s->token), e);
+	int rc = file_join_end(path, e, folder, name, end_of(s, s->token));
 
 	if (rc == 0 && s->token && file_exists(path)) {
 		rc = need_secret(s, false, e) < 0 ? -1 : read_uri(&uri, path, e);

@@ -143,6 +143,18 @@ int proc_wait(pid_t pid, int timeout_ms)
 	return exit_code(status);
 }
 
+int proc_run(const char *const argv[], int timeout_ms, struct err *e)
+{
+	pid_t pid;
+	int fd = proc_spawn(argv, &pid, e), status;
+
+	if (fd < 0)
+		return -1;
+	status = proc_wait(pid, timeout_ms);
+	close(fd);
+	return status;
+}
+
 /* ---- this process ------------------------------------------------------------------ */
 
 void proc_harden(void)

@@ -13,6 +13,9 @@ int proc_spawn(const char *const argv[], pid_t *pid, struct err *e);
 /* Waits for the child up to timeout_ms, then SIGKILL. Exit status, or 128 + signal. */
 int proc_wait(pid_t pid, int timeout_ms);
 
+/* Both. The exit status, or -1 with an error if it could not be started. */
+int proc_run(const char *const argv[], int timeout_ms, struct err *e);
+
 /* The path of a program that stands beside this one, else its bare name. Static storage per call site is not used: free() it. */
 char *proc_sibling(const char *name);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "gnutls_glue.h"
 #include "mem.h"
 #include "oid.h"
@@ -277,6 +278,19 @@ static int check_dates(const struct cert *c, int64_t now, struct err *e)
 	text_time(is, now);
 	return err_set(e, REASON_CLOCK, "\"%s\" is good from %s to %s and the clock says %s; correct the clock, or renew the certificate",
 		       c->subject, from, to, is);
+}
+
+int cert_holds(const struct cert *c, const char *what, const char *remedy, struct err *e)
+{
+	char at[TEXT_TIME];
+	int64_t now = clock_utc();
+
+	if (in_dates(c, now))
+		return 0;
+	text_time(at, now < c->not_before ? c->not_before : c->not_after);
+	if (now < c->not_before)
+		return err_set(e, REASON_CLOCK, "%s is not valid before %s: the clock of this machine was stepped back; set it right", what, at);
+	return err_set(e, REASON_CLOCK, "%s has expired at %s, or the clock is wrong; %s", what, at, remedy);
 }
 
 /* A CA with an EKU extension restricts what is below it, as every TLS library reads it. */

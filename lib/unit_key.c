@@ -30,20 +30,10 @@ int unit_place_read(struct unit_place *p, const struct conf_node *place, const s
 	return 0;
 }
 
-static void put_text(struct buf *out, const char *name, const char *text)
-{
-	if (!*text)
-		return;
-	buf_fmt(out, "%s: \"", name);
-	for (; *text; text++)
-		buf_fmt(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-	buf_str(out, "\"\n");
-}
-
 void unit_place_write(const struct unit_place *p, struct buf *yaml)
 {
-	put_text(yaml, "unit-key", p->place);
-	put_text(yaml, "unit-credential", p->credential);
+	conf_put(yaml, "unit-key", p->place);
+	conf_put(yaml, "unit-credential", p->credential);
 }
 
 int unit_place_options(struct unit_place *p, const struct cli *c, struct err *e)
@@ -109,20 +99,12 @@ static struct store *store_of(const struct unit_place *p, struct err *e)
 }
 
 /* ---- files ---- */
-static int path_of(char path[FILE_PATH], const char *dir, const char *name, const char *end, struct err *e)
-{
-	char file[96];
-
-	snprintf(file, sizeof file, "%s%s", name, end);
-	return file_join(path, e, dir, file);
-}
-
 static bool has(const char *dir, const char *name, const char *end)
 {
 	char path[FILE_PATH];
 	struct err e;
 
-	return path_of(path, dir, name, end, &e) == 0 && file_exists(path);
+	return file_join_end(path, &e, dir, name, end) == 0 && file_exists(path);
 }
 
 static void part_name(char out[64], const char *name, const char *part)
@@ -315,7 +297,7 @@ static int move(const char *dir, const char *from, const char *to, struct err *e
 {
 	char a[FILE_PATH], b[FILE_PATH];
 
-	if (path_of(a, dir, from, ".uri", e) < 0 || path_of(b, dir, to, ".uri", e) < 0)
+	if (file_join_end(a, e, dir, from, ".uri") < 0 || file_join_end(b, e, dir, to, ".uri") < 0)
 		return -1;
 	if (rename(a, b) < 0 && errno != ENOENT)
 		return err_errno(e, REASON_STORAGE, "cannot rename %s to %s", a, b);

@@ -56,6 +56,8 @@ int cert_parse(struct cert *c, const void *der, size_t len, struct err *e);
 void cert_free(struct cert *c);
 /* The names and addresses of its subjectAltName; *host is zeroed by the caller. */
 int cert_hosts(const struct cert *c, char host[][128], size_t max, struct err *e);
+/* Does a program's own certificate hold now? If not, code CLOCK with what it is, and the remedy if it has expired. */
+int cert_holds(const struct cert *c, const char *what, const char *remedy, struct err *e);
 bool cert_has_policy(const struct cert *c, const char *oid);
 
 /* A chain: leaf first. */

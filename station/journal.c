@@ -177,14 +177,6 @@ int journal_entry_read(struct journal_entry *x, const char *name, const struct b
 
 /* ---- the folder ----------------------------------------------------------------------- */
 
-static int path_of(const struct journal *j, const char *record, char path[FILE_PATH], struct err *e)
-{
-	char name[RECORD_ID_LEN + sizeof SUFFIX];
-
-	snprintf(name, sizeof name, "%s" SUFFIX, record);
-	return file_join(path, e, j->folder, name);
-}
-
 int journal_write(const struct journal *j, const struct journal_entry *x, struct err *e)
 {
 	char path[FILE_PATH];
@@ -193,7 +185,7 @@ int journal_write(const struct journal *j, const struct journal_entry *x, struct
 
 	journal_entry_write(x, &text);
 	FAULT("station.journal.write");
-	rc = path_of(j, x->record, path, e) < 0 ? -1 : file_replace(path, text.data, text.len, 0600, e);
+	rc = file_join_end(path, e, j->folder, x->record, SUFFIX) < 0 ? -1 : file_replace(path, text.data, text.len, 0600, e);
 	FAULT("station.journal.written");
 	buf_free(&text);
 	return rc < 0 ? err_prefix(e, "the journal") : 0;
@@ -326,7 +318,7 @@ int journal_remove(struct journal *j, const char *record, struct err *e)
 			drop(j, i);
 	pthread_mutex_unlock(&j->lock);
 	FAULT("station.journal.remove");
-	if (path_of(j, record, path, e) < 0 || file_remove(path, e) < 0)
+	if (file_join_end(path, e, j->folder, record, SUFFIX) < 0 || file_remove(path, e) < 0)
 		return err_prefix(e, "the journal");
 	FAULT("station.journal.removed");
 	return 0;

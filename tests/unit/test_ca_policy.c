@@ -37,21 +37,11 @@ static const struct {
 };
 static const char *const nobodies[] = { "ca", "operator", "other" };
 
-static bool has_word(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = list; (p = strstr(p, word)); p += n)
-		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
-			return true;
-	return false;
-}
-
 static bool expected(const char *role, enum ca_kind request, enum site site, enum profile_kind profile)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (strcmp(rows[i].role, role) == 0 && rows[i].site == site && rows[i].profile == profile)
-			return has_word(rows[i].may, words[request]);
+			return unit_has_word(rows[i].may, words[request]);
 	return false;
 }
 

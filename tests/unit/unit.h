@@ -9,8 +9,10 @@
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct unit_test {
@@ -41,6 +43,17 @@ static inline int unit_remove_one(const char *path, const struct stat *st, int t
 static inline void unit_remove(const char *folder)
 {
 	nftw(folder, unit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Is the word one of those in the list, which blanks part? */
+static inline bool unit_has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += n)
+		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+			return true;
+	return false;
 }
 
 static inline int unit_run(const char *suite_name, const struct unit_test *tests, size_t n)
