@@ -75,7 +75,7 @@ static void put_other(struct maker *m)
 	const struct cert *root = &m->factory.cert[m->factory.n - 1];
 
 	for (size_t i = 0; i + 1 < m->factory.n; i++)
-		if (cross_find(&m->factory, &m->factory.cert[i], root, clock_utc()))
+		if (cross_way(&m->factory, &m->factory.cert[i], root, clock_utc()))
 			onboard_sni(m->other_sni, &m->factory.cert[i]);
 }
 
@@ -134,7 +134,7 @@ static int place_of(const char *dir, const struct handoff *h, size_t *place, str
 		if (load_factory(&ch, dir, *place, e) < 0)
 			return -1;
 		same = mem_same(ch.cert[ch.n - 1].sha256, root->sha256, SHA256_LEN) ||
-		       cross_find(&h->factory, root, &ch.cert[ch.n - 1], clock_utc());	/* a rollover of the one that is known */
+		       cross_way(&h->factory, root, &ch.cert[ch.n - 1], clock_utc());	/* a rollover of the one that is known */
 		chain_free(&ch);
 		return same ? 0 : err_set(e, REASON_AUTHORITY, "another factory with the name \"%s\" is accepted here already, and two "
 					  "would make their devices one; ask the manufacturer which root is its own", h->manufacturer);

@@ -269,25 +269,31 @@ static const struct cert *issuer_of(const struct chain *way, const struct chain 
 	return NULL;
 }
 
-/* The names only order the certificates; credential_verify() judges. */
-static int climb(struct credential *c, const struct chain *cas, struct err *e)
+/* Up to what another root says of this one, which is for those who know that one alone; what is behind that leads to roots of the past. The
+ * names only order the certificates; credential_verify() judges. */
+static int climb(struct credential *c, const struct chain *cas, const struct cert *root, struct err *e)
 {
-	while (c->chain.n < LIMIT_CHAIN) {
-		const struct cert *up = issuer_of(&c->chain, cas);
+	for (;;) {
+		const struct cert *up = strcmp(c->chain.cert[c->chain.n - 1].subject, root->subject) == 0 ? NULL : issuer_of(&c->chain, cas);
 
 		if (!up)
 			return 0;
+		if (c->chain.n == LIMIT_CHAIN)
+			return err_set(e, REASON_AUTHORITY, "the node's chain is longer than %d certificates", LIMIT_CHAIN);
 		if (chain_add(&c->chain, up->der.data, up->der.len, e) < 0)
 			return -1;
 	}
-	return err_set(e, REASON_AUTHORITY, "the node's chain is longer than %d certificates", LIMIT_CHAIN);
+}
+
+static void cut_to_leaf(struct chain *ch)
+{
+	while (ch->n > 1)
+		cert_free(&ch->cert[--ch->n]);
 }
 
 int enrol_build_chain(struct credential *c, const struct chain *cas, const struct device_id *device, int64_t now,
 		      struct err *e)
 {
-	if (climb(c, cas, e) < 0)
-		return -1;
 	err_set(e, REASON_AUTHORITY, "the node's CA certificates contain no root");
 	for (size_t i = 0; i < cas->n; i++) {
 		const struct cert *root = &cas->cert[i];
@@ -295,7 +301,8 @@ int enrol_build_chain(struct credential *c, const struct chain *cas, const struc
 		if (!self_issued(root))
 			continue;
 		chain_free(&c->root);
-		if (chain_add(&c->root, root->der.data, root->der.len, e) < 0)
+		cut_to_leaf(&c->chain);
+		if (chain_add(&c->root, root->der.data, root->der.len, e) < 0 || climb(c, cas, root, e) < 0)
 			return -1;
 		if (credential_verify(c, device, OID_POLICY_CUSTOMER, now, e) == 0)
 			return 0;
@@ -303,12 +310,12 @@ int enrol_build_chain(struct credential *c, const struct chain *cas, const struc
 	return err_prefix(e, "the node's answer is not usable");
 }
 
-/* A renewal stays under the root that the device knows, whatever else the node's list has, or goes to one that this root has certified
- * (RFC 4210 4.4). */
+/* A renewal stays under the root that the device knows, whatever else the node's list has, or goes to one to which that root's word
+ * leads, over the rollovers that the device slept through (RFC 4210 4.4). */
 int enrol_check_root(const struct credential *own, const struct credential *c, const struct chain *cas, int64_t now, struct err *e)
 {
 	if (own->slot == SLOT_FACTORY || buf_same(&own->root.cert[0].der, &c->root.cert[0].der) ||
-	    cross_find(cas, &c->root.cert[0], &own->root.cert[0], now))
+	    cross_way(cas, &c->root.cert[0], &own->root.cert[0], now))
 		return 0;
 	return err_set(e, REASON_AUTHORITY, "the renewed certificate is under another root (%s) than the one in force",
 		       c->root.cert[0].subject);

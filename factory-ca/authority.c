@@ -279,6 +279,33 @@ static int find_lists(struct authority *a, const char *dir, struct err *e)
 	return 0;
 }
 
+/* What the rollovers before that left. An old folder may have no such file any more, and the way begins later then. */
+static int load_links(struct authority *a, const char *dir, struct err *e)
+{
+	char folder[FILE_PATH], path[FILE_PATH];
+	struct chain newer = {0}, older = {0}, both = {0};
+	unsigned n = a->generation - 1;
+	int rc = 0;
+
+	for (; rc == 0 && n > 1 && a->links.n + 1 < LIMIT_ROOT_LINKS; n--) {
+		if (generation_path(folder, dir, n, e) < 0 || file_join(path, e, folder, CROSS_FILE) < 0)
+			rc = -1;
+		else if (!file_exists(path))
+			break;
+		else if (load_one(&newer, folder, "root.pem", e) < 0 || generation_path(folder, dir, n - 1, e) < 0 ||
+			 load_one(&older, folder, "root.pem", e) < 0 || chain_load(&both, path, e) < 0)
+			rc = -1;
+		else if (cross_fits(both.cert, newer.cert, older.cert, e) < 0)
+			rc = err_prefix(e, "%s", path);
+		else
+			rc = chain_add(&a->links, both.cert->der.data, both.cert->der.len, e);
+		chain_free(&newer);
+		chain_free(&older);
+		chain_free(&both);
+	}
+	return rc;
+}
+
 /* What a rollover left: the generation before, and the word of each root for the other. */
 static int load_older(struct authority *a, const char *dir, struct err *e)
 {
@@ -296,7 +323,7 @@ static int load_older(struct authority *a, const char *dir, struct err *e)
 	if (file_join(path, e, folder, ALONE_FILE) < 0)
 		return -1;
 	a->overlap = !file_exists(path);
-	return find_lists(a, dir, e);
+	return load_links(a, dir, e) < 0 ? -1 : find_lists(a, dir, e);
 }
 
 static int make_trust(struct authority *a, struct err *e)
@@ -336,6 +363,7 @@ void authority_free(struct authority *a)
 	chain_free(&a->issuing);
 	chain_free(&a->unit);
 	chain_free(&a->cross);
+	chain_free(&a->links);
 	chain_free(&a->older_root);
 	chain_free(&a->older_issuing);
 	chain_free(&a->older_unit);
@@ -354,7 +382,18 @@ static bool chains_same(const struct chain *a, const struct chain *b)
 bool authority_same(const struct authority *a, const struct authority *b)
 {
 	return a->generation == b->generation && a->overlap == b->overlap && chains_same(&a->root, &b->root) &&
-	       chains_same(&a->issuing, &b->issuing) && chains_same(&a->unit, &b->unit) && chains_same(&a->cross, &b->cross);
+	       chains_same(&a->issuing, &b->issuing) && chains_same(&a->unit, &b->unit) && chains_same(&a->cross, &b->cross) &&
+	       chains_same(&a->links, &b->links);
+}
+
+int authority_way(const struct authority *a, struct chain *ch, struct err *e)
+{
+	if (a->generation > 1 && chain_add(ch, a->cross.cert->der.data, a->cross.cert->der.len, e) < 0)
+		return -1;
+	for (size_t i = 0; i < a->links.n; i++)
+		if (chain_add(ch, a->links.cert[i].der.data, a->links.cert[i].der.len, e) < 0)
+			return -1;
+	return 0;
 }
 
 /* ---- revocation lists ---- */

@@ -62,6 +62,8 @@ struct authority {
 	struct chain root, issuing, unit;
 	struct chain cross;		/* certificates of a root of ours by other roots, for those who hold one of these; that of
 					 * the root in force by the one before is the first */
+	struct chain links;		/* each older root's certificate by the one before it, the newest first: with the first of cross
+					 * the way of those who slept through several rollovers, of LIMIT_ROOT_LINKS at most */
 	unsigned generation;		/* 1, and one more with each rollover */
 	bool overlap;			/* what is older is still good, too: */
 	struct chain older_root, older_issuing, older_unit;	/* of the generation before, n 0 if there is none */
@@ -70,6 +72,7 @@ struct authority {
 };
 int authority_load(struct authority *a, const char *dir, struct err *e);
 void authority_free(struct authority *a);
+int authority_way(const struct authority *a, struct chain *ch, struct err *e);	/* appends that way to a chain of the generation in force */
 bool authority_same(const struct authority *a, const struct authority *b);	/* the same certificates, in the same part */
 
 /* Revocation lists: each CA key has its own. Those of the generation before are made as long as its key is there and anybody takes

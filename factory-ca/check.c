@@ -193,7 +193,7 @@ static int check_confirm(struct desk *d, struct db *db, const struct peer *peer,
 static int read_certificates(struct desk *d, struct job *job, struct err *e)
 {
 	const struct chain none = {0}, *all[] = { &d->ca.issuing, d->ca.overlap ? &d->ca.older_issuing : &none, &d->ca.unit, &d->ca.cross,
-						  &d->ca.root };
+						  &d->ca.links, &d->ca.root };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		for (size_t k = 0; k < all[i]->n; k++)

@@ -107,8 +107,8 @@ int unit_certify(struct office *o, struct signer *s, const struct unit_plan *pla
 		rc = chain_add(ch, der.data, der.len, e);
 	if (rc == 0)
 		rc = chain_add(ch, o->ca.unit.cert->der.data, o->ca.unit.cert->der.len, e);
-	if (rc == 0 && o->ca.generation > 1)	/* for those who know the root before */
-		rc = chain_add(ch, o->ca.cross.cert[0].der.data, o->ca.cross.cert[0].der.len, e);
+	if (rc == 0)	/* for those who know a root before */
+		rc = authority_way(&o->ca, ch, e);
 	if (rc == 0)
 		rc = enter(o, &ch->cert[0], e);
 	buf_free(&der);

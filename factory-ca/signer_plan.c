@@ -193,7 +193,7 @@ void plan_ca(struct cert_plan *plan, const struct profile *p, const char *organi
 	plan->policy = profile_policy(p->kind, site == SITE_FACTORY);
 }
 
-#define CROSS_PATH 2	/* below it: the issuing CA, and a newer root of the same CA */
+#define CROSS_PATH LIMIT_ROOT_LINKS	/* below it: the issuing CA, and newer roots of the same CA */
 
 void plan_cross(struct cert_plan *plan, const struct profile *p, const struct cert *root, const struct cert *by, int64_t now)
 {

@@ -16,7 +16,7 @@ int units_check(struct job *job, struct err *e)
 	return err_prefix(e, "csr");
 }
 
-/* leaf, unit CA, and the root in force by the one before for those who know that alone */
+/* leaf, unit CA, and for those who know a root before alone the way from there to the one in force */
 static int give(struct desk *d, struct db *db, struct job *job, const struct buf *der, const char *actor, const char *action, struct err *e)
 {
 	struct chain *ch = &job->a->chain;
@@ -24,7 +24,7 @@ static int give(struct desk *d, struct db *db, struct job *job, const struct buf
 	int rc;
 
 	if (chain_add(ch, der->data, der->len, e) < 0 || chain_add(ch, d->ca.unit.cert->der.data, d->ca.unit.cert->der.len, e) < 0 ||
-	    (d->ca.generation > 1 && chain_add(ch, d->ca.cross.cert[0].der.data, d->ca.cross.cert[0].der.len, e) < 0))
+	    authority_way(&d->ca, ch, e) < 0)
 		return -1;
 	job->a->result = CA_ENROLLED;
 	snprintf(subject, sizeof subject, "%s:%s", ch->cert->role, ch->cert->name);

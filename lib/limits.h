@@ -50,6 +50,9 @@
 #define LIMIT_OCSP_UNKNOWN	20		/* signatures a second for certificates that nobody has issued: anybody may ask for those */
 #define LIMIT_CRL_VALID_S	(90u * 86400)	/* a list that is good for longer tells nobody of a revocation */
 #define LIMIT_CHAIN		4		/* leaf, issuing, root, upper CA (H14) */
+#define LIMIT_ROOT_LINKS	3		/* rollovers between a root that somebody knows and the one in force: a decade or more each */
+#define LIMIT_LINK_CHECKS	16		/* signatures checked in search of such a way: an honest list has two a rollover */
+#define LIMIT_TRUST_DEPTH	(2 + LIMIT_ROOT_LINKS)	/* leaf, issuing or unit CA, and one root by another up to the one that is known */
 #define LIMIT_PEER_CHAIN	8		/* certificates that a peer may send: some send root and cross certificates, too */
 #define LIMIT_TRUST_LEARNED	64		/* intermediates whose verdict is kept: each was signed under one of our roots */
 #define LIMIT_TRUST_CHECKS	8		/* signatures checked for one chain: more is an attempt to burn our time */

@@ -243,7 +243,7 @@ static struct ca *find_issuer(struct search *s, const struct cert *child, bool p
 {
 	struct ca *ca = known_issuer(s, child, pinned);
 
-	if (ca || pinned || depth >= LIMIT_CHAIN)
+	if (ca || pinned || depth >= LIMIT_TRUST_DEPTH)
 		return ca;
 	for (size_t i = s->all ? 0 : 1; i < s->chain->n && s->checks > 0; i++) {
 		const struct cert *c = &s->chain->cert[i];

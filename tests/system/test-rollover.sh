@@ -22,16 +22,17 @@ renew() { "$W/$1/agent" --dir "$W/$1/store" renew --node "https://127.0.0.1:$NOD
 factory_init
 factory_serve
 station_init line-1
-order_create WO-1 00040001 00040020 11 line-1
-provision WO-1 line-1 "00040001 00040002 00040003 00040004 00040005 00040006"
+order_create WO-1 00040001 00040020 12 line-1
+provision WO-1 line-1 "00040001 00040002 00040003 00040004 00040005 00040006 00040015"
 customer_init
 customer_serve
 node_init site-1
 ship() { ca --dir "$W/factory" ship --customer plant-seven "$@" --out "$W/manifest.p7" && node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply; }
-ship --device 00040001 --device 00040002 --device 00040003 --device 00040004 --device 00040005 --device 00040006
+ship --device 00040001 --device 00040002 --device 00040003 --device 00040004 --device 00040005 --device 00040006 --device 00040015
 node_serve
 activate 00040001 --timeout 20s
 activate 00040004 --timeout 20s		# which will sleep through the overlap
+activate 00040015 --timeout 20s		# and which through two
 cp "$W/customer/root.pem" "$W/root1.pem"
 
 # ---- a cut at any step of it: what was in force is so still, and asking again brings it to its end ----
@@ -118,7 +119,7 @@ ca --dir "$W/customer" ca rollover --host 127.0.0.1
 G=$W/customer/gen-3
 restart customer "$CUSTOMER_PID" customer_serve
 restart node "$NODE_PID" node_serve
-until_true 10 eval '[ "$(grep -c BEGIN "$W/node/ca-chain.pem")" = 6 ]'
+until_true 10 eval '[ "$(grep -c BEGIN "$W/node/ca-chain.pem")" = 7 ]'
 renew 00040003
 issuer_of 00040003 | grep -q 'issuing CA 3'
 [ "$(root_of 00040003)" = "$(cat "$W/root2.pem")" ]
@@ -127,6 +128,26 @@ restart node "$NODE_PID" node_serve
 cmp "$W/node/ca-root.pem" "$G/root.pem"
 renew 00040003
 [ "$(root_of 00040003)" = "$(cat "$G/root.pem")" ]
+
+echo "-- and one that slept through both: link by link from the first root to the third"
+ca --dir "$W/customer" ca rollover --finish
+restart customer "$CUSTOMER_PID" customer_serve
+restart node "$NODE_PID" node_serve
+until_true 10 eval '[ "$(grep -c BEGIN "$W/node/ca-chain.pem")" = 6 ]'
+[ "$(root_of 00040015)" = "$(cat "$W/root1.pem")" ]
+grep -c BEGIN "$W/node/node.pem" | grep -qx 4	# node, unit CA, third root by second, second by first
+cp "$W/node/node.pem" "$W/node.pem"
+sed '/BEGIN/{x;s/$/x/;x};x;/^xxxx$/{x;d};x' "$W/node.pem" >"$W/node/node.pem"
+grep -c BEGIN "$W/node/node.pem" | grep -qx 3	# without the link between
+restart node "$NODE_PID" node_serve
+fails renew 00040015
+says E12 "$W/out"
+cp "$W/node.pem" "$W/node/node.pem"
+restart node "$NODE_PID" node_serve
+renew 00040015
+[ "$(root_of 00040015)" = "$(cat "$G/root.pem")" ]
+issuer_of 00040015 | grep -q 'issuing CA 3'
+renew 00040015		# under the third alone
 
 # ---- in the factory, with an order that is open and a device under way ----
 cp "$W/factory/root.pem" "$W/froot1.pem"

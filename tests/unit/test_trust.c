@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cross.h"
@@ -344,22 +345,22 @@ static void test_path(void)
 {
 	struct trust_rule rule = rule_any();
 	struct cert_plan plan = plan_ca("Sub CA", NULL), free_plan = plan_ca("Free Root", NULL);
-	struct authority sub = ca_of(&plan, &w->issuing), a[5] = { 0 };
+	struct authority sub = ca_of(&plan, &w->issuing), a[LIMIT_TRUST_DEPTH + 1] = { 0 };
 	struct cert leaf = leaf_of(&sub), deep;
 	struct trust *t = trust_new();
 	struct chain ch = {0};
 	struct err e;
 
 	REFUSED(AUTHORITY, "4.2.1.9", JUDGE(&rule, &leaf, &sub.cert, &w->issuing.cert));
-	/* no limit but our own: LIMIT_CHAIN certificates with leaf and root */
+	/* no limit but our own: LIMIT_TRUST_DEPTH certificates below the root */
 	free_plan.path_len = -1;
 	a[0] = ca_of(&free_plan, NULL);
 	CU_ASSERT_EQUAL(trust_add_root(t, &a[0].cert, &e), 0);
-	for (int i = 1; i < 5; i++) {
+	for (int i = 1; i <= LIMIT_TRUST_DEPTH; i++) {
 		snprintf(free_plan.subject_cn, sizeof free_plan.subject_cn, "Level %d", i);
 		a[i] = ca_of(&free_plan, &a[i - 1]);
 	}
-	for (int levels = 1; levels < 5; levels++) {
+	for (int levels = 1; levels <= LIMIT_TRUST_DEPTH; levels++) {
 		struct trust *cold = trust_new();
 
 		CU_ASSERT_EQUAL(trust_add_root(cold, &a[0].cert, &e), 0);
@@ -367,7 +368,7 @@ static void test_path(void)
 		ch = chain_of(&deep, NULL);
 		for (int i = levels; i > 0; i--)
 			CU_ASSERT_EQUAL(chain_add(&ch, a[i].cert.der.data, a[i].cert.der.len, &e), 0);
-		CU_ASSERT_EQUAL(trust_verify(cold, &ch, &rule, &e), levels < LIMIT_CHAIN ? 0 : -1);
+		CU_ASSERT_EQUAL(trust_verify(cold, &ch, &rule, &e), levels < LIMIT_TRUST_DEPTH ? 0 : -1);
 		chain_free(&ch);
 		cert_free(&deep);
 		trust_free(cold);
@@ -375,7 +376,7 @@ static void test_path(void)
 	trust_free(t);
 	cert_free(&leaf);
 	authority_free(&sub);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i <= LIMIT_TRUST_DEPTH; i++)
 		authority_free(&a[i]);
 }
 
@@ -721,16 +722,16 @@ static void test_cross(void)
 	plan.digital_signature = true;
 	plan.path_len = -1;
 	bad[1] = cross_of(&plan, &w->root, &upper);
-	REFUSED(AUTHORITY, "not for a CA", cross_verify(&bad[1], &w->root.cert, &upper.cert, WORLD_NOW, &e));
+	REFUSED(AUTHORITY, "not for a CA that stands above others", cross_verify(&bad[1], &w->root.cert, &upper.cert, WORLD_NOW, &e));
 	plan = plan_cross(&other);
 	bad[2] = cross_of(&plan, &w->root, &upper);
 	REFUSED(AUTHORITY, "not for the root", cross_verify(&bad[2], &w->root.cert, &upper.cert, WORLD_NOW, &e));
 	/* among others */
 	for (int i = 0; i < 3; i++)
 		CU_ASSERT_EQUAL(chain_add(&among, bad[i].der.data, bad[i].der.len, &e), 0);
-	CU_ASSERT_PTR_NULL(cross_find(&among, &w->root.cert, &upper.cert, WORLD_NOW));
+	CU_ASSERT_FALSE(cross_way(&among, &w->root.cert, &upper.cert, WORLD_NOW));
 	CU_ASSERT_EQUAL(chain_add(&among, good.der.data, good.der.len, &e), 0);
-	CU_ASSERT_EQUAL(cross_find(&among, &w->root.cert, &upper.cert, WORLD_NOW), &among.cert[3]);
+	CU_ASSERT(cross_way(&among, &w->root.cert, &upper.cert, WORLD_NOW));
 	/* the newer root itself must be there, and be another one */
 	CU_ASSERT_PTR_NULL(cross_newer(&among, &upper.cert, WORLD_NOW));
 	CU_ASSERT_EQUAL(chain_add(&among, upper.cert.der.data, upper.cert.der.len, &e), 0);
@@ -746,6 +747,151 @@ static void test_cross(void)
 	authority_free(&upper);
 	authority_free(&other);
 	authority_free(&twin);
+}
+
+/* Roots 0 to LIMIT_ROOT_LINKS + 1, each certified by the one before it. */
+#define ROOTS (LIMIT_ROOT_LINKS + 2)
+struct line {
+	struct authority root[ROOTS];
+	struct cert link[ROOTS];	/* of root i by root i - 1; the first is not used */
+};
+
+static struct line *line_new(void)
+{
+	struct line *l = mem_new(1, sizeof *l);
+	char name[16];
+
+	for (int i = 0; i < ROOTS; i++) {
+		struct cert_plan plan;
+
+		snprintf(name, sizeof name, "Root %d", i + 1);
+		plan = plan_ca(name, NULL);
+		plan.path_len = -1;
+		authority_make(&l->root[i], &plan, KEY_P256, NULL);
+		plan = plan_cross(&l->root[i]);
+		plan.path_len = LIMIT_ROOT_LINKS;
+		if (i)
+			l->link[i] = cross_of(&plan, &l->root[i], &l->root[i - 1]);
+	}
+	return l;
+}
+
+static void line_free(struct line *l)
+{
+	for (int i = 0; i < ROOTS; i++) {
+		authority_free(&l->root[i]);
+		cert_free(&l->link[i]);
+	}
+	free(l);
+}
+
+static void list_put(struct chain *list, const struct cert *c)
+{
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(chain_add(list, c->der.data, c->der.len, &e), 0);
+}
+
+/* Who slept through rollovers comes to the root in force link by link, and by no link that the root reached so far has not signed. */
+static void test_links(void)
+{
+	struct line *l = line_new();
+	struct cert_plan plan = plan_cross(&l->root[0]);
+	struct cert back = cross_of(&plan, &l->root[0], &l->root[1]);	/* the old root by the new one: a circle */
+	struct chain list = {0}, none = {0};
+
+	list_put(&list, &back);
+	for (int i = ROOTS - 1; i > 0; i--)
+		list_put(&list, &l->link[i]);
+	for (int i = 1; i <= LIMIT_ROOT_LINKS; i++)
+		CU_ASSERT(cross_way(&list, &l->root[i].cert, &l->root[0].cert, WORLD_NOW));
+	CU_ASSERT_FALSE(cross_way(&list, &l->root[ROOTS - 1].cert, &l->root[0].cert, WORLD_NOW));	/* one more than the limit */
+	CU_ASSERT(cross_way(&list, &l->root[ROOTS - 1].cert, &l->root[1].cert, WORLD_NOW));
+	CU_ASSERT_FALSE(cross_way(&none, &l->root[1].cert, &l->root[0].cert, WORLD_NOW));
+	CU_ASSERT_FALSE(cross_way(&list, &l->link[2], &l->root[0].cert, WORLD_NOW));	/* a link is no root */
+	CU_ASSERT_PTR_NULL(cross_newer(&list, &l->root[0].cert, WORLD_NOW));
+	list_put(&list, &l->root[2].cert);
+	CU_ASSERT_PTR_EQUAL(cross_newer(&list, &l->root[0].cert, WORLD_NOW), &list.cert[list.n - 1]);
+	chain_free(&list);
+	cert_free(&back);
+	line_free(l);
+}
+
+/* The middle of three roots is missing, of another key, signed by another key, over, or the certificate of a CA that is no root. */
+static void test_false_links(void)
+{
+	struct line *l = line_new();
+	struct cert_plan twin_plan = plan_ca("Root 2", NULL), plan = plan_cross(&l->root[1]);
+	struct authority twin = {0}, stranger = {0}, other = {0};
+	struct cert bad[6];
+	struct chain list = {0};
+
+	twin_plan.path_len = -1;
+	authority_make(&twin, &twin_plan, KEY_P256, NULL);	/* the middle's name, other keys */
+	authority_make(&stranger, &twin_plan, KEY_P256, NULL);
+	twin_plan = plan_ca("Root 1", NULL);
+	twin_plan.path_len = -1;
+	authority_make(&other, &twin_plan, KEY_P256, NULL);	/* the name of the root that is known, another key */
+	bad[0] = cross_of(&plan, &l->root[1], &other);		/* forged: not by the root that is known */
+	bad[1] = cross_of(&plan, &twin, &l->root[0]);		/* good, of a key that did not sign the next */
+	plan.not_after = WORLD_NOW - 1;
+	bad[2] = cross_of(&plan, &l->root[1], &l->root[0]);	/* over */
+	plan = plan_cross(&l->root[1]);
+	plan.path_len = 0;
+	bad[3] = cross_of(&plan, &l->root[1], &l->root[0]);	/* of an issuing CA, which has made itself a root */
+	plan.path_len = -1;
+	plan.ca = plan.key_cert_sign = plan.crl_sign = false;
+	plan.digital_signature = true;
+	bad[4] = cross_of(&plan, &l->root[1], &l->root[0]);	/* no CA */
+	plan = plan_cross(&l->root[2]);
+	bad[5] = cross_of(&plan, &l->root[2], &stranger);		/* the end, by a stranger with the middle's name */
+	for (int i = 0; i < 6; i++)
+		list_put(&list, &bad[i]);
+	list_put(&list, &l->link[2]);
+	CU_ASSERT_FALSE(cross_way(&list, &l->root[2].cert, &l->root[0].cert, WORLD_NOW));
+	CU_ASSERT_FALSE(cross_way(&list, &l->root[1].cert, &l->root[0].cert, WORLD_NOW));
+	list_put(&list, &l->link[1]);
+	CU_ASSERT(cross_way(&list, &l->root[2].cert, &l->root[0].cert, WORLD_NOW));
+	CU_ASSERT_FALSE(cross_way(&list, &l->root[2].cert, &l->root[0].cert, l->link[1].not_after + 1));
+	while (list.n < 64)	/* names that fit cost signatures, and those are counted */
+		list_put(&list, &bad[0]);
+	CU_ASSERT_FALSE(cross_way(&list, &l->root[3].cert, &l->root[0].cert, WORLD_NOW));
+	for (int i = 0; i < 6; i++)
+		cert_free(&bad[i]);
+	chain_free(&list);
+	authority_free(&twin);
+	authority_free(&stranger);
+	authority_free(&other);
+	line_free(l);
+}
+
+/* A server two generations on, as it shows itself to who knows the first root alone. */
+static void test_long_way(void)
+{
+	struct line *l = line_new();
+	struct cert_plan plan = plan_ca("Issuing 4", OID_POLICY_FACTORY);
+	struct authority issuing = {0};
+	struct trust_rule rule = rule_any();
+	struct trust *t = trust_new();
+	struct cert leaf;
+	struct chain ch;
+	struct err e;
+
+	plan.path_len = 0;
+	authority_make(&issuing, &plan, KEY_P256, &l->root[LIMIT_ROOT_LINKS]);
+	leaf = leaf_of(&issuing);
+	ch = chain_of(&leaf, &issuing.cert);
+	CU_ASSERT_EQUAL(trust_add_root(t, &l->root[0].cert, &e), 0);
+	for (int i = LIMIT_ROOT_LINKS; i > 0; i--) {
+		REFUSED(AUTHORITY, "was not issued by", trust_verify(t, &ch, &rule, &e));
+		list_put(&ch, &l->link[i]);
+	}
+	CU_ASSERT_EQUAL(trust_verify(t, &ch, &rule, &e), 0);
+	trust_free(t);
+	chain_free(&ch);
+	cert_free(&leaf);
+	authority_free(&issuing);
+	line_free(l);
 }
 
 /* Who pins the upper root verifies all below it; who pins ours is told nothing by the certificate of another. */
@@ -786,5 +932,5 @@ UNIT_MAIN("trust", { "begin", test_begin }, { "good", test_good }, { "unknown", 
 	  { "policy", test_policy }, { "pinned", test_pinned }, { "no ca", test_no_ca }, { "path", test_path },
 	  { "critical", test_critical }, { "name constraints", test_limits },
 		{ "odd constraints", test_odd_limits }, { "unrestricted", test_unrestricted }, { "cache", test_cache }, { "eviction", test_eviction }, { "threads", test_threads },
-	  { "cross", test_cross }, { "below an upper root", test_below_upper },
+	  { "cross", test_cross }, { "links", test_links }, { "false links", test_false_links }, { "long way", test_long_way }, { "below an upper root", test_below_upper },
 	  { "end", test_end })
