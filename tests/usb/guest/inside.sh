@@ -15,7 +15,7 @@ finish() {
 	poweroff -f
 }
 
-now() { cut -d' ' -f1 /proc/uptime; }	# the guest's clock: what QEMU does not get to run does not count
+now() { cut -d' ' -f1 /proc/uptime; }	# the guest's clock, see guest_run
 say() { printf '[%6s] %s\n' "$(now)" "$*"; }
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
 
