@@ -13,6 +13,7 @@
 #include "text.h"
 
 #define MAX_WORDS 4	/* in a command's name */
+#define OPTION_WIDTH 26	/* of an option in the help; behind a longer one the text begins a line */
 
 struct given {
 	const char *name, *value;
@@ -280,7 +281,10 @@ static void print_options(const struct cli_option *table)
 
 		snprintf(left, sizeof left, "--%s%s%s%s", table->name, table->value ? " " : "",
 			 table->value ? table->value : "", table->repeated ? "..." : "");
-		printf("  %-26s %s\n", left, table->help);
+		if (strlen(left) > OPTION_WIDTH)
+			printf("  %s\n  %*s %s\n", left, OPTION_WIDTH, "", table->help);
+		else
+			printf("  %-*s %s\n", OPTION_WIDTH, left, table->help);
 	}
 }
 
@@ -369,24 +373,30 @@ static void list_verbs(const struct cli *c, struct buf *out)
 			buf_fmt(out, "%s%s", out->len ? ", " : "", k->words);
 }
 
+/* The names of options behind the n that the list has. */
+static const char **list_options(const struct cli_option *o, const char **list, size_t *n)
+{
+	for (; o && o->name; o++) {
+		list = mem_grow(list, *n + 1, sizeof *list);
+		list[(*n)++] = o->name;
+	}
+	return list;
+}
+
 static const char *nearest_option(const struct cli *c, const char *name)
 {
-	const struct cli_option *of_all[] = { c->program->options, common };
-	const char *near = NULL, *list[] = { NULL, NULL };
+	const char **list = NULL, *near;
+	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(of_all); i++)
-		for (const struct cli_option *o = of_all[i]; o && o->name && !near; o++) {
-			list[0] = o->name;
-			near = text_nearest(name, list);
-		}
-	for (const struct cli_command *k = c->program->commands; k->words && !near; k++) {
-		if (c->command && c->command != k)
-			continue;
-		for (const struct cli_option *o = k->options; o && o->name && !near; o++) {
-			list[0] = o->name;
-			near = text_nearest(name, list);
-		}
-	}
+	list = list_options(c->program->options, list, &n);
+	for (const struct cli_command *k = c->program->commands; k->words; k++)
+		if (!c->command || c->command == k)
+			list = list_options(k->options, list, &n);
+	list = list_options(common, list, &n);
+	list = mem_grow(list, n + 1, sizeof *list);
+	list[n] = NULL;
+	near = text_nearest(name, list);
+	free(list);
 	return near;
 }
 

@@ -41,6 +41,7 @@ static const struct cli_option create_options[] = {
 	{ "id", "ID", "name of the order", false },
 	{ "serials", "FROM-TO", "range of serials", true },
 	{ "force", NULL, "do it anyway", false },
+	{ "state", "pending|active|ended|all", "of these", false },
 	{ NULL },
 };
 
@@ -147,6 +148,7 @@ static void test_wrong_lines(void)
 	bad("p order create a b c", "\"c\" is too much");
 	bad("p order list x", "\"x\" is too much; usage: handsel-unit order list");
 	bad("p order create f --froce", "unknown option --froce; did you mean --force?");
+	bad("p order create f --ix 7", "unknown option --ix; did you mean --id?");
 	bad("p --dri /d order create f", "unknown option --dri; did you mean --dir?");
 	bad("p order create f --quota=5", "unknown option --quota; handsel-unit order create --help");
 	bad("p order create f -x", "unknown option -x");
@@ -169,6 +171,7 @@ static void test_help(void)
 	CU_ASSERT_EQUAL(run("p order create -h --nonsense"), 0);
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "Usage: handsel-unit [OPTION]... order create FILE\nmakes an order\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  --serials FROM-TO...       range of serials\n"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(out, "  --state pending|active|ended|all\n                             of these\n"));
 	CU_ASSERT_EQUAL(run("p --version"), 0);
 	CU_ASSERT_STRING_EQUAL(out, "handsel-unit " PACKAGE_VERSION "\n");
 	CU_ASSERT_STRING_EQUAL(err, "");
