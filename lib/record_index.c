@@ -104,6 +104,16 @@ int records_load(const char *dir, const char *id, const char *suffix, struct buf
 	return file_read(data, path, LIMIT_RECORD, e);
 }
 
+int records_read(const char *dir, const char *id, struct record *r, struct err *e)
+{
+	uint8_t nonce[SHA256_LEN];
+	struct buf json = {0};
+	int rc = records_load(dir, id, "json", &json, e) == 0 ? record_read(r, nonce, json.data, json.len, e) : -1;
+
+	buf_free(&json);
+	return rc < 0 ? err_prefix(e, "record %s", id) : 0;
+}
+
 /* ---- verification ------------------------------------------------------------------------------ */
 
 static int verify_proof(struct trust *t, const struct record *r, const uint8_t nonce[SHA256_LEN], struct err *e)

@@ -35,6 +35,8 @@ int records_each(const char *dir, records_visit *visit, void *arg, struct err *e
 int records_path(char path[FILE_PATH], const char *folder, const char *id, const char *suffix, struct err *e);
 /* The bytes of DIR/records/ID.json, or of another suffix. Replaces *data. */
 int records_load(const char *dir, const char *id, const char *suffix, struct buf *data, struct err *e);
+/* ID.json parsed, not verified. *r is to be freed, also after a failure. The error names the record. */
+int records_read(const char *dir, const char *id, struct record *r, struct err *e);
 /* The record in a .p7, and who signed it (signer may be NULL): any station under the root. Replaces *json. */
 int records_open_signed(struct trust *t, const struct buf *p7, struct buf *json, struct cert *signer, struct err *e);
 

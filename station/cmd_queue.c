@@ -27,15 +27,16 @@ static void format_age(char out[AGE_TEXT], int64_t seconds)
 static void print_one(const struct cli *c, const char *state, const struct spooled *one, const struct spool_note *note)
 {
 	int64_t begin = one->time_ns / 1000000000, age = clock_utc() - begin;
-	char time[TEXT_TIME], tried[TEXT_TIME], text[AGE_TEXT];
+	char time[TEXT_TIME], tried[TEXT_TIME], text[AGE_TEXT], serial[LIMIT_SERIAL + 1];
 
 	text_time(time, begin);
 	text_time(tried, note->time);
 	format_age(text, age);
+	spool_serial(serial, cli_dir(c), one->id);
 	if (!cli_json(c)) {
-		printf("%s  %-7s  since %s, %s", one->id, state, time, text);
+		printf("%s  %-7s  since %s, %s  unit %s", one->id, state, time, text, serial);
 		if (note->tries)
-			printf("  unit %s, %u tries", note->serial, note->tries);
+			printf(", %u %s", note->tries, note->tries == 1 ? "try" : "tries");
 		printf("%s%s\n", note->text[0] ? "  " : "", note->text);
 		return;
 	}
@@ -45,10 +46,9 @@ static void print_one(const struct cli *c, const char *state, const struct spool
 	jsonl_str(j, "state", state);
 	jsonl_str(j, "since", time);
 	jsonl_int(j, "age", age > 0 ? age : 0);
-	if (note->tries) {
-		jsonl_str(j, "serial", note->serial);
+	jsonl_str(j, "serial", serial);
+	if (note->tries)
 		jsonl_int(j, "tries", note->tries);
-	}
 	if (note->text[0]) {
 		jsonl_str(j, "at", tried);
 		jsonl_str(j, "text", note->text);

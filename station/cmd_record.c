@@ -115,15 +115,19 @@ struct check {
 	struct station station;
 	char (*id)[RECORD_ID_LEN + 1];	/* of the index, in its order */
 	size_t n;
+	bool *found;			/* of the arguments */
 	unsigned good, bad;
 };
 
-static bool is_wanted(const struct cli *c, const char *id)
+/* By its id or its serial. */
+static bool is_wanted(struct check *k, const struct index_entry *en)
 {
-	for (size_t i = 0; i < cli_args(c); i++)
-		if (strcmp(cli_arg(c, i), id) == 0)
-			return true;
-	return cli_args(c) == 0;
+	bool wanted = cli_args(k->cli) == 0;
+
+	for (size_t i = 0; i < cli_args(k->cli); i++)
+		if (strcmp(cli_arg(k->cli, i), en->id) == 0 || strcmp(cli_arg(k->cli, i), en->serial) == 0)
+			wanted = k->found[i] = true;
+	return wanted;
 }
 
 static void say_bad(struct check *k, const char *id, const struct err *e)
@@ -152,7 +156,7 @@ static int check_one(void *arg, const struct index_entry *en, bool follows, stru
 
 	k->id = mem_grow(k->id, k->n + 1, sizeof *k->id);
 	memcpy(k->id[k->n++], en->id, sizeof *k->id);
-	if (!is_wanted(k->cli, en->id))
+	if (!is_wanted(k, en))
 		return 0;
 	if (!follows)
 		err_set(&why, REASON_REQUEST, "its line of the index does not follow from the one before: that one was "
@@ -210,13 +214,9 @@ static void check_wanted_exist(struct check *k)
 	struct err e;
 
 	for (size_t i = 0; i < cli_args(k->cli); i++) {
-		bool found = false;
-
-		for (size_t n = 0; n < k->n && !found; n++)
-			found = strcmp(k->id[n], cli_arg(k->cli, i)) == 0;
-		if (found)
+		if (k->found[i])
 			continue;
-		err_set(&e, REASON_CONFIG, "the index has no such record");
+		err_set(&e, REASON_CONFIG, "the index has no record of this id or serial");
 		say_bad(k, cli_arg(k->cli, i), &e);
 	}
 }
@@ -238,11 +238,12 @@ static int verify(struct check *k, struct err *e)
 
 enum cli_exit cmd_record_verify(const struct cli *c)
 {
-	struct check k = { .cli = c };
+	struct check k = { .cli = c, .found = mem_new(cli_args(c) + 1, sizeof *k.found) };
 	struct err e = {0};
 	int rc = verify(&k, &e);
 
 	station_free(&k.station);
+	free(k.found);
 	free(k.id);
 	if (rc < 0)
 		return cli_fail(c, &e);

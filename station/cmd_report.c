@@ -53,26 +53,20 @@ static void flush(struct buf *out)
 static int each(void *arg, const struct index_entry *en, bool follows, struct err *e)
 {
 	struct report *rp = arg;
-	uint8_t nonce[SHA256_LEN];
-	struct buf json = {0}, out = {0};
+	struct buf out = {0};
 	struct record r = {0};
 	int rc;
 
 	if (!is_wanted(rp, en) || (!rp->print && !outcome_has_reason(en->outcome)))
 		return 0;
-	rc = records_load(cli_dir(rp->cli), en->id, "json", &json, e);
-	if (rc == 0)
-		rc = record_read(&r, nonce, json.data, json.len, e);
-	if (rc < 0) {
-		err_prefix(e, "record %s", en->id);
-	} else if (rp->print) {
+	rc = records_read(cli_dir(rp->cli), en->id, &r, e);
+	if (rc == 0 && rp->print) {
 		rp->print(&out, &r);
 		flush(&out);
-	} else if (r.error.code < CODES_MAX) {
+	} else if (rc == 0 && r.error.code < CODES_MAX) {
 		rp->code[r.error.code]++;
 	}
 	record_free(&r);
-	buf_free(&json);
 	buf_free(&out);
 	return rc;
 }
@@ -102,9 +96,14 @@ static void print_text(const struct report *rp)
 {
 	unsigned long long passed = rp->first.pass, units = passed + rp->first.fail;
 	int yield = counters_yield(&rp->first);
+	unsigned all = 0;
 
-	for (int o = OUTCOME_PASS; o < OUTCOMES; o++)
+	for (int o = OUTCOME_PASS; o < OUTCOMES; o++) {
 		printf("%-8s %6u\n", outcome_name((enum outcome)o), rp->n[o]);
+		all += rp->n[o];
+	}
+	if (!all)
+		printf("no record of this station is of such an order and time\n");
 	for (int i = 0; i < CODES_MAX; i++)
 		if (rp->code[i])
 			printf("%6u x %s %s: %s\n", rp->code[i], reason_id((enum reason)i), reason_info((enum reason)i)->name,
@@ -121,8 +120,8 @@ static int report(struct report *rp, struct err *e)
 	struct buf out = {0};
 	int rc;
 
-	if (csv && junit)
-		return err_set(e, REASON_CONFIG, "either --csv or --junit");
+	if (csv + junit + cli_json(rp->cli) > 1)
+		return err_set(e, REASON_CONFIG, "one of --csv, --junit and --json: each is a form of its own");
 	rp->print = csv ? report_csv : junit ? report_junit : NULL;
 	rc = records_each(dir, count, rp, e);
 	rp->first = yield_count(&rp->yield);

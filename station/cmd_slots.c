@@ -125,7 +125,8 @@ static int learn_one(const struct cli *c, struct look *l, const char *name, int6
 			return -1;
 		other = s.n_slots ? station_slot(&s, port) : NULL;
 		if (other && strcmp(other, name) != 0) {
-			fprintf(stderr, "that was slot %s (port %s); plug a device into slot %s\n", other, port, name);
+			fprintf(stderr, "that was slot %s (port %s); plug a device into slot %s, or take slot %s out of station.yaml first\n",
+				other, port, name, other);
 			station_free(&s);
 			continue;
 		}
@@ -136,7 +137,7 @@ static int learn_one(const struct cli *c, struct look *l, const char *name, int6
 		return 1;
 	}
 	if (rc == 0)
-		err_set(e, REASON_NO_LINK, "no device was plugged into slot %s in time; plug one in, or look at its hub", name);
+		err_set(e, REASON_DEVICE_LEFT, "no device was plugged into slot %s in time, or its hub does not see it", name);
 	return rc;
 }
 

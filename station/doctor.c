@@ -98,11 +98,13 @@ static void look_mes(struct visit *v, const char *dir)
 	if (spool_list(dir, SPOOL_WAITING, &waiting, &n_waiting, &e) < 0 || spool_list(dir, SPOOL_REFUSED, &refused, &n_refused, &e) < 0) {
 		finding_say(v->all, "mes", FINDING_BAD, e.code, "%s", e.text);
 	} else if (n_refused) {
-		finding_say(v->all, "mes", FINDING_DOUBT, REASON_REQUEST, "refused %zu records: handsel-station queue list", n_refused);
+		finding_say(v->all, "mes", FINDING_DOUBT, REASON_REQUEST, "refused %zu record%s: handsel-station queue list", n_refused,
+			    n_refused == 1 ? "" : "s");
 	} else if (n_waiting) {
 		text_time(since, waiting[0].time_ns / 1000000000);
 		finding_say(v->all, "mes", FINDING_DOUBT, REASON_UNREACHABLE,
-			    "%zu records wait, the oldest since %s: handsel-station queue retry", n_waiting, since);
+			    "%zu record%s, the oldest since %s: handsel-station queue retry", n_waiting,
+			    n_waiting == 1 ? " waits" : "s wait", since);
 	} else {
 		finding_say(v->all, "mes", FINDING_GOOD, REASON_OK, "no record waits");
 	}

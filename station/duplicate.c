@@ -24,9 +24,7 @@ static int is_earlier(void *arg, const struct index_entry *en, bool follows, str
 void duplicate_tell(const char *dir, const char *order, const char *serial, struct err *e)
 {
 	struct search s = { .order = order, .serial = serial };
-	uint8_t nonce[SHA256_LEN];
 	char when[TEXT_TIME];
-	struct buf json = {0};
 	struct record r = {0};
 	struct err ignored;
 	size_t len = strlen(e->text);
@@ -34,10 +32,8 @@ void duplicate_tell(const char *dir, const char *order, const char *serial, stru
 	if (records_each(dir, is_earlier, &s, &ignored) < 0 || !s.found.id[0])
 		return;
 	text_time(when, s.found.end);
-	if (records_load(dir, s.found.id, "json", &json, &ignored) == 0 &&
-	    record_read(&r, nonce, json.data, json.len, &ignored) == 0)
+	if (records_read(dir, s.found.id, &r, &ignored) == 0)
 		snprintf(e->text + len, sizeof e->text - len, "; serial %s passed on %s at station %s, slot %s, %s%s, record %s", serial, when,
 			 r.station, r.slot, r.operator[0] ? "by " : "nobody was logged in", r.operator, r.id);
-	buf_free(&json);
 	record_free(&r);
 }

@@ -21,16 +21,6 @@ void failed_free(struct failed *f)
 	*f = (struct failed){0};
 }
 
-static int load(const struct search *s, const char *id, struct record *r, struct err *e)
-{
-	uint8_t nonce[SHA256_LEN];
-	struct buf json = {0};
-	int rc = records_load(s->dir, id, "json", &json, e) == 0 ? record_read(r, nonce, json.data, json.len, e) : -1;
-
-	buf_free(&json);
-	return rc < 0 ? err_prefix(e, "record %s", id) : 0;
-}
-
 static struct failed_unit *find(const struct failed *f, const char *serial, const char *slot)
 {
 	bool nameless = strcmp(serial, NAMELESS) == 0;
@@ -73,7 +63,7 @@ static int visit(void *arg, const struct index_entry *en, bool follows, struct e
 
 	if (strcmp(en->order, s->order) != 0 || en->outcome == OUTCOME_SKIPPED || (en->outcome == OUTCOME_PASS && !f->n))
 		return 0;
-	rc = load(s, en->id, &r, e);
+	rc = records_read(s->dir, en->id, &r, e);
 	if (rc == 0 && en->outcome == OUTCOME_PASS) {
 		forget(f, en->serial, r.slot);
 		forget(f, r.boot_serial, r.slot);

@@ -113,7 +113,7 @@ static const struct cli_command commands[] = {
 	{ "report", "[--order ID] [--shift TIMES] [--csv|--junit]", "what came of the units", report_options, 0, 0,
 	  cmd_report },
 	{ "record show", "ID|SERIAL", "one record; of a serial the last", NULL, 1, 1, cmd_record_show },
-	{ "record verify", "[ID...]", "signatures and index, all or these; 0 all are good, 1 not", NULL, 0, RECORD_ARGS_MAX,
+	{ "record verify", "[ID|SERIAL...]", "signatures and index, all or these; 0 all are good, 1 not", NULL, 0, RECORD_ARGS_MAX,
 	  cmd_record_verify },
 	{ "slots learn", "NAME... [--timeout SECONDS]", "name the slots: plug a device into each in turn", wait_options, 1,
 	  STATION_SLOTS_MAX, cmd_slots_learn },

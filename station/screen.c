@@ -375,21 +375,34 @@ static void draw_slots(const struct screen *s, const struct board *b, int64_t no
 
 /* ---- head and foot ------------------------------------------------------------------------------------- */
 
+/* Who works on what, in so many columns: where they are few the time goes first, then the model. */
+static void draw_work(const struct board *b, int wide)
+{
+	const char *operator_name = b->operator_name[0] ? b->operator_name : "--";
+	char line[2 * BOARD_TEXT], clock[16];
+	time_t now = (time_t)clock_utc();
+	struct tm tm;
+
+	strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &tm));
+	if (snprintf(line, sizeof line, " %s  %s  %s  %u of %u  op: %s  %s", b->station, b->order, b->model, b->done, b->ordered,
+		     operator_name, clock) > wide &&
+	    snprintf(line, sizeof line, " %s  %s  %s  %u of %u  op: %s", b->station, b->order, b->model, b->done, b->ordered,
+		     operator_name) > wide)
+		snprintf(line, sizeof line, " %s  %s  %u of %u  op: %s", b->station, b->order, b->done, b->ordered, operator_name);
+	put(0, 0, wide, "%s", line);
+}
+
 static void draw_head(const struct screen *s, const struct board *b)
 {
-	char states[BOARD_STATES * 64] = "", clock[16];
-	time_t now = (time_t)clock_utc();
+	char states[BOARD_STATES * 64] = "";
 	size_t len = 0;
-	struct tm tm;
 
 	for (size_t i = 0; i < BOARD_STATES && b->state[i].what[0]; i++)
 		len += (size_t)snprintf(states + len, sizeof states - len, "%s%s %s", i ? "  " : "", b->state[i].what,
 					b->state[i].text);
-	strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &tm));
 	attrset(s->ink[INK_HEAD]);
 	put(0, 0, COLS, "%*s", COLS, "");
-	put(0, 0, (int)len < COLS ? COLS - (int)len - 1 : COLS, " %s  %s  %s  %u of %u  op: %s  %s", b->station, b->order, b->model, b->done, b->ordered,
-	    b->operator_name[0] ? b->operator_name : "--", clock);
+	draw_work(b, (int)len < COLS - 2 ? COLS - (int)len - 2 : COLS);
 	if (len && (int)len < COLS)
 		put(0, COLS - (int)len - 1, (int)len + 1, "%s ", states);
 	attrset(A_NORMAL);

@@ -99,6 +99,16 @@ int spool_list(const char *dir, enum spool_place place, struct spooled **list, s
 	return 0;
 }
 
+void spool_serial(char serial[LIMIT_SERIAL + 1], const char *dir, const char *id)
+{
+	struct record r = {0};
+	struct err e;
+
+	if (records_read(dir, id, &r, &e) < 0 || text_copy(serial, LIMIT_SERIAL + 1, record_serial(&r)) < 0)
+		strcpy(serial, "-");
+	record_free(&r);
+}
+
 /* ---- what is known of one ------------------------------------------------------------- */
 
 /* "TRIES SERIAL" and a line of text, of one that waits; of others the text alone. */

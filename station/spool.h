@@ -19,6 +19,9 @@ struct spooled {
 /* Oldest first; free() *list. No folder: none. */
 int spool_list(const char *dir, enum spool_place place, struct spooled **list, size_t *n, struct err *e);
 
+/* Of the record's unit; "-": it has none, or cannot be read, and no order to keep. */
+void spool_serial(char serial[LIMIT_SERIAL + 1], const char *dir, const char *id);
+
 #define SPOOL_TEXT_MAX 600
 /* What is known of one beside its bytes. One that waits and was not tried has none. */
 struct spool_note {

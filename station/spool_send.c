@@ -36,21 +36,6 @@ static void keep_order(struct pass *p, const char *serial)
 	text_copy(p->kept[p->n_kept++], sizeof *p->kept, serial);
 }
 
-/* A record that cannot be read has no order to keep. */
-static void serial_of(const struct pass *p, const char *id, char serial[LIMIT_SERIAL + 1])
-{
-	uint8_t nonce[SHA256_LEN];
-	struct record r = {0};
-	struct buf json = {0};
-	struct err e;
-
-	if (records_load(p->station->dir, id, "json", &json, &e) < 0 || record_read(&r, nonce, json.data, json.len, &e) < 0 ||
-	    text_copy(serial, LIMIT_SERIAL + 1, record_serial(&r)) < 0)
-		strcpy(serial, "-");
-	record_free(&r);
-	buf_free(&json);
-}
-
 /* Only then is a record opened that nobody has failed at. */
 static bool is_behind_another(const struct pass *p, const char *id)
 {
@@ -58,7 +43,7 @@ static bool is_behind_another(const struct pass *p, const char *id)
 
 	if (!p->n_kept)
 		return false;
-	serial_of(p, id, serial);
+	spool_serial(serial, p->station->dir, id);
 	for (size_t i = 0; i < p->n_kept; i++)
 		if (strcmp(p->kept[i], serial) == 0)
 			return true;
@@ -85,7 +70,7 @@ static int hold(struct pass *p, const char *id, const struct err *why, struct er
 
 	spool_note(&note, p->station->dir, SPOOL_WAITING, id);
 	if (note.tries++ == 0) {
-		serial_of(p, id, note.serial);
+		spool_serial(note.serial, p->station->dir, id);
 		if (!p->first[0]) {
 			memcpy(p->first, id, sizeof p->first);
 			p->why = *why;

@@ -120,20 +120,16 @@ struct earlier {
 static void look_at_reprint(void *arg, const struct reprint *re, bool follows)
 {
 	struct earlier *x = arg;
-	uint8_t nonce[SHA256_LEN];
 	struct record r = {0};
-	struct buf json = {0};
 	struct label l;
 	struct err e;
 
 	if (!re->printed || strcmp(re->serial, x->label->device.serial) != 0)
 		return;
-	if (records_load(x->unit->run->station.dir, re->record, "json", &json, &e) == 0 &&
-	    record_read(&r, nonce, json.data, json.len, &e) == 0 && label_of_record(&l, &r, &e) == 0 &&
+	if (records_read(x->unit->run->station.dir, re->record, &r, &e) == 0 && label_of_record(&l, &r, &e) == 0 &&
 	    memcmp(l.key_sha256, x->label->key_sha256, SHA256_LEN) == 0)
 		x->found = true;
 	record_free(&r);
-	buf_free(&json);
 }
 
 /* A unit whose label a card gave up may have got it by `label reprint`. */

@@ -150,7 +150,8 @@ console "00000004 00000005" 80 24 --fault 00000005=held -- --palette green-red
 await "^1 .*00000004 .*PASS ✔" "slot 1 passes"
 tm resize-window -t console -x 80 -y 16
 await '^   █         ████   ███   ████  ████' "the last result with its slot, in lines"
-tm resize-window -t console -x 60 -y 12
+tm resize-window -t console -x 56 -y 12
+await '  op: --   *CA ok' "no time in the head where it has no room"
 await '^1 *PASS ✔' "a grid, where nothing else fits"
 tm resize-window -t console -x 20 -y 3
 tm resize-window -t console -x 120 -y 40

@@ -52,7 +52,7 @@ END
 printf '  # the end\n' >>"$YAML"
 plugged "00000001" "${SLOTS[@]}" learn right --timeout 2
 [ "$status" = 3 ] && grep -q 'that was slot left' "$W/err" || failed "the port of another slot was not refused: $status"
-grep -q '"code":"E01"' "$W/out" || failed "no E01 when nothing comes"
+grep -q '"code":"E64"' "$W/out" || failed "no E64 when nothing comes"
 
 devices "00000001 00000002 00000003" -- "${SLOTS[@]}" list
 grep -q '"slot":"right","port":"1-2","state":"device"' "$W/out" || failed "slots list does not show the device"
