@@ -414,15 +414,37 @@ const struct cert *crl_ca(const struct authority *a, enum crl_of of)
 	return NULL;
 }
 
+static void name_of(char name[CRL_NAME], const char *what, unsigned generation)
+{
+	if (generation == 1)
+		snprintf(name, CRL_NAME, "%s", what);
+	else
+		snprintf(name, CRL_NAME, "%s-%u", what, generation);
+}
+
+void root_list_name(char name[CRL_NAME], unsigned generation)
+{
+	name_of(name, "root", generation);
+}
+
+unsigned root_list_parse(const struct authority *a, const char *name)
+{
+	char each[CRL_NAME];
+
+	for (unsigned n = a->generation; n > 0; n--) {
+		root_list_name(each, n);
+		if (strcmp(name, each) == 0)
+			return n;
+	}
+	return 0;
+}
+
 void crl_name(char name[CRL_NAME], const struct authority *a, enum crl_of of)
 {
 	unsigned n = of == CRL_OLDER_ISSUING || of == CRL_OLDER_UNIT ? a->generation - 1 : a->generation;
 	const char *what = of == CRL_UNIT || of == CRL_OLDER_UNIT ? "unit" : "issuing";
 
-	if (n == 1)
-		snprintf(name, CRL_NAME, "%s", what);
-	else
-		snprintf(name, CRL_NAME, "%s-%u", what, n);
+	name_of(name, what, n);
 }
 
 int crl_of_parse(enum crl_of *of, const struct authority *a, const char *name)

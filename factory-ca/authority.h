@@ -75,6 +75,11 @@ void authority_free(struct authority *a);
 int authority_way(const struct authority *a, struct chain *ch, struct err *e);	/* appends that way to a chain of the generation in force */
 bool authority_same(const struct authority *a, const struct authority *b);	/* the same certificates, in the same part */
 
+/* A root's list, of CAs and other roots that it has certified, is made when the root is open: it lies in the folder of its generation. */
+#define ROOT_LIST_FILE "root.crl"
+#define ROOT_LIST_DAYS 365		/* roots are looked after once a year */
+#define ROOT_LIST_WARN_S (30 * 86400)	/* people of a ceremony need weeks to meet */
+
 /* Revocation lists: each CA key has its own. Those of the generation before are made as long as its key is there and anybody takes
  * what it has issued: in the overlap, and those of a factory's devices, which keep their factory place for ever, after it, too. */
 enum crl_of { CRL_ISSUING, CRL_UNIT, CRL_OLDER_ISSUING, CRL_OLDER_UNIT, CRL_KINDS };	/* whose certificates */
@@ -84,6 +89,9 @@ const struct cert *crl_ca(const struct authority *a, enum crl_of of);	/* NULL: t
 #define CRL_NAME 24
 void crl_name(char name[CRL_NAME], const struct authority *a, enum crl_of of);
 int crl_of_parse(enum crl_of *of, const struct authority *a, const char *name);	/* -1: there is no such list */
+/* Of a root likewise: "root", "root-N". */
+void root_list_name(char name[CRL_NAME], unsigned generation);
+unsigned root_list_parse(const struct authority *a, const char *name);	/* the generation; 0: there is no such root */
 
 /* A profile is profiles/NAME.yaml of the CA's own folder or, if that is not there, of the data folder. */
 int profile_path(char path[FILE_PATH], const char *dir, const char *name, struct err *e);

@@ -11,7 +11,7 @@
 #include "limits.h"
 #include "signer.h"
 
-enum ceremony_verb { VERB_MAKE, VERB_ADD, VERB_ROLLOVER, VERB_CERTIFY };
+enum ceremony_verb { VERB_MAKE, VERB_ADD, VERB_ROLLOVER, VERB_CERTIFY, VERB_LIST };
 
 struct ceremony_step {
 	enum ceremony_verb verb;
@@ -21,12 +21,15 @@ struct ceremony_step {
 	struct settings settings;	/* kind and name; make and add: what goes into ca.yaml */
 	char host[SIGNER_HOSTS][128];
 	struct key_homes homes;
+	char profiles_sha256[SHA256_HEX];	/* of all profiles that the step uses, as "ceremony check" shows it; "": not pinned */
 	uint32_t root_days, issuing_days, unit_days;	/* 0: as the profiles say */
-	uint32_t generation;		/* that it makes: 1, of a rollover more */
+	uint32_t generation;		/* that it makes: 1, of a rollover more; list: whose root */
 	char root[FILE_PATH], out[FILE_PATH];	/* certify: whose certificate, and where it goes */
 	char root_sha256[SHA256_HEX];	/* of a root that is there already; "": an earlier step makes it */
 	int made_by;			/* certify: index of that step; -1: it is there already */
 	bool install;			/* certify: that step's CA passes it on */
+	uint32_t list_days;		/* list: how long it is good */
+	const char *revoke, *reason;	/* list: "issuing" or "unit", the CA of that generation that goes on it, and why; NULL: none */
 };
 
 struct ceremony_plan {
@@ -47,6 +50,7 @@ void ceremony_free(struct ceremony_plan *p);
 /* The folder of the CA that a step is about, and that of the generation that it makes. */
 int ceremony_home(char path[FILE_PATH], const struct ceremony_step *s, struct err *e);
 int ceremony_made(char path[FILE_PATH], const struct ceremony_step *s, struct err *e);
+bool ceremony_makes(const struct ceremony_step *s);	/* a CA or a generation of one */
 /* "make the factory CA "Acme Devices" in /srv/ca" */
 void ceremony_title(struct buf *out, const struct ceremony_step *s);
 /* Where a key lives, for people: "file, encrypted", "token pkcs11:token=acme-root" */

@@ -150,16 +150,40 @@ static int install(const struct ceremony_plan *p, const struct ceremony_step *s,
 	return rc;
 }
 
+/* ---- list ---- */
+int ceremony_revoked(char path[FILE_PATH], const struct ceremony_step *s, struct err *e)
+{
+	char made[FILE_PATH];
+
+	return ceremony_made(made, s, e) < 0 ? -1 : file_join_end(path, e, made, s->revoke, ".pem");
+}
+
+static int make_list(const struct ceremony_plan *p, const struct ceremony_step *s, struct err *e)
+{
+	char dir[FILE_PATH], generation[12], days[12], revoke[FILE_PATH];
+	const char *argv[] = { "handsel-signer", "--dir", dir, "root", "crl", "--generation", generation, "--days", days, "--ceremony", p->sha256,
+			       s->revoke ? "--revoke" : NULL, revoke, "--reason", s->reason, NULL };
+
+	snprintf(generation, sizeof generation, "%u", s->generation);
+	snprintf(days, sizeof days, "%u", s->list_days);
+	return ceremony_home(dir, s, e) < 0 || (s->revoke && ceremony_revoked(revoke, s, e) < 0) ? -1 : signer_ceremony(argv, e);
+}
+
 int ceremony_do(const struct ceremony_plan *p, size_t i, struct err *e)
 {
 	const struct ceremony_step *s = &p->step[i];
+	struct step_profiles ps;
 
+	if (step_profiles_load(&ps, s, e) < 0 || step_profiles_check(&ps, s, e) < 0)	/* they lie open until now */
+		return -1;
 	switch (s->verb) {
 	case VERB_MAKE:
 	case VERB_ADD:
 		return make(p, s, e);
 	case VERB_ROLLOVER:
 		return rollover(p, s, e);
+	case VERB_LIST:
+		return make_list(p, s, e);
 	case VERB_CERTIFY:
 		break;
 	}

@@ -8,6 +8,7 @@
 #include "ceremony_private.h"
 #include "clock.h"
 #include "conf.h"
+#include "crl.h"
 #include "cross.h"
 #include "mem.h"
 #include "signer_serve.h"
@@ -180,6 +181,43 @@ static int load_certified(struct step_facts *f, const struct ceremony_step *s, s
 	return rc;
 }
 
+/* ---- a root's list ---- */
+static int check_list(struct fact *fact, const struct crl *list, const struct ceremony_step *s, struct err *e)
+{
+	struct chain revoked = {0};
+	char path[FILE_PATH];
+	int rc = crl_verify(list, fact->cert.cert, e);
+
+	if (rc == 0 && list->next_update <= clock_utc())
+		rc = err_set(e, REASON_AUTHORITY, "the list of the root is over");
+	if (rc == 0 && s->revoke) {
+		rc = ceremony_revoked(path, s, e) < 0 || chain_load(&revoked, path, e) < 0 ? -1 : 0;
+		if (rc == 0 && !crl_find(list, revoked.cert->serial))
+			rc = err_set(e, REASON_AUTHORITY, "%s is not on the list of its root", path);
+	}
+	fact->list_until = list->next_update;
+	fact->list_entries = list->n;
+	chain_free(&revoked);
+	return rc;
+}
+
+static int load_list(struct step_facts *f, const struct ceremony_step *s, struct err *e)
+{
+	struct fact *fact = add_fact(f, "root, by its list", NULL);
+	char made[FILE_PATH], path[FILE_PATH];
+	struct buf der = {0};
+	struct crl list = {0};
+	int rc = -1;
+
+	fact->verified = s->revoke ? "the list's signature by this root, and that the revoked CA is on it" : "the list's signature by this root";
+	if (ceremony_made(made, s, e) == 0 && load_first(&fact->cert, made, "root.pem", e) == 0 && file_join(path, e, made, ROOT_LIST_FILE) == 0 &&
+	    file_read(&der, path, LIMIT_CRL, e) == 0 && crl_parse(&list, der.data, der.len, e) == 0)
+		rc = check_list(fact, &list, s, e);
+	crl_free(&list);
+	buf_free(&der);
+	return rc;
+}
+
 /* ---- a step ---- */
 static int load_ca(struct step_facts *f, const struct ceremony_plan *p, const struct ceremony_step *s, struct trust *trust, struct err *e)
 {
@@ -202,7 +240,7 @@ int facts_load(struct step_facts *f, const struct ceremony_plan *p, size_t i, st
 	int rc;
 
 	*f = (struct step_facts){0};
-	rc = s->verb == VERB_CERTIFY ? load_certified(f, s, e) : load_ca(f, p, s, trust, e);
+	rc = s->verb == VERB_CERTIFY ? load_certified(f, s, e) : s->verb == VERB_LIST ? load_list(f, s, e) : load_ca(f, p, s, trust, e);
 	trust_free(trust);
 	if (rc < 0)
 		facts_free(f);

@@ -55,7 +55,7 @@ static bool is_made_before(const struct look *l, const char *path)
 
 	for (size_t k = 0; k + 1 < l->step; k++) {
 		n = strlen(l->p->step[k].dir);
-		if (l->p->step[k].verb != VERB_CERTIFY && strncmp(path, l->p->step[k].dir, n) == 0 && (path[n] == '/' || !path[n]))
+		if (ceremony_makes(&l->p->step[k]) && strncmp(path, l->p->step[k].dir, n) == 0 && (path[n] == '/' || !path[n]))
 			return true;
 	}
 	return false;
@@ -188,11 +188,13 @@ static int same_ca(const struct ceremony_step *s, const char *dir, struct err *e
 	if (there.site != s->settings.site || strcmp(there.name, s->settings.name) != 0)
 		return err_set(e, REASON_CONFIG, "%s is the %s CA \"%s\", not the %s CA \"%s\"", dir, site_name(there.site), there.name,
 			       site_name(s->settings.site), s->settings.name);
-	if (s->verb == VERB_CERTIFY)
+	if (s->verb == VERB_CERTIFY || there.site == SITE_UPPER)
 		return 0;
 	if (authority_load(&a, dir, e) < 0)
 		return -1;
-	if (a.generation + 1 != s->generation)
+	if (s->verb == VERB_LIST)
+		rc = s->generation <= a.generation ? 0 : err_set(e, REASON_CONFIG, "%s is at generation %u, and has none %u", dir, a.generation, s->generation);
+	else if (a.generation + 1 != s->generation)
 		rc = err_set(e, REASON_CONFIG, "%s is at generation %u, so that the next is not %u", dir, a.generation, s->generation);
 	else if (a.overlap)
 		rc = err_set(e, REASON_CONFIG, "%s: the last rollover is under way; \"handsel-ca ca rollover --finish\" ends it", dir);
@@ -240,6 +242,27 @@ static void look_certify(struct look *l, const struct ceremony_step *s)
 	look_output(l, s->out);
 }
 
+static void look_list(struct look *l, const struct ceremony_step *s)
+{
+	char home[FILE_PATH], folder[FILE_PATH];
+	struct key_homes homes;
+	struct err e;
+
+	if (ceremony_home(home, s, &e) < 0 || same_ca(s, home, &e) < 0 || ceremony_made(folder, s, &e) < 0 || key_homes_load(&homes, folder, &e) < 0)
+		problem(l, &e);
+	else
+		look_home(l, &homes.root);
+}
+
+static void look_pin(struct look *l, const struct ceremony_step *s)
+{
+	struct step_profiles ps;
+	struct err e;
+
+	if (step_profiles_load(&ps, s, &e) < 0 || step_profiles_check(&ps, s, &e) < 0)
+		problem(l, &e);
+}
+
 size_t ceremony_look(const struct ceremony_plan *p, const struct ceremony_journal *j, const struct cli *c)
 {
 	struct look l = { .p = p, .c = c };
@@ -255,8 +278,11 @@ size_t ceremony_look(const struct ceremony_plan *p, const struct ceremony_journa
 		const struct ceremony_step *s = &p->step[i];
 
 		l.step = i + 1;
+		look_pin(&l, s);
 		if (s->verb == VERB_CERTIFY)
 			look_certify(&l, s);
+		else if (s->verb == VERB_LIST)
+			look_list(&l, s);
 		else if (s->verb == VERB_ROLLOVER)
 			look_rollover(&l, s);
 		else
@@ -321,14 +347,41 @@ static void say_certify(const struct ceremony_step *s)
 		printf("      %-12s by the CA, from its next start on\n", "passed on");
 }
 
+static void say_list(const struct ceremony_step *s)
+{
+	printf("      %-12s %u days\n", "good for", s->list_days);
+	if (s->revoke)
+		printf("      %-12s the %s CA of that generation, %s\n", "it REVOKES", s->revoke, s->reason);
+}
+
+/* Lines that a reviewer compares, and one that goes into the file. */
+static void say_profiles(const struct ceremony_step *s)
+{
+	struct step_profiles ps;
+	struct err e;
+
+	if (step_profiles_load(&ps, s, &e) < 0 || !ps.n)
+		return;
+	for (size_t i = 0; i < ps.n; i++)
+		printf("      %-12s %s %s\n", i ? "" : "made by", ps.of[i].sha256, ps.of[i].name);
+	if (!*s->profiles_sha256)
+		printf("      %-12s NOT PINNED; \"profiles-sha256: %s\" in the step pins them\n", "", ps.sha256);
+}
+
 static void json_step(const struct ceremony_plan *p, size_t i, const char *state, const char *title)
 {
 	struct jsonl *j = jsonl_new("step");
+	struct step_profiles ps;
+	struct err e;
 
 	jsonl_int(j, "step", (int64_t)i + 1);
 	jsonl_int(j, "line", p->step[i].line);
 	jsonl_str(j, "title", title);
 	jsonl_str(j, "state", state);
+	if (step_profiles_load(&ps, &p->step[i], &e) == 0 && ps.n) {
+		jsonl_str(j, "profiles_sha256", ps.sha256);
+		jsonl_bool(j, "profiles_pinned", *p->step[i].profiles_sha256 != 0);
+	}
 	jsonl_print(j);
 }
 
@@ -354,8 +407,11 @@ void ceremony_print_plan(const struct ceremony_plan *p, const struct ceremony_jo
 			printf("\n  step %zu, line %d%s%s: %s\n", i + 1, p->step[i].line, j->there ? ", " : "", j->there ? state_of(j, i) : "", buf_text(&title));
 			if (p->step[i].verb == VERB_CERTIFY)
 				say_certify(&p->step[i]);
+			else if (p->step[i].verb == VERB_LIST)
+				say_list(&p->step[i]);
 			else
 				say_ca(&p->step[i]);
+			say_profiles(&p->step[i]);
 		}
 		buf_free(&title);
 	}

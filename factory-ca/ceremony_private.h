@@ -30,6 +30,19 @@ int journal_save(const struct ceremony_journal *j, const struct ceremony_plan *p
 size_t ceremony_look(const struct ceremony_plan *p, const struct ceremony_journal *j, const struct cli *c);
 void ceremony_print_plan(const struct ceremony_plan *p, const struct ceremony_journal *j, const struct cli *c);
 
+/* ---- profiles ---- */
+/* By which a step makes certificates, as they lie on the disk: of the CA's own folder or the data folder. */
+struct step_profiles {
+	struct {
+		char name[CA_ID_MAX + 1], sha256[SHA256_HEX];
+	} of[4 + LIMIT_PROFILES];
+	size_t n;
+	char sha256[SHA256_HEX];	/* of the lines "NAME SHA256\n", in this order; "": the step uses none */
+};
+int step_profiles_load(struct step_profiles *ps, const struct ceremony_step *s, struct err *e);
+/* Code AUTHORITY: they are not those that the file pins. */
+int step_profiles_check(const struct step_profiles *ps, const struct ceremony_step *s, struct err *e);
+
 /* ---- the steps ---- */
 /* To its end, or on from where it was cut. */
 int ceremony_do(const struct ceremony_plan *p, size_t i, struct err *e);
@@ -38,6 +51,9 @@ struct step_words {
 	char days[3][12];
 };
 void ceremony_making(struct ca_making *m, struct step_words *t, const struct ceremony_plan *p, const struct ceremony_step *s);
+
+/* The certificate that a list step revokes. */
+int ceremony_revoked(char path[FILE_PATH], const struct ceremony_step *s, struct err *e);
 
 /* ---- what came of them: looked up on the disk and verified ---- */
 #define FACTS_MAX 6
@@ -48,6 +64,8 @@ struct fact {
 	struct chain cert;		/* one */
 	char signature[512];		/* hex, by the key, over CEREMONY_PROOF...; "": none */
 	const char *verified;		/* in words */
+	int64_t list_until;		/* of a root's list; 0: this is about none */
+	size_t list_entries;
 };
 struct step_facts {
 	struct fact of[FACTS_MAX];

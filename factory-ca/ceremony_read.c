@@ -51,6 +51,22 @@ static int read_id(char id[CA_ID_MAX + 1], const struct conf_node *n, struct err
 	return !n || text_is_token(id, CA_ID_MAX) ? 0 : conf_error(n, e, "letters, digits, \".\", \"_\" and \"-\", at most %d", CA_ID_MAX);
 }
 
+static int read_sha256(char hex[SHA256_HEX], const struct conf_node *n, const char *what, struct err *e)
+{
+	uint8_t hash[SHA256_LEN];
+
+	if (n && text_unhex(hash, sizeof hash, conf_text(n)) < 0)
+		return conf_error(n, e, "the SHA-256 of %s is needed here, 64 hex digits", what);
+	if (n)
+		text_hex(hex, hash, sizeof hash);
+	return 0;
+}
+
+static int read_pin(struct ceremony_step *s, const struct conf_node *n, struct err *e)
+{
+	return read_sha256(s->profiles_sha256, n, "the step's profiles, as \"ceremony check\" shows it,", e);
+}
+
 /* ---- parts of a step ---- */
 static int read_profiles(struct settings *s, const struct conf_node *list, struct err *e)
 {
@@ -168,7 +184,7 @@ static int read_keys(struct key_homes *h, const struct conf_node *map, const str
 
 /* ---- steps ---- */
 /* What names a CA, and what goes into its ca.yaml. */
-enum { DIR_FIELD = KEY_FIELDS, KIND, NAME, ID, HOSTS, LISTEN, PROFILES, DAYS, OWN_KEY, OWN_CREDENTIAL, MAKE_FIELDS };
+enum { DIR_FIELD = KEY_FIELDS, KIND, NAME, ID, HOSTS, LISTEN, PROFILES, DAYS, OWN_KEY, OWN_CREDENTIAL, PIN, MAKE_FIELDS };
 
 static int no_upper(const struct conf_node *const *n, struct err *e)
 {
@@ -199,7 +215,7 @@ static int read_ca(struct ceremony_step *s, const struct conf_node *map, const s
 	if (read_name(s->settings.name, sizeof s->settings.name, n[NAME], e) < 0 || (upper && no_upper(n, e) < 0) || read_id(s->settings.id, n[ID], e) < 0 ||
 	    read_hosts(s, n[HOSTS], e) < 0 || read_listen(&s->settings, n[LISTEN], e) < 0 || read_profiles(&s->settings, n[PROFILES], e) < 0)
 		return -1;
-	if (read_days(s, n[DAYS], upper, e) < 0 || no_pin(n[OWN_KEY], e) < 0 || unit_place_read(&s->settings.place, n[OWN_KEY], n[OWN_CREDENTIAL], e) < 0)
+	if (read_pin(s, n[PIN], e) < 0 || read_days(s, n[DAYS], upper, e) < 0 || no_pin(n[OWN_KEY], e) < 0 || unit_place_read(&s->settings.place, n[OWN_KEY], n[OWN_CREDENTIAL], e) < 0)
 		return -1;
 	return read_keys(&s->homes, map, n, upper, e);
 }
@@ -207,7 +223,7 @@ static int read_ca(struct ceremony_step *s, const struct conf_node *map, const s
 #define CA_FIELD_LIST(where, id_needed) \
 	KEY_FIELD_LIST, { where, CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "name", CONF_SCALAR, true }, { "id", CONF_SCALAR, id_needed }, \
 	{ "hosts", CONF_LIST, false }, { "listen", CONF_SCALAR, false }, { "profiles", CONF_LIST, false }, { "validity-days", CONF_MAP, false }, \
-	{ "unit-key", CONF_SCALAR, false }, { "unit-credential", CONF_SCALAR, false }
+	{ "unit-key", CONF_SCALAR, false }, { "unit-credential", CONF_SCALAR, false }, { "profiles-sha256", CONF_SCALAR, false }
 
 static int read_make(struct ceremony_step *s, const struct conf_node *map, struct err *e)
 {
@@ -226,10 +242,11 @@ static int read_add(struct ceremony_step *s, const struct conf_node *map, struct
 /* The CA as it is, so that a reviewer and a rehearsal need not look elsewhere; what is there is compared with it. */
 static int read_rollover(struct ceremony_step *s, const struct conf_node *map, struct err *e)
 {
-	enum { CA = KEY_FIELDS, DIR_OF, KIND_OF, NAME_OF, GENERATION, HOSTS_OF, DAYS_OF, FIELDS };
+	enum { CA = KEY_FIELDS, DIR_OF, KIND_OF, NAME_OF, GENERATION, HOSTS_OF, DAYS_OF, PIN_OF, FIELDS };
 	static const struct conf_field fields[] = {
 		KEY_FIELD_LIST, { "ca", CONF_SCALAR, false }, { "dir", CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "name", CONF_SCALAR, true },
 		{ "generation", CONF_SCALAR, true }, { "hosts", CONF_LIST, false }, { "validity-days", CONF_MAP, false },
+		{ "profiles-sha256", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[FIELDS];
 	uint64_t generation = 0;
@@ -239,27 +256,54 @@ static int read_rollover(struct ceremony_step *s, const struct conf_node *map, s
 	    conf_uint(n[GENERATION], &generation, 2, LIMIT_CEREMONY_DAYS, e) < 0 || read_hosts(s, n[HOSTS_OF], e) < 0)
 		return -1;
 	s->generation = (uint32_t)generation;
-	return read_days(s, n[DAYS_OF], false, e) < 0 ? -1 : read_keys(&s->homes, map, n, false, e);
+	return read_pin(s, n[PIN_OF], e) < 0 || read_days(s, n[DAYS_OF], false, e) < 0 ? -1 : read_keys(&s->homes, map, n, false, e);
 }
 
 static int read_certify(struct ceremony_step *s, const struct conf_node *map, struct err *e)
 {
 	static const struct conf_field fields[] = {
 		{ "dir", CONF_SCALAR, true }, { "name", CONF_SCALAR, true }, { "root", CONF_SCALAR, true }, { "root-sha256", CONF_SCALAR, false },
-		{ "out", CONF_SCALAR, true }, { "install", CONF_SCALAR, false },
+		{ "out", CONF_SCALAR, true }, { "install", CONF_SCALAR, false }, { "profiles-sha256", CONF_SCALAR, false },
 	};
 	const struct conf_node *n[ARRAY_LEN(fields)];
-	uint8_t hash[SHA256_LEN];
 
 	s->settings.site = SITE_UPPER;
 	if (conf_fields(map, fields, ARRAY_LEN(fields), n, e) < 0 || read_path(s->dir, n[0], e) < 0 ||
 	    read_name(s->settings.name, sizeof s->settings.name, n[1], e) < 0 || read_path(s->root, n[2], e) < 0 || read_path(s->out, n[4], e) < 0 ||
 	    conf_bool(n[5], &s->install, e) < 0)
 		return -1;
-	if (n[3] && text_unhex(hash, sizeof hash, conf_text(n[3])) < 0)
-		return conf_error(n[3], e, "the SHA-256 of a certificate is needed here, 64 hex digits");
-	if (n[3])
-		text_hex(s->root_sha256, hash, sizeof hash);
+	return read_sha256(s->root_sha256, n[3], "a certificate", e) < 0 ? -1 : read_pin(s, n[6], e);
+}
+
+/* The CA as it is, as for a rollover. */
+static int read_list(struct ceremony_step *s, const struct conf_node *map, struct err *e)
+{
+	enum { CA, DIR_OF, KIND_OF, NAME_OF, GENERATION, LIST_DAYS, REVOKE, REASON, FIELDS };
+	static const struct conf_field fields[] = {
+		{ "ca", CONF_SCALAR, false }, { "dir", CONF_SCALAR, true }, { "kind", CONF_SCALAR, true }, { "name", CONF_SCALAR, true },
+		{ "generation", CONF_SCALAR, false }, { "days", CONF_SCALAR, false }, { "revoke", CONF_SCALAR, false }, { "reason", CONF_SCALAR, false },
+	};
+	static const char *const cas[] = { "issuing", "unit", NULL };
+	static const char *const reasons[] = { "keyCompromise", "cACompromise", "affiliationChanged", "superseded", "cessationOfOperation",
+					       "privilegeWithdrawn", NULL };
+	const struct conf_node *n[FIELDS];
+	uint64_t generation = 1, days = ROOT_LIST_DAYS;
+	int ca = 0, reason = 0;
+
+	if (conf_fields(map, fields, FIELDS, n, e) < 0 || read_id(s->ca, n[CA], e) < 0 || read_path(s->dir, n[DIR_OF], e) < 0 ||
+	    read_kind(&s->settings.site, n[KIND_OF], true, e) < 0 || read_name(s->settings.name, sizeof s->settings.name, n[NAME_OF], e) < 0 ||
+	    (n[GENERATION] && conf_uint(n[GENERATION], &generation, 1, LIMIT_CEREMONY_DAYS, e) < 0) ||
+	    (n[LIST_DAYS] && conf_uint(n[LIST_DAYS], &days, 1, LIMIT_ROOT_LIST_DAYS, e) < 0) || conf_choice(n[REVOKE], cas, &ca, e) < 0 ||
+	    conf_choice(n[REASON], reasons, &reason, e) < 0)
+		return -1;
+	if (s->settings.site == SITE_UPPER && (n[CA] || n[GENERATION] || n[REVOKE]))
+		return conf_error(map, e, "an upper CA has one root and no CA of its own; remove ca, generation and revoke");
+	if (!n[REVOKE] != !n[REASON])
+		return conf_error(map, e, "revoke and reason go together");
+	s->generation = (uint32_t)generation;
+	s->list_days = (uint32_t)days;
+	s->revoke = n[REVOKE] ? cas[ca] : NULL;
+	s->reason = n[REASON] ? reasons[reason] : NULL;
 	return 0;
 }
 
@@ -267,9 +311,10 @@ static int read_step(struct ceremony_step *s, const struct conf_node *node, stru
 {
 	static const struct conf_field verbs[] = {
 		{ "make", CONF_MAP, false }, { "add", CONF_MAP, false }, { "rollover", CONF_MAP, false }, { "certify", CONF_MAP, false },
+		{ "list", CONF_MAP, false },
 	};
-	static int (*const read[])(struct ceremony_step *s, const struct conf_node *map, struct err *e) = { read_make, read_add, read_rollover,
-														    read_certify };
+	static int (*const read[])(struct ceremony_step *s, const struct conf_node *map, struct err *e) = {
+		read_make, read_add, read_rollover, read_certify, read_list };
 	const struct conf_node *n[ARRAY_LEN(verbs)];
 
 	s->line = conf_line(node);
@@ -278,7 +323,7 @@ static int read_step(struct ceremony_step *s, const struct conf_node *node, stru
 	if (conf_fields(node, verbs, ARRAY_LEN(verbs), n, e) < 0)
 		return -1;
 	if (conf_count(node) != 1)
-		return conf_error(node, e, "a step is one of make, add, rollover and certify");
+		return conf_error(node, e, "a step is one of make, add, rollover, certify and list");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (n[i]) {
 			s->verb = (enum ceremony_verb)i;
@@ -288,6 +333,11 @@ static int read_step(struct ceremony_step *s, const struct conf_node *node, stru
 }
 
 /* ---- across the steps ---- */
+bool ceremony_makes(const struct ceremony_step *s)
+{
+	return s->verb != VERB_CERTIFY && s->verb != VERB_LIST;
+}
+
 int ceremony_home(char path[FILE_PATH], const struct ceremony_step *s, struct err *e)
 {
 	const char *id = s->verb == VERB_ADD ? s->settings.id : s->ca;
@@ -317,7 +367,7 @@ static int maker(const struct ceremony_plan *p, size_t i, const char *root, stru
 	char made[FILE_PATH], path[FILE_PATH];
 
 	for (size_t k = 0; k < i; k++) {
-		if (p->step[k].verb == VERB_CERTIFY)
+		if (!ceremony_makes(&p->step[k]))
 			continue;
 		if (ceremony_made(made, &p->step[k], e) < 0 || file_join(path, e, made, "root.pem") < 0)
 			return -2;
@@ -491,6 +541,10 @@ void ceremony_title(struct buf *out, const struct ceremony_step *s)
 		break;
 	case VERB_CERTIFY:
 		buf_fmt(out, "have the upper CA \"%s\" in %s certify the root %s", name, s->dir, s->root);
+		break;
+	case VERB_LIST:
+		buf_fmt(out, "make the revocation list of the root, generation %u, of the %s CA \"%s\"%s%s in %s anew", s->generation, kind, name,
+			*s->ca ? ", called " : "", s->ca, s->dir);
 		break;
 	}
 }

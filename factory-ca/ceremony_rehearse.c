@@ -172,7 +172,7 @@ static int move_unit(struct rehearsal *r, struct unit_place *p, struct err *e)
 
 static int move_keys(struct rehearsal *r, struct ceremony_step *s, struct err *e)
 {
-	if (s->verb == VERB_CERTIFY)
+	if (!ceremony_makes(s))
 		return 0;
 	return move_home(r, &s->homes.root, s->homes.plain, e) < 0 || move_home(r, &s->homes.keys, s->homes.plain, e) < 0
 		       ? -1
@@ -237,12 +237,12 @@ static int find_for(const struct rehearsal *r, size_t i, struct err *e)
 		return 0;
 	if (s->verb == VERB_ADD)
 		return first_of(s->dir, s->settings.site, e);
-	if (s->verb == VERB_CERTIFY)
+	if (s->verb == VERB_CERTIFY || s->settings.site == SITE_UPPER)
 		return stand_in(r, s->dir, s, e);
 	if (ceremony_home(home, s, e) < 0 || (*s->ca && (first_of(s->dir, s->settings.site, e) < 0 || file_join(folder, e, s->dir, "cas") < 0 ||
 							 file_mkdir(folder, e) < 0)))
 		return -1;
-	return stand_in(r, home, s, e) < 0 ? -1 : age(home, s->generation - 1, e);
+	return stand_in(r, home, s, e) < 0 ? -1 : age(home, s->verb == VERB_LIST ? s->generation : s->generation - 1, e);
 }
 
 /* ---- the whole ---- */

@@ -79,6 +79,16 @@ static int add_qr(struct transcript *t, const char *hash, struct err *e)
 	return 0;
 }
 
+static void add_list(struct transcript *t, struct jsonl *o, const struct fact *f)
+{
+	char until[TEXT_TIME];
+
+	text_time(until, f->list_until);
+	buf_fmt(&t->text, "    %-14suntil %s, with %zu certificates\n", "list", until, f->list_entries);
+	jsonl_str(o, "list_next_update", until);
+	jsonl_int(o, "list_certificates", (int64_t)f->list_entries);
+}
+
 static int add_fact(struct transcript *t, size_t step, const struct fact *f, const struct ceremony_step *shown, struct err *e)
 {
 	const struct cert *c = f->cert.cert;
@@ -101,6 +111,8 @@ static int add_fact(struct transcript *t, size_t step, const struct fact *f, con
 	add_text(t, "public key", key);
 	if (place.len)
 		add_text(t, "key in", buf_text(&place));
+	if (f->list_until)
+		add_list(t, o, f);
 	add_text(t, "verified", f->verified);
 	if (*f->signature)
 		add_text(t, "signature", f->signature);
@@ -120,6 +132,22 @@ static int add_fact(struct transcript *t, size_t step, const struct fact *f, con
 	buf_free(&place);
 	buf_free(&valid);
 	return strcmp(f->what, "root") == 0 ? add_qr(t, hash, e) : 0;
+}
+
+/* As they are after the step: one that was changed in between is found here. */
+static int add_profiles(struct transcript *t, struct jsonl *o, const struct ceremony_step *real, struct err *e)
+{
+	struct step_profiles ps;
+
+	if (step_profiles_load(&ps, real, e) < 0 || step_profiles_check(&ps, real, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ps.n; i++)
+		buf_fmt(&t->text, "    %-14s%s %s\n", i ? "" : "made by", ps.of[i].sha256, ps.of[i].name);
+	if (ps.n) {
+		jsonl_str(o, "profiles_sha256", ps.sha256);
+		jsonl_bool(o, "profiles_pinned", *real->profiles_sha256 != 0);
+	}
+	return 0;
 }
 
 static int add_step(struct transcript *t, size_t i, const struct ceremony_plan *shown, const struct ceremony_plan *real, const struct ceremony_journal *j,
@@ -146,8 +174,11 @@ static int add_step(struct transcript *t, size_t i, const struct ceremony_plan *
 	jsonl_str(o, "title", buf_text(&title));
 	jsonl_str(o, "begun", begun);
 	jsonl_str(o, "done", done);
+	rc = add_profiles(t, o, &real->step[i], e);
 	add_json(t, o);
 	buf_free(&title);
+	if (rc < 0)
+		return -1;
 	rc = facts_load(&f, real, i, e);
 	for (size_t k = 0; rc == 0 && k < f.n; k++)
 		rc = add_fact(t, i + 1, &f.of[k], &shown->step[i], e);

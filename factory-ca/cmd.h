@@ -10,6 +10,7 @@
 #include "documents.h"
 #include "key.h"
 #include "keys.h"
+#include "publish.h"
 #include "signer.h"
 #include "system.h"
 
@@ -40,6 +41,7 @@ enum cli_exit cmd_revoke(const struct cli *c);
 enum cli_exit cmd_takeover(const struct cli *c);
 enum cli_exit cmd_rework(const struct cli *c);
 enum cli_exit cmd_crl(const struct cli *c);
+void crl_report(const struct cli *c, const char *name, const struct published *p, const char *out);	/* what became of a list */
 enum cli_exit cmd_status(const struct cli *c);
 enum cli_exit cmd_unlock(const struct cli *c);
 enum cli_exit cmd_reconcile(const struct cli *c);
@@ -57,6 +59,7 @@ enum cli_exit cmd_ca_add(const struct cli *c);
 enum cli_exit cmd_ca_list(const struct cli *c);
 enum cli_exit cmd_ca_rollover(const struct cli *c);
 enum cli_exit cmd_root_sign(const struct cli *c);
+enum cli_exit cmd_root_crl(const struct cli *c);
 enum cli_exit cmd_audit_verify(const struct cli *c);
 enum cli_exit cmd_audit_export(const struct cli *c);
 enum cli_exit cmd_audit_tail(const struct cli *c);

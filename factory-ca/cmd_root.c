@@ -7,9 +7,11 @@
 #include "audit.h"
 #include "clock.h"
 #include "cmd.h"
+#include "crl.h"
 #include "cross.h"
 #include "mem.h"
 #include "proc.h"
+#include "publish.h"
 
 int signer_ceremony(const char *const *argv, struct err *e)
 {
@@ -40,6 +42,65 @@ enum cli_exit cmd_root_sign(const struct cli *c)
 	} else {
 		printf("%s certifies %s; \"handsel-ca root install\" takes it there\n", out, cli_arg(c, 0));
 	}
+	return EXIT_DONE;
+}
+
+/* ---- root crl: the list of what a root has certified ---- */
+/* certificateHold would have to be taken back, and nothing comes off a list. */
+static int check_reason(const struct cli *c, const char **reason, struct err *e)
+{
+	*reason = cli_get(c, "reason");
+	if (!cli_get(c, "revoke"))
+		return *reason ? err_set(e, REASON_CONFIG, "--reason goes with --revoke FILE") : 0;
+	if (option_needed(c, "reason", reason, e) < 0)
+		return -1;
+	return crl_reason(*reason) && strcmp(*reason, "certificateHold") != 0 && strcmp(*reason, crl_reason_name(crl_reason(*reason))) == 0
+		       ? 0
+		       : err_set(e, REASON_CONFIG, "--reason %s: cACompromise, keyCompromise, superseded, cessationOfOperation, affiliationChanged or "
+				 "privilegeWithdrawn (RFC 5280 5.3.1)", *reason);
+}
+
+static int make_list(const struct cli *c, const char *dir, struct err *e)
+{
+	const char *argv[14] = { "handsel-signer", "--dir", dir, "root", "crl" }, *reason;
+	static const char *const options[] = { "generation", "days", "revoke", "reason" }, *const words[] = { "--generation", "--days", "--revoke", "--reason" };
+	size_t n = 5;
+
+	if (check_reason(c, &reason, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (cli_get(c, options[i])) {
+			argv[n++] = words[i];
+			argv[n++] = cli_get(c, options[i]);
+		}
+	return signer_ceremony(argv, e);
+}
+
+/* Which one it was: the signer has judged the number. */
+static int which(const struct cli *c, const char *dir, unsigned *generation, struct err *e)
+{
+	uint64_t n;
+
+	if (cli_get(c, "generation") && text_uint(&n, cli_get(c, "generation"), LIMIT_CEREMONY_DAYS) == 0) {
+		*generation = (unsigned)n;
+		return 0;
+	}
+	return generation_of(dir, generation, e);
+}
+
+enum cli_exit cmd_root_crl(const struct cli *c)
+{
+	char dir[FILE_PATH], folder[FILE_PATH], path[FILE_PATH], name[CRL_NAME];
+	struct published p;
+	unsigned generation;
+	struct err e;
+
+	if (system_find(dir, cli_dir(c), cli_get(c, "ca"), &e) < 0 || make_list(c, dir, &e) < 0 || which(c, dir, &generation, &e) < 0 ||
+	    root_list_read(&p, dir, generation, NULL, &e) < 0 || generation_path(folder, dir, generation, &e) < 0 ||
+	    file_join(path, &e, folder, ROOT_LIST_FILE) < 0)
+		return cli_fail(c, &e);
+	root_list_name(name, generation);
+	crl_report(c, name, &p, path);
 	return EXIT_DONE;
 }
 

@@ -83,12 +83,46 @@ static int print_order(void *arg, const struct ledger_order *o, const struct buf
 }
 
 /* ---- revocation lists, as they are published ---- */
+static void print_list_line(const struct cli *c, const char *name, const struct published *p, const char *what_now)
+{
+	char until[TEXT_TIME];
+	struct jsonl *j;
+
+	text_time(until, p->next_update);
+	if (!cli_json(c)) {
+		printf("CRL        %-20s number %" PRIu64 ", %zu certificates, good until %s%s\n", name, p->number, p->entries, until,
+		       p->next_update < clock_utc() ? ": OVER" : what_now);
+		return;
+	}
+	j = jsonl_new("crl");
+	jsonl_str(j, "of", name);
+	jsonl_int(j, "number", (int64_t)p->number);
+	jsonl_int(j, "certificates", (int64_t)p->entries);
+	jsonl_str(j, "next_update", until);
+	jsonl_print(j);
+}
+
+/* It lies where it was made, and is published from there. */
+static int print_root_list(const struct office *o, const struct cli *c, unsigned generation, struct err *e)
+{
+	struct published p;
+	char name[CRL_NAME];
+	int rc = root_list_read(&p, o->dir, generation, NULL, e);
+
+	root_list_name(name, generation);
+	if (rc == 1)
+		print_list_line(c, name, &p, p.next_update - clock_utc() < ROOT_LIST_WARN_S ? ": ENDS SOON, have it made anew: \"root crl\", or a ceremony" : "");
+	else if (rc == 0 && !cli_json(c))
+		printf("CRL        %-20s was never made: \"root crl\", or a ceremony\n", name);
+	return rc < 0 ? -1 : 0;
+}
+
 static int print_list(const struct office *o, const struct cli *c, enum crl_of of, struct err *e)
 {
-	char name[CRL_NAME], file[CRL_NAME + 8], until[TEXT_TIME];
+	char name[CRL_NAME], file[CRL_NAME + 8];
 	struct buf der = {0};
 	struct crl crl = {0};
-	struct jsonl *j;
+	struct published p = {0};
 	struct err none;
 
 	if (!crl_ca(&o->ca, of))
@@ -104,18 +138,8 @@ static int print_list(const struct office *o, const struct cli *c, enum crl_of o
 		buf_free(&der);
 		return err_prefix(e, "%s/crl/%s", o->dir, file);
 	}
-	text_time(until, crl.next_update);
-	if (!cli_json(c)) {
-		printf("CRL        %-20s number %" PRIu64 ", %zu certificates, good until %s%s\n", name, crl.number, crl.n, until,
-		       crl.next_update < clock_utc() ? ": OVER" : "");
-	} else {
-		j = jsonl_new("crl");
-		jsonl_str(j, "of", name);
-		jsonl_int(j, "number", (int64_t)crl.number);
-		jsonl_int(j, "certificates", (int64_t)crl.n);
-		jsonl_str(j, "next_update", until);
-		jsonl_print(j);
-	}
+	p = (struct published){ .number = crl.number, .next_update = crl.next_update, .entries = crl.n };
+	print_list_line(c, name, &p, "");
 	crl_free(&crl);
 	buf_free(&der);
 	return 0;
@@ -241,6 +265,10 @@ static int report(struct office *o, const struct cli *c, struct err *e)
 	}
 	for (int of = 0; of < CRL_KINDS && rc == 0; of++)
 		rc = print_list(o, c, (enum crl_of)of, e);
+	if (rc == 0)
+		rc = print_root_list(o, c, o->ca.generation, e);
+	if (rc == 0 && o->ca.generation > 1)
+		rc = print_root_list(o, c, o->ca.generation - 1, e);
 	if (rc == 0)
 		rc = print_audit(o, c, e);
 	if (rc == 0)

@@ -140,8 +140,8 @@ static void answer_crl(struct front *f, struct http_req *r)
 	if (rc == 1) {
 		http_reply(r, 200, "application/pkix-crl", "", der.data, der.len);
 	} else if (rc == 0) {
-		err_set(&e, REASON_REQUEST, "there is no such revocation list: ask for %s[CA/]issuing.crl or unit.crl, after a rollover "
-			"issuing-N.crl or unit-N.crl", CRL_PATH);
+		err_set(&e, REASON_REQUEST, "there is no such revocation list: ask for %s[CA/]issuing.crl, unit.crl or root.crl, after a rollover "
+			"issuing-N.crl, unit-N.crl or root-N.crl", CRL_PATH);
 		exchange_refuse(r, 404, &e);
 	} else {
 		log_err(&e, "%s", http_path(r));

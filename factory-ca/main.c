@@ -56,6 +56,13 @@ static const struct cli_option sign_options[] = {
 	OUT("the certificate, then the upper root's, PEM"),
 	{ NULL },
 };
+static const struct cli_option root_list_options[] = {
+	{ "generation", "N", "of which root; default: the one in force", false },
+	{ "days", "N", "how long it is good; default: 365", false },
+	{ "revoke", "FILE", "a certificate by this root that goes on it for ever", false },
+	{ "reason", "REASON", "cACompromise, superseded, cessationOfOperation, ...", false },
+	{ NULL },
+};
 static const struct cli_option install_options[] = {
 	{ "root-fingerprint", "HEX", "SHA-256 of the upper CA's root, obtained by another way", false },
 	{ NULL },
@@ -157,7 +164,7 @@ static const struct cli_option rework_options[] = {
 	{ NULL },
 };
 static const struct cli_option crl_options[] = {
-	{ "of", "CA", "issuing (devices' certificates) or unit, with -N of generation N; default: issuing, in force", false },
+	{ "of", "CA", "issuing (devices' certificates), unit or root, with -N of generation N; default: issuing, in force", false },
 	{ "pem", NULL, "in PEM instead of DER", false },
 	OUT("the list"),
 	{ NULL },
@@ -278,6 +285,8 @@ static const struct cli_command commands[] = {
 	{ "ca list", "", "the CAs of this system", NULL, 0, 0, cmd_ca_list },
 	{ "ca rollover", "[--host H]... | --finish", "make new keys for root, issuing and unit CA", rollover_options, 0, 0, cmd_ca_rollover },
 	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, cmd_root_sign },
+	{ "root crl", "[--generation N] [--days N] [--revoke FILE --reason REASON]", "make the revocation list of a root anew", root_list_options, 0, 0,
+	  cmd_root_crl },
 	{ "root install", "FILE --root-fingerprint HEX", "pass on what an upper CA has certified", install_options, 1, 1,
 	  cmd_root_install },
 	{ "unit issue", "CSR --role R --name N [--host H]... --out FILE", "certify a unit", unit_options, 1, 1,

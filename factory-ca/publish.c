@@ -13,6 +13,8 @@
 #include "log.h"
 #include "mem.h"
 
+#define ROOT_TOLD_S 86400	/* between two warnings of one thing */
+
 static bool is_unit(enum crl_of of)
 {
 	return of == CRL_UNIT || of == CRL_OLDER_UNIT;
@@ -64,6 +66,14 @@ int crl_tell_units(const struct crl_source *from, struct err *e)
 	return 0;
 }
 
+static void note(struct published *p, const struct crl *c)
+{
+	p->number = c->number;
+	p->this_update = c->this_update;
+	p->next_update = c->next_update;
+	p->entries = c->n;
+}
+
 int crl_make(struct published *p, const struct crl_source *from, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e)
 {
 	struct crl c = {0};
@@ -74,11 +84,8 @@ int crl_make(struct published *p, const struct crl_source *from, enum crl_of of,
 			return -1;
 	if (signer_crl(from->signer, from->name, of, valid_s, der, e) < 0 || crl_parse(&c, der->data, der->len, e) < 0)
 		return -1;
-	p->number = c.number;
-	p->this_update = c.this_update;
-	p->next_update = c.next_update;
+	note(p, &c);
 	p->renew = c.next_update - (int64_t)valid_s / 2;
-	p->entries = c.n;
 	crl_free(&c);
 	return 0;
 }
@@ -124,10 +131,51 @@ static int publish(struct published *p, const struct crl_source *from, enum crl_
 	return rc;
 }
 
+/* ---- roots' lists: made where the root is opened, and looked at here ---- */
+int root_list_read(struct published *p, const char *dir, unsigned generation, struct buf *der, struct err *e)
+{
+	char folder[FILE_PATH], path[FILE_PATH];
+	struct buf own = {0}, *to = der ? der : &own;
+	struct crl c = {0};
+	int rc = -1;
+
+	*p = (struct published){0};
+	if (generation_path(folder, dir, generation, e) < 0 || file_join(path, e, folder, ROOT_LIST_FILE) < 0)
+		return -1;
+	if (!file_exists(path))
+		return 0;
+	if (file_read(to, path, LIMIT_CRL, e) == 0 && crl_parse(&c, to->data, to->len, e) == 0) {
+		note(p, &c);
+		rc = 1;
+	}
+	crl_free(&c);
+	buf_free(&own);
+	return rc < 0 ? err_prefix(e, "%s", path) : rc;
+}
+
+static void look_at_root(struct publisher *p, const struct authority *ca, const char *dir, int64_t now)
+{
+	char until[TEXT_TIME];
+	struct err e;
+	int rc = root_list_read(&p->root, dir, ca->generation, NULL, &e);
+
+	if (rc == 0 || (rc == 1 && p->root.next_update - now > ROOT_LIST_WARN_S) || now - p->root_warned < ROOT_TOLD_S)
+		return;
+	p->root_warned = now;
+	if (rc < 0) {
+		log_err(&e, "list of the root");
+		return;
+	}
+	text_time(until, p->root.next_update);
+	log_warn("%s: the root's revocation list %s at %s; \"handsel-ca root crl\", or a ceremony, makes it anew", dir,
+		 p->root.next_update < now ? "ended" : "ends", until);
+}
+
 int publisher_run(struct publisher *p, const struct crl_source *from, const char *dir, uint64_t valid_s, int64_t now, struct err *e)
 {
 	char folder[FILE_PATH];
 
+	look_at_root(p, from->ca, dir, now);
 	for (int of = 0; of < CRL_KINDS; of++) {
 		int due = crl_ca(from->ca, (enum crl_of)of) ? is_due(&p->list[of], (enum crl_of)of, from->ledger, now, e) : 0;
 
@@ -144,10 +192,14 @@ int publisher_get(const char *dir, const struct authority *ca, const char *file,
 {
 	const char *end = strrchr(file, '.');
 	char path[FILE_PATH], name[CRL_NAME];
+	struct published root;
 	enum crl_of of;
 
-	if (!end || strcmp(end, ".crl") != 0 || snprintf(name, sizeof name, "%.*s", (int)(end - file), file) >= (int)sizeof name ||
-	    crl_of_parse(&of, ca, name) < 0)
+	if (!end || strcmp(end, ".crl") != 0 || snprintf(name, sizeof name, "%.*s", (int)(end - file), file) >= (int)sizeof name)
+		return 0;
+	if (root_list_parse(ca, name))
+		return root_list_read(&root, dir, root_list_parse(ca, name), der, e);
+	if (crl_of_parse(&of, ca, name) < 0)
 		return 0;
 	return crl_path(path, dir, ca, of, e) < 0 || file_read(der, path, LIMIT_CRL, e) < 0 ? -1 : 1;
 }

@@ -109,16 +109,35 @@ static int take_number(struct db *db, const struct cert *ca, int64_t now, struct
 	return db_commit(db, e);
 }
 
+int crl_sign_with(struct db *db, const struct cert *ca, const struct key *key, int64_t now, int64_t until, struct buf *der, bool *built, struct err *e)
+{
+	struct crl_plan plan = { .this_update = now - BACKDATE_S, .next_update = until };
+	struct entries list = {0};
+	int64_t before;
+	int rc = take_number(db, ca, now, &plan, &before, e);
+
+	*built = false;
+	FAULT("signer.numbered");
+	if (rc == 0)
+		rc = count_revoked_list(db, ca->spki_sha256, before - KEEP_EXPIRED_S, collect, &list, e);
+	plan.entry = list.entry;
+	plan.n = list.n;
+	if (rc == 0) {
+		*built = true;
+		rc = crl_build(&plan, ca, key, der, e);
+	}
+	free(list.entry);
+	return rc;
+}
+
 int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e)
 {
-	struct crl_plan plan = { .this_update = now - BACKDATE_S };
 	uint8_t of = unpack_u8(u);
 	uint32_t valid_s = unpack_u32(u);
 	const struct cert *ca;
 	const struct key *key;
-	struct entries list = {0};
 	struct buf der = { .max = LIMIT_CRL };
-	int64_t before;
+	bool built;
 	int rc;
 
 	if (!unpack_done(u) || of >= CRL_KINDS || valid_s == 0 || valid_s > LIMIT_CRL_VALID_S)
@@ -129,18 +148,11 @@ int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, st
 	key = signer_key(&b->keys, (enum crl_of)of, e);
 	if (!key)
 		return -1;
-	plan.next_update = now + (int64_t)valid_s;
-	rc = take_number(db, ca, now, &plan, &before, e);
-	FAULT("signer.numbered");
-	if (rc == 0)
-		rc = count_revoked_list(db, ca->spki_sha256, before - KEEP_EXPIRED_S, collect, &list, e);
-	plan.entry = list.entry;
-	plan.n = list.n;
-	if (rc == 0 && crl_build(&plan, ca, key, &der, e) < 0)
-		rc = signer_keys_failed(&b->keys, e);
+	rc = crl_sign_with(db, ca, key, now, now + (int64_t)valid_s, &der, &built, e);
+	if (rc < 0 && built)
+		signer_keys_failed(&b->keys, e);
 	if (rc == 0)
 		pack_bytes(answer, der.data, der.len);
-	free(list.entry);
 	buf_free(&der);
 	return rc;
 }

@@ -15,4 +15,9 @@ int crl_read_item(struct unpack *u, struct revoked_item *v);	/* -1: malformed */
 int crl_remember(const struct builder *b, struct db *db, struct unpack *u, struct err *e);
 int crl_sign(struct builder *b, struct db *db, int64_t now, struct unpack *u, struct buf *answer, struct err *e);
 
+/* The same of any CA whose key is open: the next list, with all that db has of this CA, good until then. Replaces *der. *built: it failed, if at
+ * all, at the key. */
+int crl_sign_with(struct db *db, const struct cert *ca, const struct key *key, int64_t now, int64_t until, struct buf *der, bool *built,
+		  struct err *e);
+
 #endif

@@ -152,6 +152,7 @@ out:
 	return rc;
 }
 
+/* The root is open now, and not again soon. */
 static int remember(struct ceremony *c, struct err *e)
 {
 	char path[FILE_PATH], hash[SHA256_HEX];
@@ -174,6 +175,8 @@ static int remember(struct ceremony *c, struct err *e)
 		else
 			db_rollback(db);
 	}
+	if (rc == 0)
+		rc = root_list_make(db, c->root.cert, c->root_key, c->dir, 0, e);
 	db_close(db);
 	return rc;
 }
@@ -293,7 +296,8 @@ static int expect(struct rollover *r, const struct ceremony *c, struct err *e)
 static int make_generation(struct rollover *r, struct ceremony *c, const struct key_homes *homes, struct err *e)
 {
 	if (file_sweep(r->made, e) < 0 || ceremony_open(c, homes, e) < 0 || make_all(c, e) < 0 || key_homes_save(homes, c->dir, e) < 0 ||
-	    make_cross(r, c, e) < 0)
+	    make_cross(r, c, e) < 0 || root_list_make(r->db, c->root.cert, c->root_key, c->dir, 0, e) < 0 ||
+	    root_list_make(r->db, r->ca.root.cert, r->old_key, r->old, 0, e) < 0)
 		return -1;
 	FAULT("signer.generation-made");
 	if (expect(r, c, e) < 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "crl.h"
 #include "limits.h"
 #include "log.h"
 #include "proc.h"
@@ -144,6 +145,32 @@ static enum cli_exit run_root_sign(const struct cli *c)
 	return terms_options(&terms, c, &e) == 0 && signer_root_sign(cli_dir(c), cli_arg(c, 0), out, &terms, &e) == 0 ? EXIT_DONE : cli_fail(c, &e);
 }
 
+static int list_of_options(struct root_list *l, const struct cli *c, struct err *e)
+{
+	const char *reason = cli_get(c, "reason"), *generation = cli_get(c, "generation");
+	uint64_t n = 0;
+
+	*l = (struct root_list){ .revoke = cli_get(c, "revoke"), .reason = reason ? crl_reason(reason) : 0 };
+	if (generation && (text_uint(&n, generation, LIMIT_CEREMONY_DAYS) < 0 || n == 0))
+		return err_set(e, REASON_CONFIG, "--generation %s: the number of one of this CA", generation);
+	l->generation = (unsigned)n;
+	if (days(&l->days, c, "days", e) < 0)
+		return -1;
+	return l->days <= LIMIT_ROOT_LIST_DAYS ? 0 : err_set(e, REASON_CONFIG, "--days %u: at most %d", l->days, LIMIT_ROOT_LIST_DAYS);
+}
+
+static enum cli_exit run_root_list(const struct cli *c)
+{
+	struct ceremony_terms terms;
+	struct root_list l;
+	struct err e;
+
+	proc_harden();
+	return terms_options(&terms, c, &e) == 0 && list_of_options(&l, c, &e) == 0 && signer_root_list(cli_dir(c), &l, &terms, &e) == 0
+		       ? EXIT_DONE
+		       : cli_fail(c, &e);
+}
+
 #define CEREMONY_OPTION { "ceremony", "SHA256", "of the reviewed file whose step this is", false }
 #define TERMS_OPTIONS \
 	CEREMONY_OPTION, { "root-days", "N", "how long the root is good, with --ceremony; default: as its profile says", false }, \
@@ -192,12 +219,22 @@ static const struct cli_option sign_options[] = {
 	CEREMONY_OPTION,
 	{ NULL },
 };
+static const struct cli_option list_options[] = {
+	{ "generation", "N", "of which root; default: the one in force", false },
+	{ "days", "N", "how long it is good", false },
+	{ "revoke", "FILE", "a certificate by this root that goes on it for ever", false },
+	{ "reason", "REASON", "why, as RFC 5280 5.3.1 has it", false },
+	CEREMONY_OPTION,
+	{ NULL },
+};
 static const struct cli_command commands[] = {
 	{ "serve", "--fd N --for PURPOSE", "hold the CA keys for handsel-ca, which starts this", serve_options, 0, 0,
 	  run_serve },
 	{ "init", "--kind KIND --name NAME", "make root, issuing and unit CA in one go", init_options, 0, 0, run_init },
 	{ "rollover", "--name NAME", "make a new root, issuing and unit CA beside those in force", rollover_options, 0, 0, run_rollover },
 	{ "root sign", "ROOT --out FILE", "certify the root of another CA (upper CA)", sign_options, 1, 1, run_root_sign },
+	{ "root crl", "[--generation N] [--days N] [--revoke FILE --reason REASON]", "make the root's revocation list anew", list_options, 0, 0,
+	  run_root_list },
 	{ "look", "PLACE", "is the token there in which keys are to live?", NULL, 1, 1, run_look },
 	{ NULL },
 };

@@ -104,6 +104,8 @@ int signer_root_sign(const char *dir, const char *file, const char *out, const s
 
 	if (rc == 0)
 		rc = sign(&own, key, db, dir, file, out, e);
+	if (rc == 0)
+		rc = root_list_make(db, own.cert, key, dir, 0, e);
 	db_close(db);
 	key_free(key);
 	keystore_close(store);

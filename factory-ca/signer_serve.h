@@ -3,6 +3,7 @@
 #ifndef HANDSEL_SIGNER_SERVE_H
 #define HANDSEL_SIGNER_SERVE_H
 
+#include "db.h"
 #include "err.h"
 #include "keys.h"
 #include "signer.h"
@@ -38,6 +39,19 @@ int signer_rollover(const char *dir, const char *name, const struct key_homes *h
 
 /* An upper CA's only work: the certificate of the root in `file`, and its own root, into `out`. */
 int signer_root_sign(const char *dir, const char *file, const char *out, const struct ceremony_terms *terms, struct err *e);
+
+/* The list of what a root has certified and revoked (keys.h: ROOT_LIST_FILE), into that root's folder, with a number above all before. It is good for
+ * so many days, ROOT_LIST_DAYS if 0, and no longer than the root. revoke NULL, or the file of a certificate by this root that goes on it for ever,
+ * for that CRLReason. generation 0: the one in force. */
+struct root_list {
+	unsigned generation;
+	uint32_t days;
+	const char *revoke;
+	uint8_t reason;
+};
+int signer_root_list(const char *dir, const struct root_list *l, const struct ceremony_terms *terms, struct err *e);
+/* The same with a root that is open: init, rollover and the upper CA renew its list whenever it is. */
+int root_list_make(struct db *db, const struct cert *root, const struct key *key, const char *folder, uint32_t days, struct err *e);
 
 /* -1 with code CONFIG: the root in this folder was made by a ceremony, and this is none. */
 int signer_root_open(const char *folder, const struct ceremony_terms *terms, struct err *e);

@@ -20,7 +20,7 @@ struct watch {
 	struct signing *signing;
 	pthread_mutex_t lock;			/* of all below */
 	struct httpd *httpd;			/* NULL: it does not serve yet */
-	struct published list[LIMIT_CAS][CRL_KINDS];
+	struct published list[LIMIT_CAS][CRL_KINDS], root[LIMIT_CAS];
 	struct signer_state signer;
 	bool state_fails;			/* status.yaml could not be written */
 	struct err state_why;
@@ -54,8 +54,10 @@ void watch_serves(struct watch *w, struct httpd *httpd)
 void watch_look(struct watch *w)
 {
 	pthread_mutex_lock(&w->lock);
-	for (size_t i = 0; i < w->desks->n; i++)
+	for (size_t i = 0; i < w->desks->n; i++) {
 		memcpy(w->list[i], w->desks->of[i]->publisher.list, sizeof w->list[i]);
+		w->root[i] = w->desks->of[i]->publisher.root;
+	}
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -208,6 +210,10 @@ static void put_one_list(const struct watch *w, size_t i, struct buf *out, const
 			continue;
 		crl_name(list, &w->desks->of[i]->ca, (enum crl_of)of);
 		metrics_sample(out, name, METRIC_LABELS("ca", id(w, i), "list", list), value(&w->list[i][of]));
+	}
+	if (w->root[i].number) {
+		root_list_name(list, w->desks->of[i]->ca.generation);
+		metrics_sample(out, name, METRIC_LABELS("ca", id(w, i), "list", list), value(&w->root[i]));
 	}
 }
 

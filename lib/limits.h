@@ -49,6 +49,7 @@
 #define LIMIT_OCSP_CACHE	8192		/* answers kept, of some 900 bytes each */
 #define LIMIT_OCSP_UNKNOWN	20		/* signatures a second for certificates that nobody has issued: anybody may ask for those */
 #define LIMIT_CRL_VALID_S	(90u * 86400)	/* a list that is good for longer tells nobody of a revocation */
+#define LIMIT_ROOT_LIST_DAYS	3653		/* of a root's list: some roots are opened once in ten years */
 #define LIMIT_CHAIN		4		/* leaf, issuing, root, upper CA (H14) */
 #define LIMIT_ROOT_LINKS	3		/* rollovers between a root that somebody knows and the one in force: a decade or more each */
 #define LIMIT_LINK_CHECKS	16		/* signatures checked in search of such a way: an honest list has two a rollover */

@@ -147,6 +147,8 @@ steps:
       unit-key: "$(hsm_uri acme-upper)", unit-credential: $W/acme-upper.pin}
   - certify: {dir: $UPPER, name: Acme Group, root: $W/globex/root.pem, root-sha256: $(fingerprint "$W/globex/root.pem"),
       out: $W/srv/ceremony/globex.pem}
+  - list: {dir: $UPPER, kind: upper, name: Acme Group, days: 3000}
+  - list: {dir: $W/globex, kind: factory, name: Globex, revoke: unit, reason: superseded}
 EOT
 mkdir -p "$CA/cas/plant-1/profiles"	# a profile of that CA alone
 sed 's/^validity:.*/validity: 400d/' "$TOP/profiles/unit-ca.yaml" >"$CA/cas/plant-1/profiles/unit-ca.yaml"
@@ -156,17 +158,38 @@ sed "s/root-sha256: ..../root-sha256: 0000/" "$D" >"$W/bad.yaml"
 says "another root than the pinned one" "problem in step 3: .*is not the root that is pinned" check "$W/bad.yaml"
 holds "check" check "$D"
 tree >"$W/before"
+pins=$(check "$D" --json | jq -r 'select(.profiles_sha256) | .profiles_sha256' | sort -u | wc -l)
+holds "profiles of three kinds of step" [ "$pins" = 3 ]	# a rollover, a CA with a profile of its own, the upper root's alone
+holds "it says that they are not pinned" eval '[ "$(check "$D" | grep -c "NOT PINNED")" = 3 ]'
+for verb in rollover add certify; do
+	pin=$(check "$D" --json | jq -r 'select(.profiles_pinned == false) | .profiles_sha256' | head -n 1)
+	sed -i "s/- $verb: {/&profiles-sha256: $pin, /" "$D"
+done
+holds "now they are" eval '[ "$(check "$D" | grep -c "NOT PINNED")" = 0 ]'
+tree >"$W/before"
 holds "rehearse, with stand-ins" rehearse "$D" "$W/out/rehearsal-2"
 holds "by the profiles that lie ready" eval 'grep "^    valid " "$W/out/rehearsal-2" | grep -q " to $(date -u -d "+400 days" +%Y-%m)"'
 holds "nothing was changed" eval 'tree | diff "$W/before" -'
+sed -i 's/400d/401d/' "$CA/cas/plant-1/profiles/unit-ca.yaml"
+says "a profile that was changed after the rehearsal" "problem in step 2: the profiles are not those that were reviewed" check "$D"
+says "nor is it held" "nothing was done" ca ceremony run "$D" --yes --expect "$(hash "$D")"
+sed -i 's/401d/400d/' "$CA/cas/plant-1/profiles/unit-ca.yaml"
 for point in keystore.reserved token.key-made signer.generation-made rollover.made rollover.server; do
 	says "cut at $point" "" env HANDSEL_FAULT=$point "$BUILD/handsel-ca" ceremony run "$D" --yes --expect "$(hash "$D")"
 done
+sed -i 's/400d/401d/' "$CA/cas/plant-1/profiles/unit-ca.yaml"
+says "nor between its steps" "not those that were reviewed" ca ceremony run "$D" --yes --expect "$(hash "$D")"
+sed -i 's/401d/400d/' "$CA/cas/plant-1/profiles/unit-ca.yaml"
 holds "held, as JSON" eval 'ca ceremony run "$D" --yes --expect "$(hash "$D")" --json >"$W/out/run-2"'
 holds "the same as in the rehearsal" same "$W/out/rehearsal-2" <(sed '/^    gone on/d' "$W/srv/ceremony/acme-2/transcript.txt")
 holds "three keys more in the tokens" eval '[ "$(keys_in)" = 10 ]'
 holds "the new root by the old one" openssl verify -CAfile "$CA/root.pem" -untrusted "$CA/gen-2/cross.pem" "$CA/gen-2/issuing.pem"
 holds "another's root by the upper one" openssl verify -CAfile "$UPPER/root.pem" -untrusted "$W/srv/ceremony/globex.pem" "$W/globex/issuing.pem"
+listed() { openssl crl -inform DER -in "$1" -CAfile "$2" -noout -text 2>&1; }
+holds "the upper root's list, for so long" eval 'listed "$UPPER/root.crl" "$UPPER/root.pem" | grep "Next Update" | grep -q "$(date -u -d "+3000 days" +%Y)"'
+holds "the other root's, with what it takes back" eval 'listed "$W/globex/root.crl" "$W/globex/root.pem" | grep -q "$(openssl x509 -in "$W/globex/unit.pem" -noout -serial | sed "s/.*=//")"'
+holds "the transcript tells of both" eval '[ "$(grep -o "^    list  .*with [0-9]*" "$W/srv/ceremony/acme-2/transcript.txt" | sed "s/.* //" | paste -sd " ")" = "0 1" ]'
+says "a root of a ceremony is opened for its list by one alone" "opened by one alone" ca --dir "$CA" root crl
 holds "two CAs" eval '[ "$(ca --dir "$CA" ca list --json | grep -c "\"root_sha256\"")" = 2 ] && ca --dir "$CA" config check'
 holds "no secret in any of it" no_secrets "$W/srv/ceremony" "$W/out" "$CA"
 holds "its lines" eval 'head -n -1 "$W/out/run-2" | cmp - "$W/srv/ceremony/acme-2/transcript.jsonl" &&

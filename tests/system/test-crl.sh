@@ -132,7 +132,7 @@ factory_again() { stop_daemon "$FACTORY_PID" && factory_serve; }
 before=$(made issuing)
 holds "the rollover" eval 'ca --dir "$W/factory" ca rollover --host 127.0.0.1 && factory_again'
 GEN=$W/factory/gen-2
-holds "each CA key has its list" eval '[ "$(lists)" = "issuing-2 unit-2 issuing unit " ]'
+holds "each CA key has its list" eval '[ "$(lists)" = "issuing-2 unit-2 issuing unit root-2 root " ]'
 holds "the older issuing CA's keeps its name" is_of issuing "$W/factory/issuing.pem"
 holds "and its numbers" eval '[ $((16#$(made issuing))) -gt $((16#$before)) ]'
 holds "the new one's is another" is_of issuing-2 "$GEN/issuing.pem"
@@ -163,11 +163,11 @@ says "but none that is on it" 'E22.*revoked' carry $I
 
 ca --dir "$W/factory" order close WO-1 >/dev/null
 holds "the end of the overlap" eval 'ca --dir "$W/factory" ca rollover --finish && factory_again'
-holds "devices keep their factory place, so their list is still made" eval '[ "$(lists)" = "issuing-2 unit-2 issuing " ] &&
+holds "devices keep their factory place, so their list is still made" eval '[ "$(lists)" = "issuing-2 unit-2 issuing root-2 root " ] &&
 	ca --dir "$W/factory" crl --of issuing --out "$W/last.crl" && is_of issuing "$W/factory/issuing.pem"'
 holds "units are over, and so is theirs" eval '! is_of unit "$W/factory/unit.pem" && ! ca --dir "$W/factory" crl --of unit --out "$W/last.crl"'
 mv "$W/factory/keys/issuing.pem" "$W/kept.pem"
-holds "without its key none is made, and the CA goes on" eval 'factory_again && [ "$(lists)" = "issuing-2 unit-2 " ]'
+holds "without its key none is made, and the CA goes on" eval 'factory_again && [ "$(lists)" = "issuing-2 unit-2 root-2 root " ]'
 
 for n in FACTORY CUSTOMER NODE; do
 	pid=${n}_PID

@@ -101,18 +101,18 @@ for role in ca node station operator ra kmc; do
 	ca --dir "$F" unit issue "$W/$role.csr" --role $role --name "${role}-9" "${host[@]}" --out "$W/$role.chain" >/dev/null
 	openssl x509 -in "$W/$role.chain" -out "$W/$role.pem"
 done
-good "root" "$F/root.pem" "$F/root.pem" "$F/root.pem" ""
-good "issuing CA" "$F/issuing.pem" "$F/root.pem" "$F/root.pem" ""
-good "unit CA" "$F/unit.pem" "$F/root.pem" "$F/root.pem" ""
 list "$F/issuing.pem" issuing
 list "$F/unit.pem" unit
-# the root signs no list: certtool makes an empty one with its key, so that each certificate of a chain is looked up in one
-printf 'crl_next_update = 30\ncrl_number = 1\n' >"$W/template"
-certtool --generate-crl --load-ca-privkey "$F/keys/root.pem" --load-ca-certificate "$F/root.pem" --template "$W/template" --outfile "$W/root.crl.pem" >"$W/template.log" 2>&1 || cat "$W/template.log"
-cat "$W/issuing.crl.pem" "$W/unit.crl.pem" "$W/root.crl.pem" >"$W/lists.pem"
-LISTS=(-crl_check_all -CRLfile "$W/lists.pem")
+list "$F/root.pem" root
+cat "$W"/{issuing,unit,root}.crl.pem >"$W/lists.pem"
+LISTS=(-crl_check_all -CRLfile "$W/lists.pem")	# each certificate of a chain is looked up in one
+good "root" "$F/root.pem" "$F/root.pem" "$F/root.pem" "" "${LISTS[@]}"
+good "issuing CA" "$F/issuing.pem" "$F/root.pem" "$F/root.pem" "" "${LISTS[@]}"
+good "unit CA" "$F/unit.pem" "$F/root.pem" "$F/root.pem" "" "${LISTS[@]}"
 good "IDevID" "$IDEVID" "$F/issuing.pem" "$F/root.pem" $FACTORY "${LISTS[@]}"
-good "LDevID" "$W/ldevid.pem" "$W/customer/issuing.pem" "$W/customer/root.pem" $CUSTOMER
+for of in issuing unit root; do ca --dir "$W/customer" crl --of $of --pem --out "$W/customer-$of.crl.pem" >/dev/null; done
+cat "$W"/customer-*.crl.pem >"$W/customer.lists.pem"
+good "LDevID" "$W/ldevid.pem" "$W/customer/issuing.pem" "$W/customer/root.pem" $CUSTOMER -crl_check_all -CRLfile "$W/customer.lists.pem"
 holds "neither has an extension that 802.1AR does not ask for" eval '! { field "$IDEVID" -text; field "$W/ldevid.pem" -text; } | grep -e "Extended Key Usage" -e "Subject Key Identifier"'
 for role in ca node station operator ra kmc; do good "unit $role" "$W/$role.pem" "$F/unit.pem" "$F/root.pem" $UNIT "${LISTS[@]}"; done
 holds "servers for openssl" openssl verify -purpose sslserver -verify_ip 192.0.2.7 -CAfile "$F/root.pem" -untrusted "$F/unit.pem" "$W/node.pem"
@@ -134,20 +134,46 @@ holds "its list has it" until_true 15 on_list issuing "$W/$B.pem"
 G=$F/gen-2
 csplit -sz -f "$W/cross-" "$G/cross.pem" '/BEGIN/' '{*}'	# the new root by the old one, the old root by the new one
 openssl x509 -in "$W/upper.cross" -out "$W/up.pem"
-good "root of generation 2" "$G/root.pem" "$G/root.pem" "$G/root.pem" ""
-good "issuing CA of generation 2" "$G/issuing.pem" "$G/root.pem" "$G/root.pem" ""
-good "new root by the old" "$W/cross-00" "$F/root.pem" "$F/root.pem" ""
-good "old root by the new" "$W/cross-01" "$G/root.pem" "$G/root.pem" ""
-good "upper root" "$U/root.pem" "$U/root.pem" "$U/root.pem" ""
-good "root by the upper root" "$W/up.pem" "$U/root.pem" "$U/root.pem" ""
 list "$G/issuing.pem" issuing-2
 list "$G/unit.pem" unit-2
+list "$G/root.pem" root-2
 list "$F/issuing.pem" issuing
+list "$F/root.pem" root
+openssl crl -inform DER -in "$U/root.crl" -out "$W/upper.crl.pem"
+cat "$W"/{issuing,unit,root,issuing-2,unit-2,root-2,upper}.crl.pem >"$W/lists.pem"
+good "root of generation 2" "$G/root.pem" "$G/root.pem" "$G/root.pem" "" "${LISTS[@]}"
+good "issuing CA of generation 2" "$G/issuing.pem" "$G/root.pem" "$G/root.pem" "" "${LISTS[@]}"
+good "unit CA of generation 2" "$G/unit.pem" "$G/root.pem" "$G/root.pem" "" "${LISTS[@]}"
+openssl x509 -in "$F/server.pem" -out "$W/server2.pem"
+good "unit of generation 2" "$W/server2.pem" "$G/unit.pem" "$G/root.pem" $UNIT "${LISTS[@]}"
+good "new root by the old" "$W/cross-00" "$F/root.pem" "$F/root.pem" "" "${LISTS[@]}"
+good "old root by the new" "$W/cross-01" "$G/root.pem" "$G/root.pem" "" "${LISTS[@]}"
+good "upper root" "$U/root.pem" "$U/root.pem" "$U/root.pem" "" "${LISTS[@]}"
+good "root by the upper root" "$W/up.pem" "$U/root.pem" "$U/root.pem" "" "${LISTS[@]}"
 answer "of generation 2" "$G/unit.pem" "$G/root.pem" "$F/server.pem" good
+via() { openssl verify -x509_strict -CAfile "$1" -untrusted "$W/via.pem" "${LISTS[@]}" "${@:2}"; }
 cat "$F/issuing.pem" "$W/cross-01" >"$W/via.pem"
-holds "an old device under the new root alone" openssl verify -x509_strict -policy_check -policy $FACTORY -explicit_policy -CAfile "$G/root.pem" -untrusted "$W/via.pem" "$IDEVID"
+holds "an old device under the new root alone" via "$G/root.pem" -policy_check -policy $FACTORY -explicit_policy "$IDEVID"
 cat "$G/issuing.pem" "$W/up.pem" >"$W/via.pem"
-holds "a new CA under the upper root alone" openssl verify -x509_strict -CAfile "$U/root.pem" -untrusted "$W/via.pem" "$G/issuing.pem"
+holds "a new CA under the upper root alone" via "$U/root.pem" "$G/issuing.pem"
+
+# ---- a root takes a CA of its own back ----
+holds "the list of the root in force" eval 'ca --dir "$F" root crl --days 700 | grep -q "root-2 CRL [0-9]* with 0 certificates"'
+says "a root does not revoke itself" 'does not revoke itself' ca --dir "$F" root crl --revoke "$G/root.pem" --reason keyCompromise
+says "nor what another has issued" 'was not signed by' ca --dir "$F" root crl --revoke "$F/issuing.pem" --reason cACompromise
+says "nor without a reason" 'E71.*--reason' ca --dir "$F" root crl --generation 1 --revoke "$F/issuing.pem"
+says "there is no third generation" 'no generation 3' ca --dir "$F" root crl --generation 3
+holds "the old issuing CA" eval 'ca --dir "$F" root crl --generation 1 --revoke "$F/issuing.pem" --reason cACompromise --json | jq -e ".of == \"root\" and .certificates == 1"'
+number() { openssl crl -in "$W/$1.crl.pem" -noout -crlnumber | sed 's/.*=0x//'; }
+before=$(number root)
+list "$F/root.pem" root
+holds "its number grows" [ $((16#$(number root))) -gt $((16#$before)) ]
+cat "$W"/{issuing,unit,root,issuing-2,unit-2,root-2,upper}.crl.pem >"$W/lists.pem"
+cat "$F/issuing.pem" >"$W/via.pem"
+says "by openssl's word" 'certificate revoked' via "$F/root.pem" "$IDEVID"
+holds "for good" eval 'ca --dir "$F" root crl --generation 1 | grep -q "with 1 certificates"'
+holds "status has each root's list" eval 'ca --dir "$F" status --json | jq -es "map(select(.type == \"crl\") | .of) | contains([\"root\", \"root-2\"])"'
+holds "and says when one ends soon" eval 'ca --dir "$F" root crl --days 29 && ca --dir "$F" status | grep -q "^CRL *root-2 .*ENDS SOON"'
 
 # ---- a CA with name constraints: what it refuses is refused by the same words before and after ----
 mkdir -p "$W/limited/profiles"

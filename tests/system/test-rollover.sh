@@ -36,7 +36,7 @@ activate 00040015 --timeout 20s		# and which through two
 cp "$W/customer/root.pem" "$W/root1.pem"
 
 # ---- a cut at any step of it: what was in force is so still, and asking again brings it to its end ----
-for point in signer.generation-made signer.generation-expected rollover.made rollover.server; do
+for point in signer.root-list signer.generation-made signer.generation-expected rollover.made rollover.server; do
 	cp -a "$W/customer" "$W/cut"
 	! HANDSEL_FAULT=$point ca --dir "$W/cut" ca rollover 2>"$W/err"
 	ca --dir "$W/cut" config check

@@ -109,6 +109,15 @@ static void test_bad_together(void)
 	static const char two[] = "  - make: {dir: /x, kind: factory, name: F, keys: file}\n";
 	struct buf text = {0};
 
+	bad("  - list: {dir: /x, kind: upper, name: G, revoke: unit, reason: superseded}\n", "c.yaml:6:11: an upper CA has one root");
+	bad("  - list: {dir: /x, kind: factory, name: G, revoke: unit}\n", "c.yaml:6:11: revoke and reason go together");
+	bad("  - list: {dir: /x, kind: factory, name: G, revoke: unit, reason: certificateHold}\n", "c.yaml:6:67: ");
+	bad("  - list: {dir: /x, kind: factory, name: G, days: 4000}\n", "c.yaml:6:51: ");
+	bad("  - list: {dir: /x, kind: factory, name: G, keys: file}\n", "c.yaml:6:45: unknown key \"keys\"");
+	bad("  - list: {dir: /x, kind: factory, name: G}\n  - rollover: {dir: /x, kind: factory, name: G, generation: 2, keys: file}\n",
+	    "c.yaml:7:5: a step before is about the CA in this folder already");
+	bad("  - list: {dir: /x, kind: factory, name: G}\n  - certify: {dir: /up, name: G, root: /x/root.pem, out: /o.pem}\n",
+	    "c.yaml:7:5: no step before makes this root");
 	bad("  - certify: {dir: /x, name: G, root: /r.pem, out: /o.pem}\n", "c.yaml:6:5: no step before makes this root");
 	bad("  - certify: {dir: /x, name: G, root: /r.pem, out: /o.pem, install: true,\n"
 	    "      root-sha256: \"0000000000000000000000000000000000000000000000000000000000000000\"}\n", "c.yaml:6:5: install:");
