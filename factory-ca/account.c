@@ -151,7 +151,8 @@ static void merge(struct account *a)
 {
 	size_t to = 0;
 
-	qsort(a->entry, a->n, sizeof *a->entry, by_certificate);
+	if (a->n)
+		qsort(a->entry, a->n, sizeof *a->entry, by_certificate);
 	for (size_t i = 0; i < a->n; i++) {
 		struct account_entry *into = to ? &a->entry[to - 1] : NULL;
 
@@ -168,7 +169,8 @@ static void merge(struct account *a)
 			memcpy(into->station, a->entry[i].station, sizeof into->station);
 	}
 	a->n = to;
-	qsort(a->entry, a->n, sizeof *a->entry, by_device);
+	if (a->n)
+		qsort(a->entry, a->n, sizeof *a->entry, by_device);
 }
 
 static const char *tale_text(enum tale t)

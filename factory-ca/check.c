@@ -75,14 +75,12 @@ static int check_renewal(struct db *db, const struct peer *peer, const struct jo
 	const struct ca_request *rq = job->rq;
 	struct ledger_request before = {0};
 	struct cert cert = {0};
-	int rc = ledger_request_renews(db, peer->unit, rq->endorsement.renews, &before, e);
+	int rc = ledger_request_renews(db, peer->unit, &rq->device, rq->endorsement.renews, &before, e);
 
 	if (rc == 0)
-		rc = err_set(e, REASON_ENDORSEMENT, "customer-certificate: this unit has no such certificate, or it is not good any more");
+		rc = err_set(e, REASON_ENDORSEMENT, "customer-certificate: this unit has no such certificate of this device, or it is not good any more");
 	else if (rc == 1 && cert_parse(&cert, before.cert.data, before.cert.len, e) < 0)
 		rc = -1;
-	else if (rc == 1 && !device_same(&cert.device, &rq->device))
-		rc = err_set(e, REASON_ENDORSEMENT, "customer-certificate: it is another device's certificate");
 	else if (rc == 1 && !mem_same(peer->sha256, rq->endorsement.node, SHA256_LEN))
 		rc = err_set(e, REASON_ENDORSEMENT, "endorsed-node: the device was at another node than the one that asks");
 	if (rc == 1)
@@ -176,8 +174,8 @@ static int check_confirm(struct desk *d, struct db *db, const struct peer *peer,
 
 	if (peer->role != ROLE_DEVICE)
 		return 1;
-	rc = ledger_request_by_certificate(db, rq->certificate, &known, e);
-	if (rc == 1 && strcmp(known.id.id, rq->request.id) == 0 && http_exporter(r, exporter, e) == 0)
+	rc = ledger_request_confirmed(db, rq->request.id, rq->certificate, &known, e);
+	if (rc == 1 && http_exporter(r, exporter, e) == 0)
 		rc = confirm_proof(&known, rq, exporter, e) == 0;
 	else if (rc == 1)
 		rc = 0;

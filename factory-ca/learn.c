@@ -153,7 +153,9 @@ int learn_row(struct db *ledger, struct learn *l, const struct signed_row *row, 
 	int rc = cert_parse(&cert, row->der.data, row->der.len, e);
 
 	if (rc == 0)
-		rc = ledger_request_by_certificate(ledger, cert.sha256, &r, e);
+		rc = ledger_request_by_serial(ledger, cert.serial, &r, e);
+	if (rc == 1 && !mem_same(r.cert_sha256, cert.sha256, SHA256_LEN))
+		rc = err_set(e, REASON_INTERNAL, "serial number %s: the ledger has another certificate of this number than the signer", cert.serial);
 	if (rc == 1)
 		rc = learn_known(&le, row, &r, e);
 	else if (rc == 0 && (rc = ledger_request_get(ledger, row->unit, row->id.id, &r, e)) == 0)	/* else a tombstone: dead */

@@ -99,6 +99,19 @@ static const char *const migrations[] = {
 	" second TEXT NOT NULL DEFAULT '', state TEXT NOT NULL CHECK(state IN ('done', 'waiting', 'rejected')), cms BLOB NOT NULL,"
 	" approval BLOB, created INTEGER NOT NULL, changed INTEGER NOT NULL);"
 	"CREATE INDEX act_waiting ON act(created) WHERE state = 'waiting';",
+	/* Hashes are random, so that each row would touch a page of its own of an index of them. No two rows have one certificate as long
+	 * as no two have its number, and the signer finds a certificate by its device. */
+	"ALTER TABLE note ADD COLUMN serial TEXT NOT NULL DEFAULT '';"
+	"UPDATE note SET serial = ifnull((SELECT d.serial FROM request r JOIN device d ON d.n = r.device"
+	" WHERE r.certificate_sha256 = note.certificate_sha256), '');"
+	"DROP TRIGGER request_noted;"
+	"CREATE TRIGGER request_noted AFTER UPDATE OF state ON request WHEN new.certificate_sha256 IS NOT NULL"
+	" AND new.state != old.state AND new.state IN ('active', 'superseded', 'revoked') BEGIN"
+	" INSERT INTO note(certificate_sha256, active, serial) VALUES(new.certificate_sha256, new.state = 'active',"
+	" (SELECT serial FROM device WHERE n = new.device)); END;"
+	"DROP INDEX request_certificate;"
+	/* by what a device that confirms shows: the few that wait for it */
+	"CREATE INDEX request_confirm ON request(certificate_sha256) WHERE state = 'pending' AND lapse_at IS NOT NULL;",
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])
@@ -336,23 +349,40 @@ int ledger_request_get(struct db *db, const char *unit, const char *id, struct l
 	return request_read(s, r, e);
 }
 
-int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
-				  struct err *e)
-{
-	struct stmt *s = db_stmt(db, REQUEST "r.certificate_sha256 = ?1");
+/* What a device confirms is pending, but where the answer to an earlier confirm was lost. */
+const char ledger_confirmed_first[] = REQUEST "r.certificate_sha256 = ?1 AND r.id = ?2 AND r.state = 'pending' AND r.lapse_at IS NOT NULL";
+const char ledger_confirmed_again[] = "WITH RECURSIVE " EACH_UNIT REQUEST "r.n IN (SELECT q.n FROM u CROSS JOIN request q"
+				      " ON q.unit = u.unit AND q.id = ?2) AND r.certificate_sha256 = ?1";
 
-	bind_blob(s, 1, sha256, SHA256_LEN);
-	return request_read(s, r, e);
+int ledger_request_confirmed(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
+			     struct err *e)
+{
+	int rc = 0;
+
+	for (int again = 0; again < 2 && rc == 0; again++) {
+		struct stmt *s = db_stmt(db, again ? ledger_confirmed_again : ledger_confirmed_first);
+
+		bind_blob(s, 1, sha256, SHA256_LEN);
+		bind_text(s, 2, id);
+		rc = request_read(s, r, e);
+	}
+	return rc;
 }
 
-int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
-			  struct err *e)
+const char ledger_renewed[] = REQUEST "r.device = (SELECT n FROM device WHERE serial = ?3 AND model = ?4 AND manufacturer = ?5)"
+			      " AND r.certificate_sha256 = ?1 AND r.unit = ?2 AND (r.state IN ('pending', 'active', 'superseded')"
+			      " OR (r.state = 'revoked' AND r.reason = 'superseded'))";
+
+int ledger_request_renews(struct db *db, const char *unit, const struct device_id *device, const uint8_t sha256[SHA256_LEN],
+			  struct ledger_request *r, struct err *e)
 {
-	struct stmt *s = db_stmt(db, REQUEST "r.certificate_sha256 = ?1 AND r.unit = ?2 AND (r.state IN ('pending', 'active', 'superseded')"
-				     " OR (r.state = 'revoked' AND r.reason = 'superseded'))");
+	struct stmt *s = db_stmt(db, ledger_renewed);
 
 	bind_blob(s, 1, sha256, SHA256_LEN);
 	bind_text(s, 2, unit);
+	bind_text(s, 3, device->serial);
+	bind_text(s, 4, device->model);
+	bind_text(s, 5, device->manufacturer);
 	return request_read(s, r, e);
 }
 
@@ -757,7 +787,7 @@ int ledger_signer_set(struct db *db, uint64_t position, struct err *e)
 
 int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, int64_t *last, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT n, certificate_sha256, active FROM note ORDER BY n LIMIT ?1");
+	struct stmt *s = db_stmt(db, "SELECT n, certificate_sha256, active, serial FROM note ORDER BY n LIMIT ?1");
 	struct buf sha = {0};
 	int rc;
 
@@ -767,6 +797,7 @@ int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, i
 		*last = col_int(s, 0);
 		col_blob(s, 1, &sha);
 		memcpy(note[*n].certificate, sha.data, sha.len < SHA256_LEN ? sha.len : SHA256_LEN);
+		col_copy(s, 3, note[*n].serial, sizeof note[*n].serial);
 		note[(*n)++].active = col_int(s, 2);
 	}
 	buf_free(&sha);
@@ -1063,6 +1094,10 @@ int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e)
 	return 0;
 }
 
+const char ledger_shipped[] = "INSERT INTO shipped(sequence, device, certificate_sha256, voucher)"
+			      " SELECT ?1, r.device, r.certificate_sha256, ?3 FROM device d CROSS JOIN request r ON r.device = d.n"
+			      " WHERE d.serial = ?4 AND d.model = ?5 AND d.manufacturer = ?6 AND r.certificate_sha256 = ?2";
+
 int ledger_shipment_add(struct db *db, const struct manifest *m, const struct buf *cms, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "INSERT INTO shipment(sequence, customer, time, cms) VALUES(?1, ?2, ?3, ?4)");
@@ -1074,11 +1109,15 @@ int ledger_shipment_add(struct db *db, const struct manifest *m, const struct bu
 	if (db_run(s, e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->n; i++) {
-		s = db_stmt(db, "INSERT INTO shipped(sequence, device, certificate_sha256, voucher)"
-				" SELECT ?1, device, certificate_sha256, ?3 FROM request WHERE certificate_sha256 = ?2");
+		const struct manifest_entry *entry = &m->entry[i];
+
+		s = db_stmt(db, ledger_shipped);
 		bind_int(s, 1, (int64_t)m->sequence);
-		bind_blob(s, 2, m->entry[i].certificate, SHA256_LEN);
-		bind_optional(s, 3, &m->entry[i].voucher);
+		bind_blob(s, 2, entry->certificate, SHA256_LEN);
+		bind_optional(s, 3, &entry->voucher);
+		bind_text(s, 4, entry->device.serial);
+		bind_text(s, 5, entry->device.model);
+		bind_text(s, 6, entry->device.manufacturer);
 		if (db_run(s, e) < 0)
 			return -1;
 	}

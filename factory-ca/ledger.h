@@ -52,12 +52,13 @@ struct ledger_request {
 };
 void ledger_request_free(struct ledger_request *r);	/* zero it before the first get; each get replaces */
 int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e);
-int ledger_request_by_certificate(struct db *db, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
-				  struct err *e);
+/* That of a device which confirms without naming itself: of whichever unit, with this id and certificate. */
+int ledger_request_confirmed(struct db *db, const char *id, const uint8_t certificate[SHA256_LEN], struct ledger_request *r,
+			     struct err *e);
 /* The certificate that this unit's device may renew: active, or pending, since the node may tell of its activation later, or revoked
  * for nothing but its renewal. */
-int ledger_request_renews(struct db *db, const char *unit, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
-			  struct err *e);
+int ledger_request_renews(struct db *db, const char *unit, const struct device_id *device, const uint8_t certificate[SHA256_LEN],
+			  struct ledger_request *r, struct err *e);
 /* The one request of a device that is reserved, pending or active; beside it there may be one more, its renewal, which is
  * given when it alone is left. */
 int ledger_request_open(struct db *db, int64_t device, struct ledger_request *r, struct err *e);
@@ -67,7 +68,7 @@ int ledger_request_renewed(struct db *db, int64_t n, struct err *e);	/* it has t
 int ledger_request_of_stations(struct db *db, const char *id, struct ledger_request *r, struct err *e);
 /* 1: another node knows this id, and holds its device. */
 int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e);
-int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);
+int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_request *r, struct err *e);	/* of the certificate */
 /* Without a certificate; sets n. */
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e);
 /* Certificate and all; sets n. */

@@ -22,11 +22,8 @@
 static const char by_key[] = LIST("r.key = ?9 AND");
 static const char by_certificate[] = LIST("r.certificate_serial = ?8 AND");
 static const char by_device[] = LIST("r.device IN (SELECT n FROM device WHERE serial = ?3) AND");
-/* There is no index of request ids alone: the units are few, and each has one. */
 static const char by_id[] = LIST(
-	"r.n IN (WITH RECURSIVE u(unit) AS (SELECT min(unit) FROM request UNION ALL"
-	" SELECT (SELECT min(unit) FROM request WHERE unit > u.unit) FROM u WHERE u.unit IS NOT NULL)"
-	" SELECT q.n FROM u CROSS JOIN request q ON q.unit = u.unit AND q.id = ?10"
+	"r.n IN (WITH RECURSIVE " EACH_UNIT "SELECT q.n FROM u CROSS JOIN request q ON q.unit = u.unit AND q.id = ?10"
 	" UNION SELECT n FROM request WHERE certificate_serial = ?10"
 	" UNION SELECT q.n FROM device v CROSS JOIN request q ON q.device = v.n WHERE v.serial = ?10) AND");
 static const char by_order[] = LIST("r.n IN (SELECT n FROM request WHERE state IN ('pending', 'active', 'superseded', 'revoked')"

@@ -501,7 +501,7 @@ int request_confirm(struct db *db, const struct rules *ru, const char *unit, con
 {
 	struct ledger_request r = {0};
 	int rc = unit ? ledger_request_get(db, unit, rq->request.id, &r, e)
-		      : ledger_request_by_certificate(db, rq->certificate, &r, e);
+		      : ledger_request_confirmed(db, rq->request.id, rq->certificate, &r, e);
 
 	if (rc < 0)
 		goto out;

@@ -40,6 +40,7 @@ struct sign_item {
 };
 /* What became of a certificate, for the signer's journal: the last word counts. */
 struct sign_note {
+	char serial[LIMIT_SERIAL + 1];	/* of its device: by it the journal is searched */
 	uint8_t certificate[SHA256_LEN];
 	bool active;			/* else superseded, revoked or lapsed */
 };
@@ -206,7 +207,7 @@ enum signer_message {
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 7
+#define SIGNER_VERSION 8
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */

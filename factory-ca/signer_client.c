@@ -69,6 +69,7 @@ void sign_tail_pack(struct buf *b, const struct sign_batch *batch)
 	pack_u64(b, batch->position);
 	pack_u32(b, (uint32_t)batch->n_notes);
 	for (size_t i = 0; i < batch->n_notes; i++) {
+		pack_str(b, batch->note[i].serial);
 		pack_bytes(b, batch->note[i].certificate, SHA256_LEN);
 		pack_u8(b, batch->note[i].active);
 	}

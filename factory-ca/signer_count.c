@@ -51,6 +51,18 @@ static const char *const migrations[] = {
 	"CREATE TABLE guarded(one INTEGER PRIMARY KEY CHECK(one = 1), acts TEXT NOT NULL);"
 	"INSERT INTO guarded VALUES(1, '');"
 	"CREATE TABLE permit(sha256 BLOB PRIMARY KEY) WITHOUT ROWID;",
+	/* Request ids and hashes are random: each row would touch a page of its own of their indexes. A device has few rows, and nobody
+	 * asks without its serial, which is in the certificate, so that here, too, none is there twice. */
+	"ALTER TABLE signed RENAME TO signed_before;"
+	"DROP INDEX signed_serial;"
+	"DROP INDEX signed_id;"
+	"CREATE TABLE signed(n INTEGER PRIMARY KEY, changed INTEGER NOT NULL, order_id TEXT NOT NULL, manufacturer TEXT NOT NULL,"
+	" model TEXT NOT NULL, serial TEXT NOT NULL, unit TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,"
+	" renews TEXT NOT NULL, made INTEGER NOT NULL, spki BLOB NOT NULL, certificate BLOB NOT NULL, sha256 BLOB,"
+	" encrypted_key BLOB, active INTEGER NOT NULL, ended INTEGER NOT NULL);"
+	"INSERT INTO signed SELECT * FROM signed_before;"
+	"DROP TABLE signed_before;"
+	"CREATE UNIQUE INDEX signed_device ON signed(serial, sha256);",
 };
 
 struct db *count_open(const char *path, struct err *e)
@@ -316,10 +328,12 @@ int count_note(struct db *db, const struct sign_note *note, struct err *e)
 {
 	struct stmt *s = note->active
 		? db_stmt(db, "UPDATE signed SET active = 1, ended = 0, changed = (SELECT changes + 1 FROM position)"
-			      " WHERE sha256 = ?1 AND (NOT active OR ended)")
-		: db_stmt(db, "UPDATE signed SET ended = 1, changed = (SELECT changes + 1 FROM position) WHERE sha256 = ?1 AND NOT ended");
+			      " WHERE serial = ?1 AND sha256 = ?2 AND (NOT active OR ended)")
+		: db_stmt(db, "UPDATE signed SET ended = 1, changed = (SELECT changes + 1 FROM position)"
+			      " WHERE serial = ?1 AND sha256 = ?2 AND NOT ended");
 
-	bind_blob(s, 1, note->certificate, SHA256_LEN);
+	bind_text(s, 1, note->serial);
+	bind_blob(s, 2, note->certificate, SHA256_LEN);
 	if (db_run(s, e) < 0)
 		return -1;
 	if (db_changes(db) == 0)
@@ -370,19 +384,21 @@ int count_journal(struct db *db, uint64_t after, uint64_t last, size_t max,
 int count_take_over(struct db *db, const struct signed_row *row, const struct cert *cert, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "UPDATE signed SET active = ?2, ended = ?3, changed = ?4"
-				     " WHERE sha256 = ?1 AND (active != ?2 OR ended != ?3)");
+				     " WHERE serial = ?5 AND sha256 = ?1 AND (active != ?2 OR ended != ?3)");
 	int rc;
 
 	bind_blob(s, 1, cert->sha256, SHA256_LEN);
 	bind_int(s, 2, row->active);
 	bind_int(s, 3, row->ended);
 	bind_int(s, 4, INT64_MAX);
+	bind_text(s, 5, row->device.serial);
 	if (db_run(s, e) < 0)
 		return -1;
 	if (db_changes(db) > 0)
 		return 1;
-	s = db_stmt(db, "SELECT 1 FROM signed WHERE sha256 = ?1");
-	bind_blob(s, 1, cert->sha256, SHA256_LEN);
+	s = db_stmt(db, "SELECT 1 FROM signed WHERE serial = ?1 AND sha256 = ?2");
+	bind_text(s, 1, row->device.serial);
+	bind_blob(s, 2, cert->sha256, SHA256_LEN);
 	rc = db_step(s, e);
 	db_reset(s);
 	if (rc != 0)
@@ -444,12 +460,13 @@ int count_revoked_get(struct db *db, const uint8_t ca[SHA256_LEN], const char *s
 	return rc;
 }
 
-int count_ended(struct db *db, const uint8_t certificate[SHA256_LEN], struct err *e)
+int count_ended(struct db *db, const struct cert *c, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT 1 FROM signed WHERE sha256 = ?1 AND ended");
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM signed WHERE serial = ?1 AND sha256 = ?2 AND ended");
 	int rc;
 
-	bind_blob(s, 1, certificate, SHA256_LEN);
+	bind_text(s, 1, c->device.serial);
+	bind_blob(s, 2, c->sha256, SHA256_LEN);
 	rc = db_step(s, e);
 	db_reset(s);
 	return rc;

@@ -78,7 +78,7 @@ int count_revoked_add(struct db *db, const uint8_t ca[SHA256_LEN], const struct 
 /* 1: it is revoked, *v says how; 0: not told; -1. */
 int count_revoked_get(struct db *db, const uint8_t ca[SHA256_LEN], const char *serial, struct revoked_item *v, struct err *e);
 /* 1: the journal has this certificate, and it is over; 0: else. */
-int count_ended(struct db *db, const uint8_t certificate[SHA256_LEN], struct err *e);
+int count_ended(struct db *db, const struct cert *c, struct err *e);
 /* The number of the next list, taken: above all before, and no less than the time, so that it grows even if signer.db comes
  * from a backup. *before: when the last list was made, 0 = there was none. */
 int count_crl_next(struct db *db, const uint8_t ca[SHA256_LEN], int64_t now, int64_t *number, int64_t *before, struct err *e);

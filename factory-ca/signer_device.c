@@ -179,6 +179,7 @@ static int tasks_unpack(struct unpack *u, struct tasks *all)
 	if (all->n_notes > SIGNER_BATCH)
 		return -1;
 	for (uint32_t i = 0; i < all->n_notes; i++) {
+		unpack_str(u, all->note[i].serial, sizeof all->note[i].serial);
 		unpack_fixed(u, all->note[i].certificate, SHA256_LEN);
 		all->note[i].active = unpack_u8(u);
 	}

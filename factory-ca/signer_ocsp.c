@@ -90,19 +90,20 @@ static bool task_unpack(struct unpack *u, struct ocsp_task *t)
 	       crl_entry_serial(&x, t->serial) == 0 && (!t->is_revoked || strcmp(t->revoked.serial, t->serial) == 0);
 }
 
-/* A certificate that this key has signed, of that number: 0, or code REQUEST. */
-static int is_ours(const struct ocsp_task *t, const struct cert *ca, uint8_t sha256[SHA256_LEN], struct err *e)
+/* 1: the journal says that this certificate is over. It must be one that this key has signed, of that number, else code REQUEST. */
+static int has_ended(struct server *s, const struct ocsp_task *t, const struct cert *ca, struct err *e)
 {
 	struct cert c;
 	int rc = cert_parse(&c, t->cert.data, t->cert.len, e);
 
 	if (rc < 0)
 		return -1;
-	memcpy(sha256, c.sha256, SHA256_LEN);
 	if (strcmp(c.serial, t->serial) != 0)
 		rc = err_set(e, REASON_REQUEST, "the certificate has another serial number than %s", t->serial);
 	else
 		rc = cert_signed_by(&c, ca, e);
+	if (rc == 0)
+		rc = count_ended(s->db, &c, e);
 	cert_free(&c);
 	return rc;
 }
@@ -110,7 +111,6 @@ static int is_ours(const struct ocsp_task *t, const struct cert *ca, uint8_t sha
 /* The signer's own memory first. */
 static int judge(struct server *s, struct ocsp_task *t, const struct cert *ca, struct ocsp_plan *plan, struct err *e)
 {
-	uint8_t sha256[SHA256_LEN];
 	int rc = count_revoked_get(s->db, ca->spki_sha256, t->serial, &t->revoked, e);
 
 	if (rc == 0 && t->is_revoked) {
@@ -132,9 +132,7 @@ static int judge(struct server *s, struct ocsp_task *t, const struct cert *ca, s
 	plan->status = t->cert.len ? OCSP_GOOD : OCSP_UNKNOWN;
 	if (rc < 0 || !t->cert.len)
 		return rc;
-	if (is_ours(t, ca, sha256, e) < 0)
-		return -1;
-	rc = count_ended(s->db, sha256, e);
+	rc = has_ended(s, t, ca, e);
 	return rc == 1 ? err_set(e, REASON_CA_UNAVAILABLE, "certificate %s is over, and nobody has said how: the ledger must tell of its revocation",
 				 t->serial)
 		       : rc;

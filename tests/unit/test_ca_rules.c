@@ -1063,6 +1063,27 @@ static void test_old_certificates(void)
 	free(hex);
 }
 
+/* What the signer was not told yet when a ledger was brought here it is told by the device's serial, like what comes after. */
+static void test_old_notes(void)
+{
+	struct sign_note note[3];
+	struct db *db = ledger_of_version(11, "");
+	int64_t last;
+	size_t n;
+	struct err e;
+
+	CU_ASSERT_EQUAL(ledger_request_state(db, 2, CA_REVOKED, "keyCompromise", 2000, &e), 0);
+	CU_ASSERT(ledger_notes(db, note, 3, &n, &last, &e) == 0 && n == 2 && last == 2);
+	for (size_t i = 0; i < 2; i++) {
+		CU_ASSERT_STRING_EQUAL(note[i].serial, i == 0 ? "0001" : "0002");
+		CU_ASSERT(note[i].certificate[0] == i + 1 && note[i].certificate[SHA256_LEN - 1] == i + 1);
+		CU_ASSERT_EQUAL(note[i].active, i == 0);
+	}
+	/* no certificate twice */
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "UPDATE request SET certificate_serial = '1a' WHERE n = 2"), &e), -1);
+	db_close(db);
+}
+
 UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same_id }, { "clone", test_clone }, { "made", test_made },
 	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node }, { "recover", test_recover },
 	  { "recover, pages", test_recover_pages },
@@ -1071,5 +1092,5 @@ UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same
 	  { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards },
 	  { "interleaved", test_interleaved }, { "renewal", test_renewal }, { "renewal as told", test_renewal_told },
-	  { "revocations", test_revocations }, { "old certificates", test_old_certificates },
+	  { "revocations", test_revocations }, { "old certificates", test_old_certificates }, { "old notes", test_old_notes },
 	  { "clean", test_clean })

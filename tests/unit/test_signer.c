@@ -35,8 +35,10 @@ static enum reason note(struct side *s, uint64_t position, const struct buf *der
 	enum reason code = REASON_OK;
 	struct unpack u;
 
-	if (der)
+	if (der) {
+		strcpy(n.serial, "0042");
 		digest_sha256(n.certificate, der->data, der->len);
+	}
 	pack_u32(&q, 0);
 	sign_tail_pack(&q, &b);
 	if (side_ask(s, SIGNER_SIGN, &q, &a) != SIGNER_DONE) {
@@ -115,6 +117,54 @@ static void test_journal(void)
 	buf_free(&again);
 	buf_free(&der);
 	buf_free(&k);
+}
+
+/* The journal as programs kept it whose request ids and hashes had indexes: nothing of it is lost, and it goes on. */
+static void test_old_journal(void)
+{
+	static const char *const before[] = { "DROP INDEX signed_device", "CREATE INDEX signed_serial ON signed(serial, order_id)",
+		"CREATE INDEX signed_id ON signed(id) WHERE order_id = ''", "CREATE UNIQUE INDEX signed_sha256 ON signed(sha256)",
+		"PRAGMA user_version = 9" };
+	struct sign_question q[2] = { { .device = { "Acme", "gw", "0001" }, .id = request, .unit = "node:site-1" },
+				      { .device = { "Acme", "gw", "0001" }, .order = "WO-1" } };
+	struct sign_note note = { .serial = "0001", .active = true };
+	struct buf der[2] = { 0 }, got = {0}, none = {0};
+	char path[FILE_PATH];
+	struct db *db;
+	struct err e;
+
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, folder, "journal.db"), 0);
+	db = count_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	for (uint8_t i = 0; i < 2; i++) {
+		buf_byte(&q[i].spki, i);
+		buf_byte(&der[i], i);
+		CU_ASSERT_EQUAL(count_signed_add(db, &q[i], &der[i], &none, &e), 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(before); i++)
+		CU_ASSERT_EQUAL(db_run(db_stmt(db, before[i]), &e), 0);
+	db_close(db);
+	db = count_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(db);
+	for (size_t i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(count_signed_get(db, &q[i], &got, &none, &e), 1);
+		CU_ASSERT(buf_same(&got, &der[i]));
+	}
+	digest_sha256(note.certificate, der[1].data, der[1].len);
+	CU_ASSERT_EQUAL(count_note(db, &note, &e), 1);
+	CU_ASSERT_EQUAL(count_note(db, &note, &e), 0);
+	CU_ASSERT_EQUAL(count_signed_add(db, &q[1], &der[1], &none, &e), -1);	/* no certificate twice */
+	q[0].id.id[0] ^= 1;
+	CU_ASSERT_EQUAL(count_signed_get(db, &q[0], &got, &none, &e), 0);	/* another id of this device */
+	strcpy(note.serial, "0002");
+	note.active = false;
+	CU_ASSERT_EQUAL(count_note(db, &note, &e), 0);	/* of another device */
+	db_close(db);
+	for (size_t i = 0; i < 2; i++) {
+		buf_free(&q[i].spki);
+		buf_free(&der[i]);
+	}
+	buf_free(&got);
 }
 
 /* A taken-over front asks for what only an operator may have: the signer ends. */
@@ -347,5 +397,5 @@ static void test_ceremony_once(void)
 }
 
 UNIT_MAIN("signer", { "init", test_init }, { "permissions", test_permissions }, { "units", test_unit }, { "certificate", test_certificate },
-	  { "journal", test_journal }, { "tampered", test_tampered }, { "rollover", test_rollover }, { "ceremony once", test_ceremony_once },
-	  { "end", test_end })
+	  { "journal", test_journal }, { "old journal", test_old_journal }, { "tampered", test_tampered }, { "rollover", test_rollover },
+	  { "ceremony once", test_ceremony_once }, { "end", test_end })
