@@ -24,6 +24,7 @@
 #define LOG_LINES 10			/* in LOG_WINDOW_MS: each port scan makes some */
 #define LOG_WINDOW_MS 10000
 #define PUSH_PARTS 8			/* buffers in one write: GnuTLS gives one a TLS record */
+#define TLS_HANDSHAKE 22		/* type of a record, RFC 8446 5.1 */
 #define MOST_FDS (2 * LIMIT_HTTP_CONN + 256)	/* as many may wait at the door as are behind it, and the rest of the process */
 
 /* ---- messages, libmicrohttpd's and ours: anybody can cause them, so they are counted ---- */
@@ -126,21 +127,40 @@ static void remote_text(char out[INET6_ADDRSTRLEN], const struct sockaddr *sa)
 	snprintf(out, INET6_ADDRSTRLEN, "%.45s", strncmp(text, "::ffff:", 7) == 0 ? text + 7 : text);
 }
 
-/* libmicrohttpd writes the head of an answer and its body apart, which with TLS are two records and would be two packets. */
+/* What was held back for the next record goes without it. Nothing is under way before it, so that the socket has room. */
+static void let_go(struct conn *c)
+{
+	ssize_t sent = c->held.len ? send(c->fd, c->held.data, c->held.len, MSG_NOSIGNAL) : 0;
+
+	buf_drop(&c->held, sent > 0 ? (size_t)sent : 0);
+}
+
+/* No alert, after which nothing may follow. */
+static bool is_handshake(const giovec_t *iov, int n)
+{
+	while (n > 0 && !iov->iov_len) {
+		iov++;
+		n--;
+	}
+	return n > 0 && *(const uint8_t *)iov->iov_base == TLS_HANDSHAKE;
+}
+
+/* What belongs together is written in two pieces, which would be two packets: by GnuTLS its ServerHello and the rest of the
+ * flight, by libmicrohttpd the head of an answer and its body. */
 static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *iov, int n)
 {
 	struct conn *c = p;
 	struct iovec part[PUSH_PARTS] = { { c->held.data, c->held.len } };
 	struct msghdr m = { .msg_iov = part, .msg_iovlen = 1 };
 	size_t before = c->held.len;
+	bool hold = c->hold || (c->greets && is_handshake(iov, n));
 	ssize_t sent;
 
-	for (int i = 0; c->hold && i < n; i++)
+	c->hold = c->greets = false;
+	for (int i = 0; hold && i < n; i++)
 		buf_add(&c->held, iov[i].iov_base, iov[i].iov_len);
-	if (c->hold) {
-		c->hold = false;
+	if (hold)
 		return (ssize_t)(c->held.len - before);
-	}
 	for (int i = 0; i < n && m.msg_iovlen < PUSH_PARTS; i++)
 		part[m.msg_iovlen++] = (struct iovec){ iov[i].iov_base, iov[i].iov_len };
 	sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
@@ -153,12 +173,23 @@ static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *iov, int n)
 	return -1;
 }
 
+/* Whoever reads waits for an answer to what was written: a HelloRetryRequest, or a flight of TLS 1.2, which is one piece. */
+static ssize_t pull(gnutls_transport_ptr_t p, void *data, size_t len)
+{
+	struct conn *c = p;
+
+	let_go(c);
+	return recv(c->fd, data, len, 0);
+}
+
 static void session_begin(struct conn *c, gnutls_session_t session)
 {
 	c->session = session;
 	gnutls_session_set_ptr(session, c);
-	gnutls_transport_set_ptr2(session, (void *)(intptr_t)c->fd, c);
+	c->greets = true;
+	gnutls_transport_set_ptr(session, c);
 	gnutls_transport_set_vec_push_function(session, push);
+	gnutls_transport_set_pull_function(session, pull);
 	tls_guard_key(session);
 	/* Asked for, not demanded, and without a list of authorities: a client that misses its root there would send none. */
 	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);

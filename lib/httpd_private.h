@@ -42,6 +42,7 @@ struct conn {
 	struct party *address, *unit;	/* unit NULL: no client certificate */
 	unsigned requests;		/* under way, likewise the next under the lock */
 	bool served;			/* it was given something */
+	bool greets;			/* nothing was written yet: the ServerHello comes, and the rest of the flight follows at once */
 	bool hold;			/* the next TLS record is the head of an answer, and its body follows at once */
 	struct buf held;		/* that record */
 };

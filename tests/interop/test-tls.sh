@@ -72,6 +72,16 @@ scan "node" "$NODE_PORT"
 scan "factory CA" "$FACTORY_PORT"
 scan "customer CA" "$CUSTOMER_PORT"
 
+# The server asks for another group (HelloRetryRequest, RFC 8446 4.1.4) and waits, which it does nowhere else within its flight.
+another_group() {
+	openssl s_client -brief -groups P-521:P-256 -msg -connect "127.0.0.1:$2" </dev/null >"$W/group" 2>&1 || die "$1: $(tail -n 3 "$W/group")"
+	grep -q 'CONNECTION ESTABLISHED' "$W/group"
+	[ "$(grep -c '^<<< .*ServerHello' "$W/group")" = 2 ]
+	told "openssl $1" groups "its first group is not the server's"
+}
+another_group "node" "$NODE_PORT"
+another_group "factory CA" "$FACTORY_PORT"
+
 # ---- the framings of a body (protocol-est 1.6, 2.2) -----------------------------------
 # One key, so that each answer is the same certificate.
 openssl ecparam -name prime256v1 -genkey -noout -out "$W/body.key"
