@@ -24,10 +24,14 @@ enum cli_exit cmd_reconcile(const struct cli *c);
 enum cli_exit cmd_node_backup_create(const struct cli *c);
 enum cli_exit cmd_node_backup_verify(const struct cli *c);
 enum cli_exit cmd_node_backup_restore(const struct cli *c);
+enum cli_exit cmd_audit_verify(const struct cli *c);
+enum cli_exit cmd_audit_export(const struct cli *c);
+enum cli_exit cmd_audit_tail(const struct cli *c);
+enum cli_exit cmd_audit_head(const struct cli *c);
 enum cli_exit cmd_serve(const struct cli *c);
 
 extern const struct cli_option release_options[], device_options[], init_options[], enrol_options[], request_options[], accept_options[],
-	reconcile_options[], serve_options[];
+	reconcile_options[], serve_options[], audit_verify_options[], audit_export_options[], audit_tail_options[];
 
 /* "operator:NAME" of the person at the terminal, for the audit. */
 const char *cmd_actor(void);

@@ -12,6 +12,7 @@
 #include "fault.h"
 #include "limits.h"
 #include "enrolment.h"
+#include "head.h"
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
@@ -21,7 +22,7 @@
 #include "watch.h"
 
 #define WRITER_STUCK_MS 60000	/* one batch: a busy disk and another writer take 10 s; beyond this nothing will come of it */
-#define RENEW_CHECK_S 3600	/* is the certificate due? A third of its life is left then */
+#define RENEW_CHECK_S 3600	/* is the certificate due? A third of its life is left then. And a head of the audit is made */
 #define TICK_MAX_S 5		/* how exactly pending time is kept over a restart */
 
 const struct cli_option serve_options[] = {
@@ -59,16 +60,22 @@ static void tick_done(struct writer_job *job, int rc, const struct err *e)
 	free(t);
 }
 
-/* Whoever became pending since the last tick is charged a whole one, so the limit has one more: none lapses early. */
-static void tick(struct server *s, int64_t seconds, int64_t period)
+static bool is_ready(struct server *s)
 {
-	struct tick *t;
 	bool ready;
 
 	pthread_mutex_lock(&s->lock);
 	ready = s->ready;
 	pthread_mutex_unlock(&s->lock);
-	if (!ready)	/* what lapses by an old database may have been confirmed */
+	return ready;
+}
+
+/* Whoever became pending since the last tick is charged a whole one, so the limit has one more: none lapses early. */
+static void tick(struct server *s, int64_t seconds, int64_t period)
+{
+	struct tick *t;
+
+	if (!is_ready(s))	/* what lapses by an old database may have been confirmed */
 		return;
 	t = mem_new(1, sizeof *t);
 	t->s = s;
@@ -313,6 +320,15 @@ static bool look_at_writer(struct server *s)
 	return w.busy_ms <= WRITER_STUCK_MS;
 }
 
+/* Rows without a head could be cut off unseen. What comes while the node is recovering is another history's. */
+static void keep_head(const struct server *s)
+{
+	struct err e;
+
+	if (head_keep(s->dir, &s->own, &e) < 0)
+		log_err(&e, "no head of the audit; the next is as good");
+}
+
 static void live(struct server *s)
 {
 	int64_t period = (int64_t)s->conf.pending_s / 4, last = clock_mono_ms(), looked = last;
@@ -324,6 +340,7 @@ static void live(struct server *s)
 	if (period < 1)
 		period = 1;
 	service_watchdog_start(&dog);
+	keep_head(s);
 	for (;;) {
 		int64_t left = last + period * 1000 - clock_mono_ms(), passed;
 		int sig;
@@ -339,6 +356,8 @@ static void live(struct server *s)
 		if (clock_mono_ms() - looked >= RENEW_CHECK_S * 1000) {
 			looked = clock_mono_ms();
 			node_renew(&s->conf, s->dir, s->trust, true);
+			if (is_ready(s))
+				keep_head(s);
 		}
 		passed = (clock_mono_ms() - last) / 1000;
 		if (passed >= period) {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit.h"
+#include "audit_head.h"
 #include "mem.h"
 
 static const char *const migrations[] = {
@@ -61,6 +61,7 @@ static const char *const migrations[] = {
 	"CREATE TRIGGER mark_request AFTER INSERT ON request BEGIN INSERT INTO mark VALUES(NULL, randomblob(8)); END;"
 	"CREATE TRIGGER mark_state AFTER UPDATE OF state ON request BEGIN INSERT INTO mark VALUES(NULL, randomblob(8)); END;"
 	"CREATE TRIGGER mark_outbox AFTER INSERT ON outbox BEGIN INSERT INTO mark VALUES(NULL, randomblob(8)); END;",
+	AUDIT_HEAD_SQL AUDIT_SIGNER_SQL,
 };
 
 struct db *store_open(const char *path, struct err *e)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "cmd_audit.h"
 #include "file.h"
 #include "mem.h"
 #include "order_options.h"
@@ -206,8 +207,9 @@ enum cli_exit remote_takeover(const struct cli *c)
 
 /* ---- the audit ---- */
 /* As "audit export" of the folder writes it: heads first. */
-static int export_all(struct hand *h, FILE *out, struct err *e)
+static int export_all(void *hand, FILE *out, struct err *e)
 {
+	struct hand *h = hand;
 	struct ca_query heads = { .what = ASK_HEADS, .form = CA_JSON }, rows = { .what = ASK_AUDIT, .form = CA_JSON };
 	size_t n;
 
@@ -216,20 +218,13 @@ static int export_all(struct hand *h, FILE *out, struct err *e)
 
 enum cli_exit remote_audit_export(const struct cli *c)
 {
-	const char *path = cli_get(c, "out");
-	FILE *out = stdout;
 	struct hand h;
 	struct err e;
-	int rc = 0;
+	int rc;
 
 	if (hand_open(&h, c, &e) < 0)
 		return cli_fail(c, &e);
-	if (path && !(out = fopen(path, "we")))
-		rc = err_errno(&e, REASON_CONFIG, "cannot write %s", path);
-	if (rc == 0)
-		rc = export_all(&h, out, &e);
-	if (path && out && fclose(out) && rc == 0)
-		rc = err_errno(&e, REASON_STORAGE, "cannot write %s", path);
+	rc = audit_out(c, export_all, &h, &e);
 	hand_close(&h);
 	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
 }

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "cmd.h"
+#include "cmd_audit.h"
 #include "cmd_backup.h"
 #include "keys.h"
 
@@ -192,10 +193,8 @@ static const struct cli_option ship_options[] = {
 	{ NULL },
 };
 static const struct cli_option verify_options[] = {
-	{ "against", "FILE", "a head from elsewhere: an export, a head, a station's record, a manifest, an answer; may be repeated", true },
+	AUDIT_VERIFY_OPTIONS("root and unit CAs, PEM: an export is judged by these alone, without a CA"),
 	{ "signer", NULL, "also against what the signer has read", false },
-	{ "export", "FILE", "judge this export instead of the ledger", false },
-	{ "certificates", "FILE", "root and unit CAs, PEM: an export is judged by these alone, without a CA", false },
 	{ NULL },
 };
 static const struct cli_option export_audit_options[] = {
@@ -204,8 +203,7 @@ static const struct cli_option export_audit_options[] = {
 	{ NULL },
 };
 static const struct cli_option tail_options[] = {
-	{ "rows", "N", "how many; default 20", false },
-	{ "follow", NULL, "and what comes, until it is interrupted", false },
+	AUDIT_TAIL_OPTIONS,
 	REMOTE,
 	{ NULL },
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit_file.h"
+#include "cmd_audit.h"
 #include "cli.h"
 #include "mem.h"
 
@@ -191,15 +191,8 @@ int rows_order(struct sheet *l, struct trust *trust, const struct ledger_order *
 /* ---- the audit ---- */
 int rows_audit(struct sheet *l, const struct audit_row *row, struct err *e)
 {
-	char time[TEXT_TIME];
-
 	l->n++;
-	if (l->form == CA_JSON)
-		return audit_row_print(l->to, row, e);
-	text_time(time, row->time);
-	if (fprintf(l->to, "%8lld %s %-20s %-10s %s %s\n", (long long)row->n, time, row->actor, row->action, row->subject, row->detail) < 0)
-		return err_errno(e, REASON_STORAGE, "cannot write");
-	return 0;
+	return audit_row_show(l->to, l->form == CA_JSON, row, e);
 }
 
 /* ---- units and operators ---- */

@@ -19,10 +19,16 @@ static int head_again(void *out, const struct audit_head *h, struct err *e)
 	return audit_head_print(out, h, e);
 }
 
+static int signer_again(void *out, const struct chain *ch, struct err *e)
+{
+	FUZZ_MUST(ch->n > 0);
+	return audit_signer_print(out, ch, e);
+}
+
 static int read_again(struct buf *lines, struct buf *again)
 {
 	FILE *in = fmemopen(lines->data, lines->len, "r"), *out;
-	struct audit_reader r = { .row = row_again, .head = head_again };
+	struct audit_reader r = { .row = row_again, .head = head_again, .signer = signer_again };
 	size_t len = 0;
 	char *text = NULL;
 	struct err e;

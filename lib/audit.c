@@ -125,6 +125,19 @@ int audit_each(struct db *d, int64_t after, int64_t max, int (*each)(void *arg, 
 	return rc;
 }
 
+int audit_count(struct db *d, const char *action, const char *subject, int64_t *n, struct err *e)
+{
+	struct stmt *s = db_stmt(d, "SELECT count(*) FROM audit WHERE action = ?1 AND subject = ?2");
+	int rc;
+
+	bind_text(s, 1, action);
+	bind_text(s, 2, subject);
+	rc = db_step(s, e);
+	*n = rc == 1 ? col_int(s, 0) : 0;
+	db_reset(s);
+	return rc < 0 ? -1 : 0;
+}
+
 static int follow(void *arg, const struct audit_row *row, struct err *e)
 {
 	return audit_follow(arg, row, e);

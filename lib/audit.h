@@ -39,6 +39,9 @@ int audit_each(struct db *d, int64_t after, int64_t max, int (*each)(void *arg, 
 int audit_last(struct db *d, struct audit_state *at, struct err *e);
 int audit_at(struct db *d, int64_t n, struct audit_state *at, struct err *e);
 
+/* How many rows say that this was done to that. */
+int audit_count(struct db *d, const char *action, const char *subject, int64_t *n, struct err *e);
+
 /* 0 if all rows follow from each other; else -1 and the first bad row is named. *rows counts them. */
 int audit_verify(struct db *d, int64_t *rows, struct err *e);
 

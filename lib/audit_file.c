@@ -90,6 +90,19 @@ int audit_head_print(FILE *out, const struct audit_head *h, struct err *e)
 	return print(out, o, e);
 }
 
+int audit_signer_print(FILE *out, const struct chain *ch, struct err *e)
+{
+	json_t *o = json_object();
+	struct buf pem = {0};
+
+	chain_to_pem(ch, &pem);
+	put(o, "v", json_integer(1));
+	put(o, "type", json_string("audit-signer"));
+	put(o, "certificates", json_string(buf_text(&pem)));
+	buf_free(&pem);
+	return print(out, o, e);
+}
+
 /* ---- reading ---- */
 static const char *text_of(const json_t *o, const char *name)
 {
@@ -172,6 +185,22 @@ static int give_row(const json_t *o, const struct audit_reader *r, bool *bad, st
 	return rc;
 }
 
+static int give_signer(const json_t *o, const struct audit_reader *r, bool *bad, struct err *e)
+{
+	const char *text = text_of(o, "certificates");
+	struct chain ch = {0};
+	struct buf pem = {0};
+	int rc = 0;
+
+	buf_set(&pem, text, strlen(text));
+	*bad = chain_from_pem(&ch, &pem, e) < 0;
+	if (!*bad && r->signer)
+		rc = r->signer(r->arg, &ch, e);
+	chain_free(&ch);
+	buf_free(&pem);
+	return rc;
+}
+
 static int give_line(const json_t *o, const struct audit_reader *r, bool *bad, struct err *e)
 {
 	const char *type = text_of(o, "type");
@@ -180,6 +209,8 @@ static int give_line(const json_t *o, const struct audit_reader *r, bool *bad, s
 	*bad = false;
 	if (strcmp(type, "audit") == 0)
 		return r->row ? give_row(o, r, bad, e) : 0;
+	if (strcmp(type, "audit-signer") == 0)
+		return give_signer(o, r, bad, e);
 	*bad = strcmp(type, "audit-head") != 0 || !audit_head_of_json(o, &h);
 	return !*bad && r->head ? r->head(r->arg, &h, e) : 0;
 }

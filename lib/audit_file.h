@@ -11,12 +11,14 @@
 /* One line each, with its LF. -1: it cannot be written. */
 int audit_row_print(FILE *out, const struct audit_row *row, struct err *e);
 int audit_head_print(FILE *out, const struct audit_head *h, struct err *e);
+int audit_signer_print(FILE *out, const struct chain *ch, struct err *e);	/* whose heads follow: certificate, issuers */
 
 /* The lines of a file in order; a callback that is NULL skips its lines. Code REQUEST with file and line; what a callback gives that
  * is not 0 ends it. */
 struct audit_reader {
 	int (*row)(void *arg, const struct audit_row *row, struct err *e);
 	int (*head)(void *arg, const struct audit_head *h, struct err *e);
+	int (*signer)(void *arg, const struct chain *ch, struct err *e);
 	void *arg;
 };
 int audit_lines_read(FILE *f, const char *name, const struct audit_reader *r, struct err *e);	/* name: for messages */
@@ -31,6 +33,11 @@ struct audit_witness;
 struct audit_judge {		/* zero it */
 	const struct cert *cas;	/* whose heads count; not owned */
 	size_t n_cas;
+	struct trust *trust;	/* and those of units under it, of which a certificate came; NULL: of nobody else. Not owned */
+	const char *role;	/* of these units, all of them of one name: */
+	char name[LIMIT_NAME + 1];	/* "": that of the first one */
+	struct cert *unit;
+	size_t n_units;
 	struct audit_witness *witness;
 	size_t n, room, next;	/* next: that has not met its row */
 	struct audit_state at;	/* the last good row */
@@ -39,7 +46,9 @@ struct audit_judge {		/* zero it */
 	int64_t last, last_time;	/* row and time of the last one */
 };
 
-/* The head must be this CA's, and the audit must fit it. where: for messages, copied. */
+/* A certificate that came with heads: theirs count from now on, if it is of such a unit. Code AUDIT. */
+int audit_judge_signer(struct audit_judge *j, const struct chain *ch, const char *where, struct err *e);
+/* The head must be this CA's or unit's, and the audit must fit it. where: for messages, copied. */
 int audit_judge_head(struct audit_judge *j, const struct audit_head *h, const char *where, struct err *e);
 /* Of a file: an export (its heads and its last row), a head, a station's record, a manifest, a reply of the CA protocol. trust: of the
  * manifest's operator, NULL: none is taken. 0 with nothing added if the file has no head: code REQUEST. */

@@ -32,6 +32,11 @@ int audit_head_put(struct db *d, const struct audit_head *h, struct err *e);	/* 
 int audit_head_last(struct db *d, struct audit_head *h, struct err *e);		/* at.n 0: there is none */
 int audit_head_each(struct db *d, int (*each)(void *arg, const struct audit_head *h, struct err *e), void *arg, struct err *e);
 
+/* Where many keys sign one after the other, as a unit's do, which are renewed: the certificate of each, with its issuers. */
+#define AUDIT_SIGNER_SQL "CREATE TABLE audit_signer(n INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE, chain BLOB NOT NULL);"
+int audit_signer_put(struct db *d, const struct chain *ch, struct err *e);	/* once each */
+int audit_signer_each(struct db *d, int (*each)(void *arg, const struct chain *ch, struct err *e), void *arg, struct err *e);
+
 /* ---- in messages and documents: the element `audit` (protocol-ca 5.9) ---- */
 int audit_head_read(const struct xml_node *n, struct audit_head *h, struct err *e);
 void audit_head_write(struct xml_out *w, const struct audit_head *h);		/* nothing if there is none */

@@ -4,6 +4,7 @@
 #include "audit_file.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +30,45 @@ static void add(struct audit_judge *j, const struct audit_head *h, const char *w
 		j->history = h->history;
 }
 
+/* Its dates do not matter: what it signed while it was good stays signed. */
+static int signer_fits(const struct audit_judge *j, const struct chain *ch, struct err *e)
+{
+	const struct trust_rule rule = { .purpose = PURPOSE_ANY, .role = j->role, .ignore_expiry = true };
+
+	if (trust_verify(j->trust, ch, &rule, e) < 0)
+		return -1;
+	return !*j->name || strcmp(j->name, ch->cert[0].name) == 0
+		       ? 0
+		       : err_set(e, REASON_ROLE, "heads of %s %s stand in the audit of %s", j->role, ch->cert[0].name, j->name);
+}
+
+int audit_judge_signer(struct audit_judge *j, const struct chain *ch, const char *where, struct err *e)
+{
+	struct err why = {0};
+
+	if (!j->trust)
+		return 0;
+	if (signer_fits(j, ch, &why) < 0)
+		return err_set(e, REASON_AUDIT, "%s: the certificate of who signed its heads does not count: %s", where, why.text);
+	for (size_t i = 0; i < j->n_units; i++)
+		if (memcmp(j->unit[i].sha256, ch->cert[0].sha256, SHA256_LEN) == 0)
+			return 0;
+	snprintf(j->name, sizeof j->name, "%s", ch->cert[0].name);
+	j->unit = mem_grow(j->unit, j->n_units + 1, sizeof *j->unit);
+	if (cert_parse(&j->unit[j->n_units], ch->cert[0].der.data, ch->cert[0].der.len, e) < 0)
+		return -1;
+	j->n_units++;
+	return 0;
+}
+
 int audit_judge_head(struct audit_judge *j, const struct audit_head *h, const char *where, struct err *e)
 {
-	if (audit_head_verify(h, j->cas, j->n_cas, e) < 0)
+	if (audit_head_verify(h, j->cas, j->n_cas, e) < 0 && audit_head_verify(h, j->unit, j->n_units, e) < 0) {
+		if (j->trust)
+			err_set(e, REASON_AUDIT, "the head of audit row %lld was signed by no %s%s%s whose certificate came with it", (long long)h->at.n,
+				j->role, *j->name ? " " : "", j->name);
 		return err_prefix(e, "%s", where);
+	}
 	add(j, h, where);
 	return 0;
 }
@@ -42,6 +78,9 @@ void audit_judge_free(struct audit_judge *j)
 	for (size_t i = 0; i < j->n; i++)
 		free(j->witness[i].where);
 	free(j->witness);
+	for (size_t i = 0; i < j->n_units; i++)
+		cert_free(&j->unit[i]);
+	free(j->unit);
 	*j = (struct audit_judge){0};
 }
 
@@ -59,6 +98,13 @@ static int take_head(void *arg, const struct audit_head *h, struct err *e)
 	return audit_judge_head(s->j, h, s->path, e);
 }
 
+static int take_signer(void *arg, const struct chain *ch, struct err *e)
+{
+	struct source *s = arg;
+
+	return audit_judge_signer(s->j, ch, s->path, e);
+}
+
 static int take_row(void *arg, const struct audit_row *row, struct err *e)
 {
 	struct source *s = arg;
@@ -71,7 +117,7 @@ static int take_row(void *arg, const struct audit_row *row, struct err *e)
 
 static int from_export(struct source *s, struct err *e)
 {
-	const struct audit_reader r = { .row = take_row, .head = take_head, .arg = s };
+	const struct audit_reader r = { .row = take_row, .head = take_head, .signer = take_signer, .arg = s };
 
 	if (audit_file_read(s->path, &r, e) < 0)
 		return -1;

@@ -68,3 +68,38 @@ int audit_head_each(struct db *d, int (*each)(void *arg, const struct audit_head
 	db_reset(s);
 	return rc;
 }
+
+/* ---- who signed them ---- */
+int audit_signer_put(struct db *d, const struct chain *ch, struct err *e)
+{
+	struct stmt *s = db_stmt(d, "INSERT OR IGNORE INTO audit_signer(sha256, chain) VALUES(?1, ?2)");
+	struct buf pem = {0};
+	int rc;
+
+	chain_to_pem(ch, &pem);
+	bind_blob(s, 1, ch->cert[0].sha256, SHA256_LEN);
+	bind_blob(s, 2, pem.data, pem.len);
+	rc = db_run(s, e);
+	buf_free(&pem);
+	return rc;
+}
+
+int audit_signer_each(struct db *d, int (*each)(void *arg, const struct chain *ch, struct err *e), void *arg, struct err *e)
+{
+	struct stmt *s = db_stmt(d, "SELECT chain FROM audit_signer ORDER BY n");
+	int rc;
+
+	while ((rc = db_step(s, e)) == 1) {
+		struct chain ch = {0};
+		struct buf pem = {0};
+
+		col_blob(s, 0, &pem);
+		rc = chain_from_pem(&ch, &pem, e) < 0 ? -1 : each(arg, &ch, e);
+		buf_free(&pem);
+		chain_free(&ch);
+		if (rc != 0)
+			break;
+	}
+	db_reset(s);
+	return rc;
+}

@@ -115,6 +115,7 @@ holds "it confirms" agent $G activate
 holds "D renews" agent $D renew
 holds "that is told" until_true 10 agree $G
 holds "that is told" until_true 10 agree $D
+holds "a head of the audit is kept elsewhere" eval 'node --dir "$W/node" audit head >"$W/head.jsonl"'
 stop_daemon "$NODE_PID"
 put_back
 says "the plan" "$G .*active at the CA" node --dir "$W/node" reconcile
@@ -124,6 +125,9 @@ holds "it is applied" node --dir "$W/node" reconcile --apply
 holds "there is nothing left" node --dir "$W/node" reconcile
 noticed=$(noticed)
 node_serve || die "no node"
+holds "the audit is whole" node --dir "$W/node" audit verify
+holds "it goes on as another history" eval 'node --dir "$W/node" audit head | grep -q "\"history\":[2-9]"'
+says "which the head of before does not fit" 'E74.*begin anew since' node --dir "$W/node" audit verify --against "$W/head.jsonl"
 holds "the node needs no more" [ "$(noticed)" = "$noticed" ]
 holds "the device goes on" agent $G renew
 holds "the other one goes on" agent $D renew

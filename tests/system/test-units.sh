@@ -62,8 +62,37 @@ after=$(serial "$W/station-line-1/station.pem")
 holds "another certificate" [ "$before" != "$after" ]
 holds "of the same name" eval 'openssl x509 -in "$W/station-line-1/station.pem" -noout -ext subjectAltName | grep -q handsel:station:line-1'
 holds "with which it works" provision WO-1 line-1 00020002 --timeout 20s
+audit() { node --dir "$W/node" audit "$@"; }
+holds "the node signs a head of its audit" eval 'node --dir "$W/node" apply && audit head >"$W/first.jsonl"'
 holds "the node renews" node --dir "$W/node" renew
 holds "with its hosts" eval 'openssl x509 -in "$W/node/node.pem" -noout -ext subjectAltName | grep -q "DNS:localhost.*IP Address:127.0.0.1"'
+
+echo "-- the node's audit, under the keys of both its certificates"
+edit() { sqlite3 "$W/node/node.db" "$@"; }
+off_line() { node --dir "$W/nothing" audit verify --export "$1" --certificates "$W/customer/root.pem" "${@:2}"; }
+holds "a head by the new key, after one by the old" eval 'audit head >"$W/head.jsonl" && [ "$(edit "SELECT count(*) FROM audit_signer")" = 2 ]'
+for n in 1 2; do echo "# $n" >>"$W/node/allowlist.yaml"; node --dir "$W/node" apply >/dev/null; done
+HANDSEL_FAULT=node.head HANDSEL_FAULT_LOG="$W/fired" audit head >/dev/null 2>&1
+holds "it dies in the middle of a head" grep -q node.head "$W/fired"
+holds "it is exported" audit export --out "$W/node.jsonl"
+last=$(edit "SELECT max(n) FROM audit")
+holds "all of it is good" eval 'audit verify --against "$W/head.jsonl" | grep -q "^$last rows follow from each other and fit [1-9] heads of node:site-1, the last of row $last "'
+holds "and off line, by the root alone" eval 'off_line "$W/node.jsonl" --against "$W/first.jsonl" --json | grep -q "\"good\":true,\"rows\":$last,.*\"of\":\"site-1\""'
+holds "the last rows" eval '[ "$(audit tail --rows 2 --json | grep -c "\"type\":\"audit\"")" = 2 ]'
+sed '/"row":2,/s/"actor":"[^"]*"/"actor":"operator:nobody"/' "$W/node.jsonl" >"$W/x.jsonl"
+says "a changed row" 'E74.*audit row 2 does not follow' off_line "$W/x.jsonl"
+sed '/"type":"audit","row":2,/d' "$W/node.jsonl" >"$W/x.jsonl"
+says "a removed row" 'E74.*audit row 2 is missing' off_line "$W/x.jsonl"
+sed '$d' "$W/node.jsonl" >"$W/x.jsonl"
+says "a row that was cut off" "E74.*ends with row $((last - 1)).*a head of row $last" off_line "$W/x.jsonl"
+sed '/audit-signer/d' "$W/node.jsonl" >"$W/x.jsonl"
+says "heads of nobody" 'E74.*signed by no node whose certificate came with it' off_line "$W/x.jsonl"
+says "of a node of another root" 'E74.*does not count' node audit verify --export "$W/node.jsonl" --certificates "$W/factory/root.pem"
+says "in the database, a changed row" 'E74.*audit row 2 does not follow' eval 'cp -r "$W/node" "$W/edited" && sqlite3 "$W/edited/node.db" "UPDATE audit SET actor = '"'x'"' WHERE n = 2" && node --dir "$W/edited" audit verify'
+sqlite3 "$W/edited/node.db" "DELETE FROM audit WHERE n > 1; DELETE FROM audit_head"
+says "by an export that somebody kept, what the database has no more" "E74.*node.jsonl has a head of row $last" node --dir "$W/edited" audit verify --against "$W/node.jsonl"
+says "without a row" 'E74.*no row yet' eval 'sqlite3 "$W/edited/node.db" "DELETE FROM audit"; node --dir "$W/edited" audit head'
+
 factory revoke --certificate "$after" --reason keyCompromise >/dev/null
 stop_daemon "$FACTORY_PID" # the signer knows of it by the operator alone
 sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"

@@ -278,6 +278,80 @@ static void test_judged(void)
 	CU_ASSERT_EQUAL(judge(&x, &e), 0);
 }
 
+/* ---- heads of a unit, whose certificates come with them ---- */
+static void make_unit(struct chain *ch, struct key **key, const char *role, const char *name)
+{
+	struct cert_plan plan = { .subject_cn = "unit", .path_len = -1, .digital_signature = true, .not_after = 1000 };
+	struct buf spki = {0}, der = {0};
+	struct err e;
+
+	snprintf(plan.uri[0], sizeof plan.uri[0], "handsel:%s:%s", role, name);
+	*key = key_generate(KEY_P256, &e);
+	CU_ASSERT_EQUAL_FATAL(key_spki(*key, &spki, &e), 0);
+	plan.spki = &spki;
+	CU_ASSERT_EQUAL_FATAL(cert_build(&plan, &ca[0], ca_key[0], &der, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(chain_add(ch, der.data, der.len, &e), 0);
+	buf_free(&spki);
+	buf_free(&der);
+}
+
+static void signer_is_refused(struct audit_judge *j, const struct chain *ch, const char *text)
+{
+	struct err e = {0};
+
+	CU_ASSERT_EQUAL(audit_judge_signer(j, ch, "here", &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_AUDIT);
+	if (!strstr(e.text, text)) {
+		printf("\n  %s\n", e.text);
+		CU_FAIL("another message");
+	}
+}
+
+static int judge_signer(void *j, const struct chain *ch, struct err *e)
+{
+	return audit_judge_signer(j, ch, "the database", e);
+}
+
+static void test_units(void)
+{
+	static const char *const sql[] = { AUDIT_SQL AUDIT_SIGNER_SQL };
+	struct { struct chain ch; struct key *key; } u[4] = { { .key = NULL } };
+	struct trust *t = trust_new();
+	struct audit_judge j = { .trust = t, .role = "node" };
+	struct audit_head h = { .history = 1, .at.n = 2, .time = 2000 };
+	char path[FILE_PATH];
+	struct err e;
+	struct db *d;
+
+	make_unit(&u[0].ch, &u[0].key, "node", "site-1");
+	make_unit(&u[1].ch, &u[1].key, "node", "site-1");	/* renewed, with another key */
+	make_unit(&u[2].ch, &u[2].key, "node", "site-2");
+	make_unit(&u[3].ch, &u[3].key, "station", "site-1");
+	CU_ASSERT_EQUAL_FATAL(audit_head_sign(&h, u[1].key, &e), 0);
+	signer_is_refused(&j, &u[0].ch, "was not issued by a CA");
+	CU_ASSERT_EQUAL_FATAL(trust_add_root(t, &ca[0], &e), 0);
+	file_join(path, &e, unit_folder(), "signers.db");
+	d = db_open(path, sql, 1, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_EQUAL(audit_signer_put(d, &u[i / 2].ch, &e), 0);	/* the first one twice */
+	CU_ASSERT_EQUAL(audit_judge_signer(&j, &u[0].ch, "here", &e), 0);
+	CU_ASSERT_EQUAL(audit_judge_head(&j, &h, "here", &e), -1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "signed by no node site-1"));
+	CU_ASSERT_EQUAL(audit_signer_each(d, judge_signer, &j, &e), 0);
+	CU_ASSERT_EQUAL(j.n_units, 2);
+	CU_ASSERT_EQUAL(audit_judge_head(&j, &h, "here", &e), 0);
+	signer_is_refused(&j, &u[2].ch, "heads of node site-2 stand in the audit of site-1");
+	signer_is_refused(&j, &u[3].ch, "station");
+	audit_judge_free(&j);
+	db_close(d);
+	trust_free(t);
+	for (size_t i = 0; i < ARRAY_LEN(u); i++) {
+		chain_free(&u[i].ch);
+		key_free(u[i].key);
+	}
+}
+
 /* ---- lines ---- */
 static int count_row(void *arg, const struct audit_row *row, struct err *e)
 {
@@ -361,5 +435,5 @@ static void test_mutated(void)
 }
 
 UNIT_MAIN("audit", { "good", test_good }, { "changed", test_changed }, { "removed", test_removed },
-	  { "reordered", test_reordered }, { "heads", test_heads }, { "kept", test_kept }, { "judged", test_judged },
+	  { "reordered", test_reordered }, { "heads", test_heads }, { "kept", test_kept }, { "judged", test_judged }, { "units", test_units },
 	  { "lines", test_lines }, { "mutated", test_mutated })

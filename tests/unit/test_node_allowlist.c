@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_head.h"
 #include "allowlist.h"
 #include "file.h"
 #include "import.h"
@@ -230,7 +231,7 @@ static void test_migration(void)
 {
 	static const char *const back[] = {
 		"DROP TRIGGER mark_request", "DROP TRIGGER mark_state", "DROP TRIGGER mark_outbox", "DROP TABLE mark",
-		"DROP TABLE recovering", "ALTER TABLE request DROP COLUMN held",
+		"DROP TABLE audit_head", "DROP TABLE audit_signer", "DROP TABLE recovering", "ALTER TABLE request DROP COLUMN held",
 		"DROP TABLE manifest",
 		"CREATE TABLE manifest(sequence INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, time INTEGER NOT NULL,"
 		" imported INTEGER NOT NULL, devices INTEGER NOT NULL)",
@@ -242,6 +243,7 @@ static void test_migration(void)
 	char path[FILE_PATH];
 	uint8_t sha256[SHA256_LEN];
 	char mark[CA_MARK_LEN + 1];
+	struct audit_head h;
 	struct err e = {0};
 	struct db *db;
 	int64_t n;
@@ -258,6 +260,7 @@ static void test_migration(void)
 	CU_ASSERT_EQUAL(store_manifest_get(db, "Bolt Works", 7, sha256, &e), 0);
 	CU_ASSERT_EQUAL(store_mark_last(db, &n, mark, &e), 0);
 	CU_ASSERT_EQUAL(store_hold_certified(db, &e), 0);
+	CU_ASSERT(audit_head_last(db, &h, &e) == 0 && h.at.n == 0);
 	db_close(db);
 }
 
