@@ -135,5 +135,6 @@ enum cli_exit cli_nothing(const struct cli *c, const struct err *e);
 
 /* The value of an option that must be there: never NULL with 0. */
 int option_needed(const struct cli *c, const char *name, const char **value, struct err *e);
+int reason_needed(const struct cli *c, const char **reason, struct err *e);	/* --reason, for the audit */
 
 #endif

@@ -205,11 +205,7 @@ enum cli_exit cmd_audit_accept(const struct cli *c)
 	const char *reason;
 	struct err e;
 
-	if (option_needed(c, "reason", &reason, &e) < 0)
+	if (reason_needed(c, &reason, &e) < 0)
 		return cli_fail(c, &e);
-	if (!text_is_name(reason, LIMIT_OPERATOR_TEXT)) {
-		err_set(&e, REASON_CONFIG, "--reason: printable ASCII, at most %d characters", LIMIT_OPERATOR_TEXT);
-		return cli_fail(c, &e);
-	}
 	return new_head(c, reason);
 }

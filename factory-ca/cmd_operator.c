@@ -197,12 +197,8 @@ enum cli_exit cmd_operator_revoke(const struct cli *c)
 	const char *reason;
 	struct err e;
 
-	if (option_needed(c, "reason", &reason, &e) < 0)
+	if (reason_needed(c, &reason, &e) < 0)
 		return cli_fail(c, &e);
-	if (!text_is_name(reason, LIMIT_OPERATOR_TEXT)) {
-		err_set(&e, REASON_CONFIG, "--reason: printable ASCII, at most %d characters", LIMIT_OPERATOR_TEXT);
-		return cli_fail(c, &e);
-	}
 	snprintf(a.reason, sizeof a.reason, "%s", reason);
 	if (snprintf(a.subject, sizeof a.subject, "%s:%s", cli_has(c, "local") ? "operator" : PERSON, cli_arg(c, 0)) >= (int)sizeof a.subject) {
 		err_set(&e, REASON_CONFIG, "%s: too long", cli_arg(c, 0));

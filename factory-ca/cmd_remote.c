@@ -150,22 +150,24 @@ static int device_set(struct action *a, const struct cli *c, const char *serial,
 	return 0;
 }
 
-static int reason_set(struct action *a, const char *reason, struct err *e)
+static int reason_set(struct action *a, const struct cli *c, struct err *e)
 {
-	if (!text_is_name(reason, LIMIT_OPERATOR_TEXT))
-		return err_set(e, REASON_CONFIG, "--reason: printable ASCII, at most %d characters", LIMIT_OPERATOR_TEXT);
+	const char *reason;
+
+	if (reason_needed(c, &reason, e) < 0)
+		return -1;
 	snprintf(a->reason, sizeof a->reason, "%s", reason);
 	return 0;
 }
 
 static int make_revocation(struct hand *h, const struct cli *c, struct action *a, struct err *e)
 {
-	const char *device = cli_get(c, "device"), *certificate = cli_get(c, "certificate"), *reason;
+	const char *device = cli_get(c, "device"), *certificate = cli_get(c, "certificate");
 
 	a->what = ACT_REVOKE;
 	if (!device == !certificate)
 		return err_set(e, REASON_CONFIG, "give either --device SERIAL or --certificate HEXSERIAL");
-	if (option_needed(c, "reason", &reason, e) < 0 || reason_set(a, reason, e) < 0)
+	if (reason_set(a, c, e) < 0)
 		return -1;
 	return device ? device_set(a, c, device, e) : subject_set(a, certificate, e);
 }
@@ -177,12 +179,12 @@ enum cli_exit remote_revoke(const struct cli *c)
 
 static int make_rework(struct hand *h, const struct cli *c, struct action *a, struct err *e)
 {
-	const char *serial, *reason;
+	const char *serial;
 
 	a->what = ACT_REWORK;
-	if (option_needed(c, "serial", &serial, e) < 0 || option_needed(c, "reason", &reason, e) < 0)
+	if (option_needed(c, "serial", &serial, e) < 0)
 		return -1;
-	return device_set(a, c, serial, e) < 0 ? -1 : reason_set(a, reason, e);
+	return device_set(a, c, serial, e) < 0 ? -1 : reason_set(a, c, e);
 }
 
 static int make_takeover(struct hand *h, const struct cli *c, struct action *a, struct err *e)

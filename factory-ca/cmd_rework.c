@@ -24,10 +24,8 @@ static int plea_read(struct office *o, const struct cli *c, struct plea *p, stru
 
 	if (o->settings.site != SITE_FACTORY)
 		return err_set(e, REASON_CONFIG, "stations and their units are the factory's; this is a customer's CA system");
-	if (option_needed(c, "serial", &serial, e) < 0 || option_needed(c, "reason", &p->reason, e) < 0)
+	if (option_needed(c, "serial", &serial, e) < 0 || reason_needed(c, &p->reason, e) < 0)
 		return -1;
-	if (!text_is_name(p->reason, LIMIT_OPERATOR_TEXT))
-		return err_set(e, REASON_CONFIG, "--reason: printable ASCII, at most %d characters", LIMIT_OPERATOR_TEXT);
 	snprintf(id.serial, sizeof id.serial, "%s", serial);
 	snprintf(id.manufacturer, sizeof id.manufacturer, "%s", manufacturer ? manufacturer : "");
 	snprintf(id.model, sizeof id.model, "%s", model ? model : "");

@@ -157,6 +157,14 @@ int option_needed(const struct cli *c, const char *name, const char **value, str
 	return *value && **value ? 0 : err_set(e, REASON_CONFIG, "--%s is missing", name);
 }
 
+int reason_needed(const struct cli *c, const char **reason, struct err *e)
+{
+	if (option_needed(c, "reason", reason, e) < 0)
+		return -1;
+	return text_is_name(*reason, LIMIT_OPERATOR_TEXT)
+		       ? 0 : err_set(e, REASON_CONFIG, "--reason: printable ASCII, at most %d characters", LIMIT_OPERATOR_TEXT);
+}
+
 enum cli_exit cli_nothing(const struct cli *c, const struct err *e)
 {
 	struct jsonl *j;

@@ -199,7 +199,7 @@ static void tick_done(struct writer_job *w, int rc, const struct err *e)
 	struct tick *t = (struct tick *)w;
 
 	if (rc < 0 && t->d->again) {
-		writer_submit(t->d->writer, w);
+		writer_again(t->d->writer, w);
 		return;
 	}
 	if (rc < 0 && !atomic_load(&t->d->recovering))

@@ -35,7 +35,7 @@ static void kept(struct writer_job *w, int rc, const struct err *e)
 	struct keeping *k = (struct keeping *)w;
 
 	if (rc < 0 && k->d->again) {
-		writer_submit(k->d->writer, w);
+		writer_again(k->d->writer, w);
 		return;
 	}
 	if (rc < 0)	/* the next head is as good */

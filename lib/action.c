@@ -40,6 +40,38 @@ static bool fields_fit(const struct action *a)
 	return has && (has == fields[a->what][0] || has == fields[a->what][1]) && (*a->device.serial || (!*a->device.manufacturer && !*a->device.model));
 }
 
+/* ---- a person's word: an action, an approval ---- */
+typedef int root_reader(void *out, const struct xml_node *n, struct err *e);
+
+static int word_parse(const char *name, const struct buf *xml, void *out, size_t size, root_reader *read, struct err *e)
+{
+	struct xml *x = document_parse(xml, name, e);
+	int rc;
+
+	memset(out, 0, size);
+	if (!x)
+		return -1;
+	rc = read(out, xml_root(x), e);
+	xml_free(x);
+	return rc;
+}
+
+/* *maker is filled, or zeroed. */
+static int word_read(const char *name, const void *cms, size_t len, struct trust *t, void *out, size_t size, root_reader *read,
+		     struct cert *maker, struct err *e)
+{
+	struct buf xml = {0};
+	int rc;
+
+	*maker = (struct cert){0};
+	memset(out, 0, size);
+	rc = document_open_by(name, cms, len, t, FUNCTIONS_ALL, &xml, maker, e);
+	if (rc == 0 && word_parse(name, &xml, out, size, read, e) < 0)
+		rc = err_prefix(e, "%s", name);
+	buf_free(&xml);
+	return rc;
+}
+
 /* ---- action ---- */
 static void action_xml(const struct action *a, struct buf *xml)
 {
@@ -68,14 +100,12 @@ static int if_token(const struct xml_node *n, const char *name, const char *text
 
 static int id_read(const struct xml_node *n, const char *id, struct err *e)
 {
-	struct request_id r = { .generation = 1 };
-
-	snprintf(r.id, sizeof r.id, "%s", id);
-	return request_id_valid(&r) ? 0 : xml_error(n, e, "protocol-documents 10.2: 'id' is not 32 lower-case hex digits");
+	return id_valid(id) ? 0 : xml_error(n, e, "protocol-documents 10.2: 'id' is not 32 lower-case hex digits");
 }
 
-static int action_root(struct action *a, const struct xml_node *n, struct err *e)
+static int action_root(void *out, const struct xml_node *n, struct err *e)
 {
+	struct action *a = out;
 	char what[32], time[TEXT_TIME], acts[ACTS_TEXT];
 	const struct xml_node *document;
 	const struct xml_child children[] = { { "document", &document, false } };
@@ -107,15 +137,7 @@ static int action_root(struct action *a, const struct xml_node *n, struct err *e
 
 int action_parse(struct action *a, const struct buf *xml, struct err *e)
 {
-	struct xml *x = document_parse(xml, "action", e);
-	int rc;
-
-	memset(a, 0, sizeof *a);
-	if (!x)
-		return -1;
-	rc = action_root(a, xml_root(x), e);
-	xml_free(x);
-	return rc;
+	return word_parse("action", xml, a, sizeof *a, action_root, e);
 }
 
 void action_free(struct action *a)
@@ -142,28 +164,20 @@ int action_write(const struct action *a, const struct key *key, const struct cha
 
 int action_read(struct action *a, const void *cms, size_t len, struct trust *t, struct err *e)
 {
-	struct cert maker = {0};
-	struct buf xml = {0};
-	int rc = document_open_by("action", cms, len, t, FUNCTIONS_ALL, &xml, &maker, e);
+	struct cert maker;
+	int rc = word_read("action", cms, len, t, a, sizeof *a, action_root, &maker, e);
 
-	memset(a, 0, sizeof *a);
-	if (rc == 0 && action_parse(a, &xml, e) < 0)
-		rc = err_prefix(e, "action");
 	a->maker = maker;
 	if (rc == 0) {
 		digest_sha256(a->sha256, cms, len);
 		rc = act_allowed(a->what, maker.name, functions_of(&maker), e);
 	}
-	buf_free(&xml);
 	return rc;
 }
 
 void action_new_id(struct action *a)
 {
-	uint8_t random[REQUEST_ID_LEN / 2];
-
-	mem_random(random, sizeof random);
-	text_hex(a->id, random, sizeof random);
+	id_new(a->id);
 }
 
 void who_text(char out[WHO_MAX], const struct cert *c)
@@ -236,8 +250,9 @@ int action_tell(const struct action *a, struct trust *t, struct buf *text, struc
 }
 
 /* ---- approval ---- */
-static int approval_root(struct approval *a, const struct xml_node *n, struct err *e)
+static int approval_root(void *out, const struct xml_node *n, struct err *e)
 {
+	struct approval *a = out;
 	char action[SHA256_HEX], time[TEXT_TIME], verdict[8];
 	const struct xml_attr attrs[] = {
 		{ "id", a->id, sizeof a->id, true },
@@ -255,15 +270,7 @@ static int approval_root(struct approval *a, const struct xml_node *n, struct er
 
 int approval_parse(struct approval *a, const struct buf *xml, struct err *e)
 {
-	struct xml *x = document_parse(xml, "approval", e);
-	int rc;
-
-	memset(a, 0, sizeof *a);
-	if (!x)
-		return -1;
-	rc = approval_root(a, xml_root(x), e);
-	xml_free(x);
-	return rc;
+	return word_parse("approval", xml, a, sizeof *a, approval_root, e);
 }
 
 void approval_free(struct approval *a)
@@ -290,14 +297,9 @@ int approval_write(const struct approval *a, const struct key *key, const struct
 
 int approval_read(struct approval *a, const void *cms, size_t len, struct trust *t, struct err *e)
 {
-	struct cert maker = {0};
-	struct buf xml = {0};
-	int rc = document_open_by("approval", cms, len, t, FUNCTIONS_ALL, &xml, &maker, e);
+	struct cert maker;
+	int rc = word_read("approval", cms, len, t, a, sizeof *a, approval_root, &maker, e);
 
-	memset(a, 0, sizeof *a);
-	if (rc == 0 && approval_parse(a, &xml, e) < 0)
-		rc = err_prefix(e, "approval");
 	a->maker = maker;
-	buf_free(&xml);
 	return rc;
 }

@@ -124,12 +124,9 @@ int acted_read(const struct xml_node *n, struct ca_answer *a, struct err *e)
 	const struct xml_child children[] = { { "text", &text, true } };
 	const struct xml_attr attrs[] = { { "action", a->action, sizeof a->action, true }, { "state", state, sizeof state, true } };
 
-	struct request_id id = { .generation = 1 };
-
 	if (xml_attrs(n, attrs, 2, e) || xml_children(n, children, 1, e) || xml_text(text, a->text, sizeof a->text, e))
 		return -1;
-	memcpy(id.id, a->action, sizeof id.id);
-	if (!request_id_valid(&id))
+	if (!id_valid(a->action))
 		return xml_error(n, e, "protocol-ca 5.12: the attribute 'action' is not 32 lower-case hex digits");
 	for (a->acted = ACTED_DONE; a->acted < ACTED_STATES; a->acted++)
 		if (strcmp(state, ca_acted_name(a->acted)) == 0)

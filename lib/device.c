@@ -21,14 +21,24 @@ bool device_valid(const struct device_id *d)
 
 void request_id_new(struct request_id *r, uint32_t generation)
 {
-	uint8_t random[REQUEST_ID_LEN / 2];
-
-	mem_random(random, sizeof random);
-	text_hex(r->id, random, sizeof random);
+	id_new(r->id);
 	r->generation = generation;
 }
 
 bool request_id_valid(const struct request_id *r)
 {
-	return strlen(r->id) == REQUEST_ID_LEN && strspn(r->id, "0123456789abcdef") == REQUEST_ID_LEN;
+	return id_valid(r->id);
+}
+
+void id_new(char out[REQUEST_ID_LEN + 1])
+{
+	uint8_t random[REQUEST_ID_LEN / 2];
+
+	mem_random(random, sizeof random);
+	text_hex(out, random, sizeof random);
+}
+
+bool id_valid(const char *id)
+{
+	return strlen(id) == REQUEST_ID_LEN && strspn(id, "0123456789abcdef") == REQUEST_ID_LEN;
 }

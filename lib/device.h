@@ -28,4 +28,8 @@ struct request_id {
 void request_id_new(struct request_id *r, uint32_t generation);
 bool request_id_valid(const struct request_id *r);
 
+/* What else has a random id is written the same way: records, acts of persons. */
+void id_new(char out[REQUEST_ID_LEN + 1]);
+bool id_valid(const char *id);
+
 #endif

@@ -84,17 +84,16 @@ bool record_is_proven(const struct record *r)
 	return i && r->phase[i - 1].outcome == PHASE_DONE && r->proof.certificate.len;
 }
 
+_Static_assert(RECORD_ID_LEN == REQUEST_ID_LEN, "ids are written in one way");
+
 bool record_id_valid(const char *id)
 {
-	return strlen(id) == RECORD_ID_LEN && strspn(id, "0123456789abcdef") == RECORD_ID_LEN;
+	return id_valid(id);
 }
 
 void record_renew_id(struct record *r)
 {
-	uint8_t random[RECORD_ID_LEN / 2];
-
-	mem_random(random, sizeof random);
-	text_hex(r->id, random, sizeof random);
+	id_new(r->id);
 }
 
 void record_start(struct record *r, const char *station, const char *slot, const char *port, const char *order)
