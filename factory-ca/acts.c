@@ -8,6 +8,7 @@
 
 #include "audit.h"
 #include "cmd.h"
+#include "crew.h"
 #include "fault.h"
 #include "ledger_acts.h"
 #include "mem.h"
@@ -88,7 +89,7 @@ static int may_revoke(struct deed *d, struct err *e)
 		return err_set(e, REASON_REQUEST, "\"%s\" is no reason to revoke a certificate; \"superseded\" and \"keyCompromise\" are", d->a->reason);
 	if (*d->a->device.serial)
 		return may_touch_device(d, e);
-	request_plain_serial(d->subject, d->a->subject);
+	cert_serial_plain(d->subject, d->a->subject);
 	rc = ledger_unit_role(d->x->db, d->subject, role, e);
 	if (rc == 1 && (strcmp(role, PERSON) == 0 || strcmp(role, "operator") == 0))
 		return err_set(e, REASON_ROLE, "certificate %s is an operator's: that takes \"operator revoke\", and the function administrator",
@@ -111,14 +112,15 @@ static int may_end(struct deed *d, struct err *e)
 	       rc < 0 ? -1 : 0;
 }
 
-/* For lists, which show its beginning. */
-static int may_guard(struct deed *d)
+/* The subject is for lists, which show its beginning. The rule itself needs two as soon as there is one. */
+static int may_guard(struct deed *d, struct err *e)
 {
+	unsigned set = d->a->guarded;
 	char acts[ACTS_TEXT];
 
-	acts_text(acts, d->a->guarded);
+	acts_text(acts, set);
 	snprintf(d->subject, sizeof d->subject, "%.*s", (int)sizeof d->subject - 1, *acts ? acts : "none");
-	return 0;
+	return set ? crew_suffices(d->x->db, set | 1u << ACT_TWO_PERSON, d->x->now, e) : 0;
 }
 
 static int may(struct deed *d, struct err *e)
@@ -145,7 +147,7 @@ static int may(struct deed *d, struct err *e)
 			return err_set(e, REASON_CONFIG, "stations and their units are the factory's; this is a customer's CA system");
 		return may_touch_device(d, e);
 	default:
-		return may_guard(d);
+		return may_guard(d, e);
 	}
 }
 

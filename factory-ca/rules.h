@@ -81,8 +81,6 @@ int request_rework(struct db *db, int64_t now, const char *actor, struct ledger_
 /* The operator's revocation of what a device has now; a pending one gives its unit back. 1 done, 0 nothing was open. */
 int request_revoke_open(struct db *db, int64_t now, const char *actor, struct ledger_device *d, const char *reason,
 			struct err *e);
-/* A certificate's number as the ledger has it: however openssl, a browser or a person wrote it. */
-void request_plain_serial(char out[2 * CERT_SERIAL_MAX + 1], const char *text);
 /* The same by the certificate's number, as a person has it; also of a unit's. */
 int request_revoke_certificate(struct db *db, int64_t now, const char *actor, const char *given, const char *reason, struct err *e);
 

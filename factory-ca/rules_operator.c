@@ -26,18 +26,6 @@ int request_revoke_open(struct db *db, int64_t now, const char *actor, struct le
 	return rc < 0 ? -1 : done;
 }
 
-void request_plain_serial(char out[2 * CERT_SERIAL_MAX + 1], const char *text)
-{
-	size_t n = 0;
-
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
-		text += 2;
-	for (; *text && n < 2 * CERT_SERIAL_MAX; text++)
-		if (*text != ':')
-			out[n++] = (char)(*text >= 'A' && *text <= 'F' ? *text - 'A' + 'a' : *text);
-	out[n] = 0;
-}
-
 int request_revoke_certificate(struct db *db, int64_t now, const char *actor, const char *given, const char *reason, struct err *e)
 {
 	char serial[2 * CERT_SERIAL_MAX + 1];
@@ -45,7 +33,7 @@ int request_revoke_certificate(struct db *db, int64_t now, const char *actor, co
 	struct ledger_device d = {0};
 	int rc;
 
-	request_plain_serial(serial, given);
+	cert_serial_plain(serial, given);
 	rc = ledger_unit_revoke(db, serial, reason, now, e);
 	if (rc == 1)
 		return audit_add(db, now, actor, "revoke", serial, reason, e) < 0 ? -1 : 1;

@@ -174,6 +174,16 @@ static int do_end(struct server *s, const struct trial *t, struct err *e)
 	return count_gone_put(s->db, role, name + 1, t->now, e);
 }
 
+/* A front that was taken over could keep it to itself, and have the unit renewed. Here nobody knows which numbers are units'; those of
+ * devices' certificates are never asked for. */
+static int do_bar(struct server *s, const struct trial *t, struct err *e)
+{
+	char serial[2 * CERT_SERIAL_MAX + 1];
+
+	cert_serial_plain(serial, t->a.subject);
+	return *serial ? count_barred_put(s->db, serial, t->now, e) : 0;
+}
+
 static int carry_out(struct server *s, struct trial *t, struct err *e)
 {
 	switch (t->a.what) {
@@ -188,6 +198,8 @@ static int carry_out(struct server *s, struct trial *t, struct err *e)
 		return do_invite(s, t, e);
 	case ACT_OPERATOR_REVOKE:
 		return do_end(s, t, e);
+	case ACT_REVOKE:
+		return do_bar(s, t, e);
 	case ACT_TWO_PERSON:
 		return count_guarded_set(s->db, t->a.guarded, e);
 	default:	/* the ledger's: it is permitted here, and remembered */

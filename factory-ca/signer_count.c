@@ -63,6 +63,8 @@ static const char *const migrations[] = {
 	"INSERT INTO signed SELECT * FROM signed_before;"
 	"DROP TABLE signed_before;"
 	"CREATE UNIQUE INDEX signed_device ON signed(serial, sha256);",
+	/* certificates of units that a person has revoked */
+	"CREATE TABLE barred(serial TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 struct db *count_open(const char *path, struct err *e)

@@ -102,6 +102,9 @@ int count_act_put(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN
 /* Who was ended, and when; of a role that the last name stands for: the name "". */
 int count_gone_get(struct db *db, const char *role, const char *name, int64_t *when, struct err *e);
 int count_gone_put(struct db *db, const char *role, const char *name, int64_t when, struct err *e);
+/* Units' certificates that an act has revoked: no front can keep that to itself. */
+int count_barred_has(struct db *db, const char *serial, struct err *e);
+int count_barred_put(struct db *db, const char *serial, int64_t when, struct err *e);
 /* The acts that need two persons, as acts_parse() has them. */
 int count_guarded_get(struct db *db, unsigned *set, struct err *e);
 int count_guarded_set(struct db *db, unsigned set, struct err *e);

@@ -62,6 +62,26 @@ int count_gone_put(struct db *db, const char *role, const char *name, int64_t wh
 	return db_run(s, e);
 }
 
+int count_barred_has(struct db *db, const char *serial, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM barred WHERE serial = ?1");
+	int rc;
+
+	bind_text(s, 1, serial);
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
+int count_barred_put(struct db *db, const char *serial, int64_t when, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "INSERT OR IGNORE INTO barred(serial, time) VALUES(?1, ?2)");
+
+	bind_text(s, 1, serial);
+	bind_int(s, 2, when);
+	return db_run(s, e);
+}
+
 int count_guarded_get(struct db *db, unsigned *set, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT acts FROM guarded");

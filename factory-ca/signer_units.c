@@ -97,6 +97,12 @@ static int is_gone(struct server *s, const struct cert *unit, struct err *e)
 	return rc == 1 ? err_set(e, REASON_ROLE, "%s:%s was ended by \"operator revoke\"", unit->role, unit->name) : rc;
 }
 
+/* By an act, which an RA operator may sign: he ends units, and no operator. */
+static int is_barred(struct server *s, const struct cert *unit, struct err *e)
+{
+	return functions_of(unit) ? 0 : count_barred_has(s->db, unit->serial, e);
+}
+
 int signer_unit_good(struct server *s, const struct cert *unit, int64_t now, struct err *e)
 {
 	const struct authority *ca = &s->build.ca;
@@ -113,6 +119,8 @@ int signer_unit_good(struct server *s, const struct cert *unit, int64_t now, str
 	for (size_t i = 0; i < ARRAY_LEN(by) && rc == 0; i++)
 		if (by[i])
 			rc = count_revoked_has(s->db, by[i]->spki_sha256, unit->serial, e);
+	if (rc == 0)
+		rc = is_barred(s, unit, e);
 	if (rc == 1)
 		rc = err_set(e, REASON_ROLE, "the certificate of %s:%s was revoked, and is not renewed or believed", unit->role, unit->name);
 	chain_free(&chain);

@@ -393,3 +393,15 @@ bool cert_has_policy(const struct cert *c, const char *oid)
 			return true;
 	return false;
 }
+
+void cert_serial_plain(char out[2 * CERT_SERIAL_MAX + 1], const char *text)
+{
+	size_t n = 0;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	for (; *text && n < 2 * CERT_SERIAL_MAX; text++)
+		if (*text != ':')
+			out[n++] = (char)(*text >= 'A' && *text <= 'F' ? *text - 'A' + 'a' : *text);
+	out[n] = 0;
+}

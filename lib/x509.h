@@ -58,6 +58,8 @@ void cert_free(struct cert *c);
 int cert_hosts(const struct cert *c, char host[][128], size_t max, struct err *e);
 /* Does a program's own certificate hold now? If not, code CLOCK with what it is, and the remedy if it has expired. */
 int cert_holds(const struct cert *c, const char *what, const char *remedy, struct err *e);
+/* A certificate's number as cert.serial has it: however openssl, a browser or a person wrote it. */
+void cert_serial_plain(char out[2 * CERT_SERIAL_MAX + 1], const char *text);
 bool cert_has_policy(const struct cert *c, const char *oid);
 
 /* A chain: leaf first. */

@@ -54,6 +54,13 @@ holds "once" eval '! as rita rework --serial 00030001 --reason again'
 says "nothing to rework" 'E53.*had no active credential' as rita rework --serial 00030001 --reason again
 says "a revocation of nothing" 'E53.*nothing was ever issued' as rita revoke --device 99999999 --reason superseded
 holds "and revokes another" eval 'provision WO-1 line-1 00030002 --timeout 20s && as rita revoke --device 00030002 --reason keyCompromise | grep -q "revoked (keyCompromise)"'
+holds "she revokes a station" eval 'CODE=$(as rita unit invite --role station --name line-9 2>/dev/null) && station --dir "$W/line-9" enrol --ca "https://127.0.0.1:$FACTORY_PORT" --code "$CODE" &&
+	as rita revoke --certificate "$(openssl x509 -in "$W/line-9/station.pem" -noout -serial | sed "s/.*=//")" --reason keyCompromise'
+stop_daemon "$FACTORY_PID" # what the lists have told is taken away: her own word is left
+sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"
+sqlite3 "$W/factory/signer.db" "DELETE FROM revoked"
+factory_serve
+says "which the signer has from her, whatever front and ledger say" 'E54.*was revoked, and is not renewed' station --dir "$W/line-9" renew
 holds "olga exports the audit" as olga audit export --out "$W/audit.jsonl"
 holds "which is whole, by her own certificates" ca audit verify --export "$W/audit.jsonl" --certificates "$W/olga/ca.pem"
 holds "tails it" eval '[ "$(as olga audit tail --rows 3 | wc -l)" = 3 ]'
@@ -126,6 +133,7 @@ holds "ada ends dora" as ada operator revoke dora --reason "left the company"
 says "who acts no more" 'E54.*was revoked' as dora order list
 says "not even for a front that would let her" 'E54.*(was ended|was revoked, and is not)' eval 'order carl WO-5 00030041 00030049 >"$W/out"; sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"; as dora action approve "$(action_of "$W/out")"'
 holds "ada ends the folder's" as ada operator revoke operator --local --reason "persons act"
+says "two persons who may do it are needed for a rule" 'E54.*nobody could approve takeover.*rita alone' as ada operator two-person takeover
 says "which orders no more" 'E54.*was ended' factory order close WO-1
 says "nor invites" 'E54.*was ended' factory operator invite eve --function administrator
 holds "persons go on" as carl order list

@@ -351,6 +351,7 @@ static void test_rollover(void)
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE gone"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE guarded"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE permit"), &e), 0);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "DROP TABLE barred"), &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "CREATE TABLE made(order_id TEXT, serial TEXT, spki BLOB, certificate BLOB, encrypted_key BLOB)"),
 			       &e), 0);
 	CU_ASSERT_EQUAL(db_run(db_stmt(db, "INSERT INTO made VALUES('WO-1', '0001', x'01', x'02', x'03')"), &e), 0);

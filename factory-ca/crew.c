@@ -1,0 +1,67 @@
+#include <config.h>
+
+#include "crew.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "ledger_acts.h"
+#include "mem.h"
+
+/* One for each name, in whatever case: that is a person, with however many certificates (signer_acts.c). */
+struct crew {
+	struct one {
+		char name[LIMIT_NAME + 1];
+		unsigned functions;
+	} *one;
+	size_t n;
+	int64_t now;
+};
+
+static int add(void *arg, const struct ledger_unit *u)
+{
+	struct crew *c = arg;
+	unsigned functions = strcmp(u->role, PERSON) == 0 ? functions_parse(u->functions) : FUNCTIONS_ALL;
+	size_t i = 0;
+
+	if (u->revoked || u->expires <= c->now)
+		return 0;
+	while (i < c->n && strcasecmp(c->one[i].name, u->name) != 0)
+		i++;
+	if (i == c->n) {
+		c->one = mem_grow(c->one, c->n + 1, sizeof *c->one);
+		c->one[c->n] = (struct one){0};
+		snprintf(c->one[c->n++].name, sizeof c->one->name, "%s", u->name);
+	}
+	c->one[i].functions |= functions;
+	return 0;
+}
+
+/* How many may do it; the first one's name. */
+static size_t count(const struct crew *c, enum act a, const char **name)
+{
+	struct err why;
+	size_t n = 0;
+
+	*name = "nobody";
+	for (size_t i = 0; i < c->n; i++)
+		if (act_allowed(a, c->one[i].name, c->one[i].functions, &why) == 0 && n++ == 0)
+			*name = c->one[i].name;
+	return n;
+}
+
+int crew_suffices(struct db *ledger, unsigned acts, int64_t now, struct err *e)
+{
+	struct crew c = { .now = now };
+	int rc = ledger_unit_list(ledger, true, 0, add, &c, e);
+	const char *name;
+
+	for (unsigned a = 0; a < ACT_COUNT && rc == 0; a++)
+		if (acts & 1u << a && count(&c, (enum act)a, &name) < 2)
+			rc = err_set(e, REASON_ROLE, "nobody could approve %s: it would take two persons, and %s alone may do it now; invite another one for "
+				     "it first (\"operator invite\"), and have him enrolled", act_name((enum act)a), name);
+	free(c.one);
+	return rc;
+}

@@ -1,0 +1,12 @@
+/* crew.h - the operators there are, and which acts two of them could do: what nobody could approve would be locked for good. */
+#ifndef HANDSEL_CA_CREW_H
+#define HANDSEL_CA_CREW_H
+
+#include "db.h"
+#include "functions.h"
+
+/* 0: of each act of the set there are two whose function allows it, with a certificate that is good; the local operator counts until he
+ * is ended. -1: not so, code ROLE, which says what to do; or the ledger cannot be read, code STORAGE. */
+int crew_suffices(struct db *ledger, unsigned acts, int64_t now, struct err *e);
+
+#endif
