@@ -22,6 +22,7 @@ struct deed {
 	struct ledger_order known;
 	struct work_order *order;
 	struct invitation invitation;
+	struct buf made;		/* the signer's answer: a certificate */
 	char said[400];			/* what was done, for a person */
 };
 
@@ -123,6 +124,12 @@ static int may_guard(struct deed *d, struct err *e)
 	return set ? crew_suffices(d->x->db, set | 1u << ACT_TWO_PERSON, d->x->now, e) : 0;
 }
 
+static int may_introduce(struct deed *d, struct err *e)
+{
+	snprintf(d->subject, sizeof d->subject, "%s", d->a->subject);
+	return d->x->site == SITE_FACTORY ? 0 : err_set(e, REASON_CONFIG, "a handoff is granted by a factory; this is a customer's CA system");
+}
+
 static int may(struct deed *d, struct err *e)
 {
 	switch (d->a->what) {
@@ -146,6 +153,8 @@ static int may(struct deed *d, struct err *e)
 		if (d->x->site != SITE_FACTORY)
 			return err_set(e, REASON_CONFIG, "stations and their units are the factory's; this is a customer's CA system");
 		return may_touch_device(d, e);
+	case ACT_HANDOFF:
+		return may_introduce(d, e);
 	default:
 		return may_guard(d, e);
 	}
@@ -209,6 +218,22 @@ static int do_invite(struct deed *d, struct err *e)
 	return invitation_enter(d->x->db, &d->invitation, &d->a->document, d->actor, e) < 0 ? -1 : 1;
 }
 
+/* The bundle is read later, by the action's id, and signed by who asked: inquire.c. */
+static int do_handoff(struct deed *d, struct err *e)
+{
+	const struct acts *x = d->x;
+	struct cert c = {0};
+	int rc = cert_parse(&c, d->made.data, d->made.len, e);
+
+	if (rc == 0)
+		rc = ledger_unit_add(x->db, &c, x->now, e);
+	if (rc == 0)
+		rc = audit_add(x->db, x->now, d->actor, "handoff", d->a->subject, c.serial, e);
+	snprintf(d->said, sizeof d->said, "node %s of customer %s is certified: %s", d->a->name, d->a->subject, c.serial);
+	cert_free(&c);
+	return rc < 0 ? -1 : 1;
+}
+
 static int carry_out(struct deed *d, struct err *e)
 {
 	const struct acts *x = d->x;
@@ -227,6 +252,8 @@ static int carry_out(struct deed *d, struct err *e)
 		return do_invite(d, e);
 	case ACT_OPERATOR_REVOKE:
 		return do_end(d, e);
+	case ACT_HANDOFF:
+		return do_handoff(d, e);
 	case ACT_TWO_PERSON:
 		return do_guard(d, e);
 	case ACT_TAKEOVER:
@@ -247,6 +274,7 @@ static int carry_out(struct deed *d, struct err *e)
 static void deed_free(struct deed *d)
 {
 	free(d->order);
+	buf_free(&d->made);
 	free(d);
 }
 
@@ -347,7 +375,7 @@ int acts_ask(const struct acts *x, const struct action *a, const struct buf *cms
 	if (may(d, &why) < 0) {
 		rc = why.code == REASON_STORAGE ? (*e = why, -1) : refused(d, answer, &why, e);
 	} else {
-		rc = x->sign(x->arg, cms, &none, &why);
+		rc = x->sign(x->arg, cms, &none, &d->made, &why);
 		if (rc < 0)
 			rc = why.code == REASON_CA_UNAVAILABLE ? (*e = why, -1) : refused(d, answer, &why, e);
 		else if (rc == 1)
@@ -368,7 +396,7 @@ static int approved(struct deed *d, const struct approval *p, struct ledger_act 
 
 	if (p->yes && may(d, &why) < 0)
 		return why.code == REASON_STORAGE ? (*e = why, -1) : refused(d, answer, &why, e);
-	rc = d->x->sign(d->x->arg, action, cms, &why);
+	rc = d->x->sign(d->x->arg, action, cms, &d->made, &why);
 	if (rc < 0)
 		return why.code == REASON_CA_UNAVAILABLE ? (*e = why, -1) : refused(d, answer, &why, e);
 	if (p->yes && (rc = conclude(d, answer, e)) != 1)
@@ -432,9 +460,9 @@ int acts_check(struct desk *d, const struct peer *peer, struct job *job, struct 
 	return approval_read(job->approval, cms->data, cms->len, d->ca.trust, e) < 0 || by_peer(peer, &job->approval->maker, e) < 0 ? -1 : 1;
 }
 
-static int ask_signer(void *arg, const struct buf *action, const struct buf *approval, struct err *e)
+static int ask_signer(void *arg, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e)
 {
-	return desk_act(arg, action, approval, e);
+	return desk_act(arg, action, approval, made, e);
 }
 
 int acts_run(struct desk *d, struct db *db, struct job *job, struct err *e)

@@ -12,7 +12,7 @@ struct acts {
 	struct trust *trust;
 	enum site site;
 	int64_t now;
-	int (*sign)(void *arg, const struct buf *action, const struct buf *approval, struct err *e);	/* as desk_act() */
+	int (*sign)(void *arg, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e);	/* as desk_act() */
 	void *arg;
 };
 

@@ -218,7 +218,7 @@ static int read_recovered(struct db *db, struct job *job, struct err *e)
 
 static int read_page(struct desk *d, struct db *db, const struct peer *peer, struct job *job, struct err *e)
 {
-	const struct inquiry q = { .ledger = db, .trust = d->ca.trust, .now = job->rules.now };
+	const struct inquiry q = { .ledger = db, .trust = d->ca.trust, .now = job->rules.now, .ca = &d->ca, .name = d->settings.name };
 
 	if (exchange_count(job->x) != 1)
 		return err_set(e, REASON_REQUEST, "protocol-ca 4.15: query stands alone in its message");

@@ -197,7 +197,7 @@ static enum cli_exit new_head(const struct cli *c, const char *reason)
 
 enum cli_exit cmd_audit_head(const struct cli *c)
 {
-	return new_head(c, NULL);
+	return hand_is_remote(c) ? remote_audit_head(c) : new_head(c, NULL);
 }
 
 enum cli_exit cmd_audit_accept(const struct cli *c)

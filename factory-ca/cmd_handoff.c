@@ -6,6 +6,8 @@
 #include "audit.h"
 #include "clock.h"
 #include "cmd.h"
+#include "cmd_remote.h"
+#include "introduce.h"
 #include "documents.h"
 #include "factories.h"
 #include "file.h"
@@ -23,29 +25,7 @@ static int note(struct office *o, const char *action, const char *subject, const
 	return -1;
 }
 
-static int add_ca(struct chain *ch, const struct chain *ca, struct err *e)
-{
-	return chain_add(ch, ca->cert[0].der.data, ca->cert[0].der.len, e);
-}
-
 /* ---- the factory's side ---- */
-/* protocol-documents 4.2. After a rollover both generations, since devices of the first live on: what each root says of the other,
- * the roots last, the one that customers know by its fingerprint behind the other. */
-static int add_factory(struct chain *ch, const struct authority *a, struct err *e)
-{
-	if (add_ca(ch, &a->issuing, e) < 0 || (a->generation > 1 && add_ca(ch, &a->older_issuing, e) < 0) || add_ca(ch, &a->unit, e) < 0)
-		return -1;
-	if (a->generation == 1)
-		return add_ca(ch, &a->root, e);
-	for (size_t i = 0; i < 2; i++)
-		if (chain_add(ch, a->cross.cert[i].der.data, a->cross.cert[i].der.len, e) < 0)
-			return -1;
-	for (size_t i = 0; i < a->links.n; i++)
-		if (chain_add(ch, a->links.cert[i].der.data, a->links.cert[i].der.len, e) < 0)
-			return -1;
-	return add_ca(ch, a->overlap ? &a->root : &a->older_root, e) < 0 || add_ca(ch, a->overlap ? &a->older_root : &a->root, e) < 0 ? -1 : 0;
-}
-
 static int certify_node(struct office *o, const struct cli *c, struct handoff *h, struct err *e)
 {
 	struct unit_plan plan = { .role = "node" };
@@ -84,7 +64,7 @@ static int grant(struct office *o, const struct cli *c, struct err *e)
 	if (o->settings.site != SITE_FACTORY)
 		return err_set(e, REASON_CONFIG, "a handoff is granted by a factory; this is a customer's CA system");
 	if (option_needed(c, "out", &out, e) < 0 || operator_load(&op, o->dir, e) < 0 ||
-	    certify_node(o, c, &h, e) < 0 || add_factory(&h.factory, &o->ca, e) < 0 ||
+	    certify_node(o, c, &h, e) < 0 || introduce_factory(&h.factory, &o->ca, e) < 0 ||
 	    handoff_write(&h, op.key, &op.chain, &cms, e) < 0)
 		goto out;
 	if (note(o, "handoff", h.customer, h.node.cert[0].serial, e) == 0)
@@ -96,13 +76,31 @@ out:
 	return rc;
 }
 
+void handoff_told(const struct cli *c, const char *customer, const char *root)
+{
+	struct jsonl *j;
+
+	if (!cli_json(c)) {
+		printf("handoff for customer %s in %s\ntell the customer the root fingerprint by another way: %s\n", customer, cli_get(c, "out"), root);
+		return;
+	}
+	j = jsonl_new("result");
+	jsonl_str(j, "customer", customer);
+	jsonl_str(j, "out", cli_get(c, "out"));
+	jsonl_str(j, "root_sha256", root);
+	jsonl_print(j);
+}
+
 enum cli_exit cmd_handoff_grant(const struct cli *c)
 {
 	char root[SHA256_HEX];
 	struct office o;
-	struct jsonl *j;
 	struct err e;
 
+	if (hand_is_remote(c))
+		return remote_handoff_grant(c);
+	if (!cli_args(c) || cli_has(c, "action"))
+		return cli_fail(c, (err_set(&e, REASON_CONFIG, "name the node's request; --action goes with --server and --as"), &e));
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
 	if (grant(&o, c, &e) < 0) {
@@ -110,16 +108,7 @@ enum cli_exit cmd_handoff_grant(const struct cli *c)
 		return cli_fail(c, &e);
 	}
 	text_hex(root, (o.ca.overlap ? &o.ca.older_root : &o.ca.root)->cert->sha256, SHA256_LEN);
-	if (cli_json(c)) {
-		j = jsonl_new("result");
-		jsonl_str(j, "customer", cli_get(c, "customer"));
-		jsonl_str(j, "out", cli_get(c, "out"));
-		jsonl_str(j, "root_sha256", root);
-		jsonl_print(j);
-	} else {
-		printf("handoff for customer %s in %s\ntell the customer the root fingerprint by another way: %s\n",
-		       cli_get(c, "customer"), cli_get(c, "out"), root);
-	}
+	handoff_told(c, cli_get(c, "customer"), root);
 	office_close(&o);
 	return EXIT_DONE;
 }

@@ -231,6 +231,42 @@ enum cli_exit remote_audit_export(const struct cli *c)
 	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
 }
 
+/* The last of those that there are: serve makes one at least as often as ca.yaml says. */
+static int last_head(struct hand *h, struct err *e)
+{
+	struct ca_query q = { .what = ASK_HEADS, .form = CA_JSON };
+	size_t len = 0, rows;
+	char *lines = NULL, *last;
+	FILE *to = open_memstream(&lines, &len);
+	int rc;
+
+	if (!to)
+		return err_errno(e, REASON_INTERNAL, "open_memstream");
+	rc = hand_query(h, &q, to, &rows, e);
+	fclose(to);
+	if (rc == 0 && !rows)
+		rc = err_set(e, REASON_AUDIT, "the audit has no head yet");
+	if (rc == 0) {
+		last = len > 1 ? memrchr(lines, '\n', len - 1) : NULL;
+		fputs(last ? last + 1 : lines, stdout);
+	}
+	free(lines);
+	return rc;
+}
+
+enum cli_exit remote_audit_head(const struct cli *c)
+{
+	struct hand h;
+	struct err e;
+	int rc;
+
+	if (hand_open(&h, c, &e) < 0)
+		return cli_fail(c, &e);
+	rc = last_head(&h, &e);
+	hand_close(&h);
+	return rc < 0 ? cli_fail(c, &e) : EXIT_DONE;
+}
+
 enum cli_exit remote_audit_tail(const struct cli *c, uint64_t rows)
 {
 	struct ca_query q = { .what = ASK_AUDIT, .form = cli_json(c) ? CA_JSON : CA_TEXT, .last = (int64_t)rows };

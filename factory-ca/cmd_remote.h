@@ -13,6 +13,9 @@ enum cli_exit remote_revoke(const struct cli *c);
 enum cli_exit remote_takeover(const struct cli *c);
 enum cli_exit remote_rework(const struct cli *c);
 enum cli_exit remote_audit_export(const struct cli *c);
+enum cli_exit remote_handoff_grant(const struct cli *c);
+void handoff_told(const struct cli *c, const char *customer, const char *root);	/* of the folder, too */
+enum cli_exit remote_audit_head(const struct cli *c);
 enum cli_exit remote_audit_tail(const struct cli *c, uint64_t rows);
 
 #endif

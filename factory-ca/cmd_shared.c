@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "file.h"
+#include "introduce.h"
 #include "ledger.h"
 
 int office_open(struct office *o, const struct cli *c, struct err *e)
@@ -104,11 +105,7 @@ int unit_certify(struct office *o, struct signer *s, const struct unit_plan *pla
 	int rc = signer_unit(s, plan, spki, &der, e);
 
 	if (rc == 0)
-		rc = chain_add(ch, der.data, der.len, e);
-	if (rc == 0)
-		rc = chain_add(ch, o->ca.unit.cert->der.data, o->ca.unit.cert->der.len, e);
-	if (rc == 0)	/* for those who know a root before */
-		rc = authority_way(&o->ca, ch, e);
+		rc = introduce_unit(ch, &o->ca, &der, e);
 	if (rc == 0)
 		rc = enter(o, &ch->cert[0], e);
 	buf_free(&der);

@@ -259,13 +259,13 @@ int desk_renew(struct desk *d, const struct buf *renewal, const struct buf *spki
 	return rc;
 }
 
-int desk_act(struct desk *d, const struct buf *action, const struct buf *approval, struct err *e)
+int desk_act(struct desk *d, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e)
 {
 	struct signing *by = d->signing_by;
 	int rc;
 
 	pthread_mutex_lock(&by->lock);
-	rc = signer_ready(d, e) < 0 ? -1 : signer_act(by->signer, d->folder.name, action, approval, e);
+	rc = signer_ready(d, e) < 0 ? -1 : signer_act(by->signer, d->folder.name, action, approval, made, e);
 	pthread_mutex_unlock(&by->lock);
 	if (rc < 0 && signing_gone(by))
 		signer_lost(by);

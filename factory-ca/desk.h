@@ -72,7 +72,7 @@ int desk_reload(struct desk *d, struct err *e);	/* ca.yaml, profiles, factories;
 int desk_enrol(struct desk *d, const struct buf *invitation, const struct buf *spki, const struct buf *signature, struct buf *der,
 	       struct err *e);
 /* What a person has signed. 0 done, 1 a second person is needed, -1 refused or the signer is gone (code CA_UNAVAILABLE). */
-int desk_act(struct desk *d, const struct buf *action, const struct buf *approval, struct err *e);
+int desk_act(struct desk *d, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e);	/* made: as signer_act() */
 int desk_renew(struct desk *d, const struct buf *renewal, const struct buf *spki, struct buf *der, struct err *e);
 
 int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */

@@ -194,13 +194,13 @@ static int act_remote(struct hand *h, const struct buf *cms, struct ca_answer *a
 }
 
 /* ---- in the folder ---- */
-static int ask_signer(void *arg, const struct buf *action, const struct buf *approval, struct err *e)
+static int ask_signer(void *arg, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e)
 {
 	struct hand *h = arg;
 
 	if (!h->signer)
 		h->signer = signer_start(h->office.dir, SIGNER_FOR_OPERATOR, e);
-	return h->signer ? signer_act(h->signer, "", action, approval, e) : -1;
+	return h->signer ? signer_act(h->signer, "", action, approval, made, e) : -1;
 }
 
 static struct acts office_acts(struct hand *h)
@@ -264,7 +264,8 @@ int hand_act(struct hand *h, struct action *action, struct ca_answer *a, struct 
 
 static int page(struct hand *h, const struct ca_query *q, struct ca_answer *a, struct err *e)
 {
-	const struct inquiry local = { .ledger = h->office.ledger, .trust = trust_of(h), .now = clock_utc() };
+	const struct inquiry local = { .ledger = h->office.ledger, .trust = trust_of(h), .now = clock_utc(), .ca = &h->office.ca,
+				       .name = h->office.settings.name };
 	struct ca_message *m;
 	int rc;
 

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "action.h"
 #include "audit_file.h"
+#include "introduce.h"
+#include "ledger.h"
 #include "ledger_acts.h"
 #include "mem.h"
 #include "rows.h"
@@ -123,6 +126,47 @@ static int action(struct page *p, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
+/* Of a node that an action has introduced: what its bundle says, for who asked to verify and to sign. */
+static int draft(struct page *p, const struct action *a, struct err *e)
+{
+	struct handoff h = {0};
+	struct buf der = {0}, xml = {0};
+	int rc = ledger_node_get(p->q->ledger, a->name, a->subject, &der, e);
+
+	if (rc == 0)
+		rc = err_set(e, REASON_REQUEST, "action %s has introduced no node yet: it waits, or was rejected", p->ask->subject);
+	else if (rc == 1)
+		rc = introduce(&h, p->q->ca, p->q->name, &der, e);
+	if (rc == 0)
+		handoff_draft(&h, &xml);
+	if (rc == 0)
+		fwrite(xml.data, 1, xml.len, p->sheet.to);
+	handoff_free(&h);
+	buf_free(&xml);
+	buf_free(&der);
+	return rc;
+}
+
+static int handoff(struct page *p, struct err *e)
+{
+	struct ledger_act row;
+	struct action a = {0};
+	struct buf cms = {0};
+	int rc = ledger_act_get(p->q->ledger, p->ask->subject, &row, &cms, e);
+
+	if (rc == 0)
+		rc = err_set(e, REASON_REQUEST, "there is no action %s; \"handsel-ca action list\" shows them", p->ask->subject);
+	else if (rc == 1)
+		rc = action_read(&a, cms.data, cms.len, p->q->trust, e);
+	if (rc == 0 && a.what != ACT_HANDOFF)
+		rc = err_set(e, REASON_REQUEST, "action %s introduces no node", p->ask->subject);
+	if (rc == 0)
+		rc = draft(p, &a, e);
+	action_free(&a);
+	buf_free(&cms);
+	return rc < 0 ? -1 : 0;
+}
+
 static int each_row(void *arg, const struct audit_row *row, struct err *e)
 {
 	struct page *p = arg;
@@ -179,6 +223,7 @@ static const struct {
 	[ASK_AUDIT] = { audit, 1u << CA_TEXT | 1u << CA_JSON },
 	[ASK_HEADS] = { heads, 1u << CA_JSON },
 	[ASK_STATUS] = { status, 1u << CA_TEXT | 1u << CA_JSON },
+	[ASK_HANDOFF] = { handoff, 1u << CA_DER },
 };
 
 int inquire(const struct inquiry *q, const struct ca_query *ask, struct ca_answer *a, struct err *e)

@@ -2,6 +2,7 @@
 #ifndef HANDSEL_CA_INQUIRE_H
 #define HANDSEL_CA_INQUIRE_H
 
+#include "authority.h"
 #include "camsg.h"
 #include "db.h"
 #include "err.h"
@@ -10,6 +11,8 @@ struct inquiry {
 	struct db *ledger;	/* nothing is written */
 	struct trust *trust;
 	int64_t now;
+	const struct authority *ca;
+	const char *name;	/* of the manufacturer or the customer whose CA it is */
 };
 
 /* Whether it may be asked is the caller's to judge (functions.h). *a becomes a page. */

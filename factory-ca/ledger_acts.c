@@ -132,6 +132,21 @@ int ledger_unit_list(struct db *db, bool operators, int64_t after, int (*each)(v
 	return rc < 0 ? -1 : 0;
 }
 
+int ledger_node_get(struct db *db, const char *name, const char *customer, struct buf *der, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT certificate FROM unit WHERE role = 'node' AND name = ?1 AND customer = ?2 AND revoked IS NULL"
+				     " ORDER BY n DESC LIMIT 1");
+	int rc;
+
+	bind_text(s, 1, name);
+	bind_text(s, 2, customer);
+	rc = db_step(s, e);
+	if (rc == 1)
+		col_blob(s, 0, der);
+	db_reset(s);
+	return rc;
+}
+
 int ledger_unit_end(struct db *db, const char *role, const char *name, const char *reason, int64_t now, size_t *n, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT certificate_serial FROM unit WHERE role = ?1 AND name = ?2 AND revoked IS NULL LIMIT 1");

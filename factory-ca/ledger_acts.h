@@ -31,6 +31,8 @@ struct ledger_unit {
 int ledger_unit_list(struct db *db, bool operators, int64_t after, int (*each)(void *arg, const struct ledger_unit *u), void *arg, struct err *e);
 /* All certificates of that unit. *n of them were good until now. */
 int ledger_unit_end(struct db *db, const char *role, const char *name, const char *reason, int64_t now, size_t *n, struct err *e);
+/* The last certificate of a customer's node that is not revoked. 1: *der is replaced; 0: there is none. */
+int ledger_node_get(struct db *db, const char *name, const char *customer, struct buf *der, struct err *e);
 int ledger_unit_role(struct db *db, const char *serial, char role[CERT_ROLE_MAX], struct err *e);
 
 #endif

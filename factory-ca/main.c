@@ -178,7 +178,9 @@ static const struct cli_option grant_options[] = {
 	{ "customer", "ID", "of the customer, as in the manifests", false },
 	{ "name", "NODE", "name of the node", false },
 	HOST,
+	{ "action", "ID", "of a grant that waited for a second person, or was cut: the bundle of that one, for whoever asked", false },
 	OUT("the bundle"),
+	REMOTE,
 	{ NULL },
 };
 static const struct cli_option accept_options[] = {
@@ -204,6 +206,10 @@ static const struct cli_option export_audit_options[] = {
 };
 static const struct cli_option tail_options[] = {
 	AUDIT_TAIL_OPTIONS,
+	REMOTE,
+	{ NULL },
+};
+static const struct cli_option head_options[] = {
 	REMOTE,
 	{ NULL },
 };
@@ -330,8 +336,8 @@ static const struct cli_command commands[] = {
 	{ "reconcile", "[--apply]", "after a restore: what ledger or signer lack, and take it over", reconcile_options, 0, 0,
 	  cmd_reconcile },
 	BACKUP_COMMANDS(cmd_ca_backup_create, cmd_ca_backup_verify, cmd_ca_backup_restore),
-	{ "handoff grant", "CSR --customer ID --name NODE [--host H]... --out BUNDLE",
-	  "introduce a customer's node (factory)", grant_options, 1, 1, cmd_handoff_grant },
+	{ "handoff grant", "(CSR --customer ID --name NODE [--host H]... | --action ID) --out BUNDLE",
+	  "introduce a customer's node (factory)", grant_options, 0, 1, cmd_handoff_grant },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,
 	  cmd_handoff_accept },
 	{ "ship", "--customer ID (--order ID | --device SERIAL...) --out MANIFEST", "sign a shipment manifest",
@@ -340,7 +346,7 @@ static const struct cli_command commands[] = {
 	  verify_options, 0, 0, cmd_audit_verify },
 	{ "audit export", "[--out FILE]", "rows and heads, one JSON object a line", export_audit_options, 0, 0, cmd_audit_export },
 	{ "audit tail", "[--rows N] [--follow]", "the last rows", tail_options, 0, 0, cmd_audit_tail },
-	{ "audit head", "", "have the signer sign a head of the last row, to be kept elsewhere", NULL, 0, 0, cmd_audit_head },
+	{ "audit head", "", "have the signer sign a head of the last row, to be kept elsewhere", head_options, 0, 0, cmd_audit_head },
 	{ "audit accept", "--reason TEXT", "begin a new history of an audit that the signer does not go on with", accept_audit_options, 0, 0,
 	  cmd_audit_accept },
 	{ "profile list", "", "the certificate profiles that are there", NULL, 0, 0, cmd_profile_list },

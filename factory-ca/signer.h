@@ -107,9 +107,9 @@ int signer_order(struct signer *s, const struct buf *cms, struct err *e);
 int signer_close(struct signer *s, const char *order, struct err *e);	/* signs no more of it */
 
 /* ---- what persons have signed (action.h): the signer judges it by itself ---- */
-/* 0: done, or done before; 1: a second person's approval is needed first. approval: empty, or CMS. Code CA_UNAVAILABLE: the signer is
- * gone; any other: it refuses. */
-int signer_act(struct signer *s, const char *ca, const struct buf *action, const struct buf *approval, struct err *e);
+/* 0: done, or done before; 1: a second person's approval is needed first. approval: empty, or CMS. *made: replaced by the certificate
+ * that came of it, if one did. Code CA_UNAVAILABLE: the signer is gone; any other: it refuses. */
+int signer_act(struct signer *s, const char *ca, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e);
 
 /* ---- revocation lists ---- */
 struct revoked_item {
@@ -207,7 +207,7 @@ enum signer_message {
 	SIGNER_DONE = 128,
 	SIGNER_REFUSED
 };
-#define SIGNER_VERSION 8
+#define SIGNER_VERSION 9
 #define SIGNER_BATCH 128 /* items of one message: answers of LIMIT_CERT each fill half of what a frame may hold */
 
 #define SIGNER_REVOKED_MAX 1024 /* revocations of one message: a short transaction each */

@@ -23,6 +23,7 @@ struct trial {
 	bool second;			/* p is there */
 	int64_t now;
 	char subject[2 * LIMIT_NAME + 2];	/* for the audit */
+	struct buf made;		/* the certificate that it is about, DER */
 };
 
 /* ---- the local operator ---- */
@@ -174,6 +175,40 @@ static int do_end(struct server *s, const struct trial *t, struct err *e)
 	return count_gone_put(s->db, role, name + 1, t->now, e);
 }
 
+/* The names of a host list, blanks between. */
+static int hosts_of(struct unit_plan *p, const char *text, struct err *e)
+{
+	size_t n = 0, len;
+
+	for (text += strspn(text, " "); *text; text += len, text += strspn(text, " ")) {
+		len = strcspn(text, " ");
+		if (n == SIGNER_HOSTS || len >= sizeof p->host[0])
+			return err_set(e, REASON_REQUEST, "protocol-documents 10.3: at most %d hosts, none longer than %zu", SIGNER_HOSTS,
+				       sizeof p->host[0] - 1);
+		memcpy(p->host[n], text, len);
+		p->host[n++][len] = 0;
+	}
+	return 0;
+}
+
+/* Toward new devices it is this factory's; the local operator makes such a certificate without an act. */
+static int do_handoff(struct server *s, struct trial *t, struct err *e)
+{
+	struct unit_plan p = { .role = "node" };
+	struct csr csr = {0};
+	int rc;
+
+	if (s->build.site != SITE_FACTORY)
+		return err_set(e, REASON_CONFIG, "a handoff is granted by a factory; this is a customer's CA system");
+	if (text_copy(p.name, sizeof p.name, t->a.name) < 0 || text_copy(p.customer, sizeof p.customer, t->a.subject) < 0)
+		return err_set(e, REASON_REQUEST, "protocol-documents 10.3: the node's name or the customer's is too long");
+	if (hosts_of(&p, t->a.hosts, e) < 0 || csr_parse(&csr, t->a.document.data, t->a.document.len, e) < 0)
+		return -1;
+	rc = build_unit(&s->build, &p, &csr.spki, t->now, &t->made, e);
+	csr_free(&csr);
+	return rc < 0 ? signer_keys_failed(&s->build.keys, e) : 0;
+}
+
 /* A front that was taken over could keep it to itself, and have the unit renewed. Here nobody knows which numbers are units'; those of
  * devices' certificates are never asked for. */
 static int do_bar(struct server *s, const struct trial *t, struct err *e)
@@ -198,6 +233,8 @@ static int carry_out(struct server *s, struct trial *t, struct err *e)
 		return do_invite(s, t, e);
 	case ACT_OPERATOR_REVOKE:
 		return do_end(s, t, e);
+	case ACT_HANDOFF:
+		return do_handoff(s, t, e);
 	case ACT_REVOKE:
 		return do_bar(s, t, e);
 	case ACT_TWO_PERSON:
@@ -218,7 +255,7 @@ static int enter(struct server *s, const struct trial *t, struct err *e)
 	}
 	snprintf(action, sizeof action, "%s%s", t->second && !t->p.yes ? "reject-" : "", act_name(t->a.what));
 	return audit_add(s->db, t->now, who, action, *t->subject ? t->subject : t->a.device.serial, t->a.reason, e) < 0
-		? -1 : count_act_put(s->db, t->a.id, t->a.sha256, !t->second || t->p.yes, e);
+		? -1 : count_act_put(s->db, t->a.id, t->a.sha256, !t->second || t->p.yes, &t->made, e);
 }
 
 /* 0 done, 1 a second person is needed. */
@@ -226,7 +263,7 @@ static int decide(struct server *s, struct trial *t, struct err *e)
 {
 	uint8_t sha256[SHA256_LEN];
 	bool done;
-	int rc = count_act_get(s->db, t->a.id, sha256, &done, e);
+	int rc = count_act_get(s->db, t->a.id, sha256, &done, &t->made, e);
 
 	if (rc < 0)
 		return -1;
@@ -270,12 +307,15 @@ int signer_on_act(struct server *s, struct unpack *u, struct buf *answer, struct
 	else
 		db_rollback(s->db);
 	FAULT("act.judged");
-	if (rc >= 0)
+	if (rc >= 0) {
 		pack_u8(answer, (uint8_t)rc);
+		pack_bytes(answer, t.made.data, t.made.len);
+	}
 	rc = rc < 0 ? -1 : 0;
 out:
 	action_free(&t.a);
 	approval_free(&t.p);
+	buf_free(&t.made);
 	buf_free(&action);
 	buf_free(&approval);
 	return rc;

@@ -466,7 +466,7 @@ int signer_renew(struct signer *s, const char *ca, const struct buf *renewal, co
 	return call_for_unit(s, SIGNER_RENEW, &question, der, e);
 }
 
-int signer_act(struct signer *s, const char *ca, const struct buf *action, const struct buf *approval, struct err *e)
+int signer_act(struct signer *s, const char *ca, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e)
 {
 	struct buf question = {0}, answer = {0};
 	struct unpack u;
@@ -480,6 +480,7 @@ int signer_act(struct signer *s, const char *ca, const struct buf *action, const
 	if (rc == 0) {
 		unpack_init(&u, answer.data, answer.len);
 		waits = unpack_u8(&u);
+		unpack_bytes(&u, made);
 		if (!unpack_done(&u) || waits > 1)
 			rc = gone(s, e);
 	}

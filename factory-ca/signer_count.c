@@ -63,7 +63,8 @@ static const char *const migrations[] = {
 	"INSERT INTO signed SELECT * FROM signed_before;"
 	"DROP TABLE signed_before;"
 	"CREATE UNIQUE INDEX signed_device ON signed(serial, sha256);",
-	/* certificates of units that a person has revoked */
+	/* what came of an act that makes a certificate; certificates of units that a person has revoked */
+	"ALTER TABLE act ADD COLUMN made BLOB;"
 	"CREATE TABLE barred(serial TEXT PRIMARY KEY, time INTEGER NOT NULL) WITHOUT ROWID;",
 };
 

@@ -97,8 +97,9 @@ int count_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], const str
 
 /* ---- acts of persons. 1: there, 0: not, -1 ---- */
 /* done: it was carried out, else rejected; for ever either way. */
-int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], bool *done, struct err *e);
-int count_act_put(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], bool done, struct err *e);
+/* made: the certificate that it was about, which is given again; else empty. Replaced. */
+int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], bool *done, struct buf *made, struct err *e);
+int count_act_put(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], bool done, const struct buf *made, struct err *e);
 /* Who was ended, and when; of a role that the last name stands for: the name "". */
 int count_gone_get(struct db *db, const char *role, const char *name, int64_t *when, struct err *e);
 int count_gone_put(struct db *db, const char *role, const char *name, int64_t when, struct err *e);

@@ -7,9 +7,9 @@
 
 #include "functions.h"
 
-int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], bool *done, struct err *e)
+int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], bool *done, struct buf *made, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "SELECT sha256, done FROM act WHERE id = ?1");
+	struct stmt *s = db_stmt(db, "SELECT sha256, done, made FROM act WHERE id = ?1");
 	struct buf sha = {0};
 	int rc;
 
@@ -18,6 +18,7 @@ int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], boo
 	if (rc == 1) {
 		col_blob(s, 0, &sha);
 		*done = col_int(s, 1);
+		col_blob(s, 2, made);
 		if (sha.len == SHA256_LEN)
 			memcpy(sha256, sha.data, SHA256_LEN);
 		else
@@ -28,13 +29,15 @@ int count_act_get(struct db *db, const char *id, uint8_t sha256[SHA256_LEN], boo
 	return rc;
 }
 
-int count_act_put(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], bool done, struct err *e)
+int count_act_put(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], bool done, const struct buf *made,
+		  struct err *e)
 {
-	struct stmt *s = db_stmt(db, "INSERT INTO act(id, sha256, done) VALUES(?1, ?2, ?3)");
+	struct stmt *s = db_stmt(db, "INSERT INTO act(id, sha256, done, made) VALUES(?1, ?2, ?3, ?4)");
 
 	bind_text(s, 1, id);
 	bind_blob(s, 2, sha256, SHA256_LEN);
 	bind_int(s, 3, done);
+	bind_blob(s, 4, made->data, made->len);
 	return db_run(s, e);
 }
 

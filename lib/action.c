@@ -20,6 +20,8 @@
 #define REASON 8u
 #define DOCUMENT 16u
 #define ACTS 32u
+#define NODE 64u
+#define HOSTS 128u
 
 /* The sets of fields that are good for it; 0 after the last. Two-person with no acts at all ends the rule. */
 static const unsigned fields[ACT_COUNT][2] = {
@@ -28,12 +30,14 @@ static const unsigned fields[ACT_COUNT][2] = {
 	[ACT_UNIT_INVITE] = { DOCUMENT }, [ACT_OPERATOR_INVITE] = { DOCUMENT },
 	[ACT_OPERATOR_REVOKE] = { SUBJECT | REASON }, [ACT_REVOKE] = { SUBJECT | REASON, SERIAL | REASON },
 	[ACT_TAKEOVER] = { SERIAL | STATION | REASON }, [ACT_REWORK] = { SERIAL | REASON }, [ACT_TWO_PERSON] = { ACTS },
+	[ACT_HANDOFF] = { SUBJECT | NODE | DOCUMENT, SUBJECT | NODE | HOSTS | DOCUMENT },
 };
 
 static bool fields_fit(const struct action *a)
 {
 	unsigned has = (*a->subject ? SUBJECT : 0) | (*a->device.serial ? SERIAL : 0) | (*a->station ? STATION : 0) |
-		       (*a->reason ? REASON : 0) | (a->document.len ? DOCUMENT : 0) | (a->guarded ? ACTS : 0);
+		       (*a->reason ? REASON : 0) | (a->document.len ? DOCUMENT : 0) | (a->guarded ? ACTS : 0) |
+		       (*a->name ? NODE : 0) | (*a->hosts ? HOSTS : 0);
 
 	if (a->what == ACT_TWO_PERSON)
 		has |= ACTS;
@@ -83,7 +87,7 @@ static void action_xml(const struct action *a, struct buf *xml)
 	xml_begin(&w, xml);
 	xml_open(&w, "action", "id", a->id, "what", act_name(a->what), "time", time, "subject", a->subject, "manufacturer",
 		 a->device.manufacturer, "model", a->device.model, "serial", a->device.serial, "station", a->station, "reason", a->reason,
-		 "acts", acts, NULL);
+		 "acts", acts, "name", a->name, "hosts", a->hosts, NULL);
 	xml_leaf_base64(&w, "document", a->document.data, a->document.len);
 	xml_close(&w, "action");
 }
@@ -120,13 +124,15 @@ static int action_root(void *out, const struct xml_node *n, struct err *e)
 		{ "station", a->station, sizeof a->station, false },
 		{ "reason", a->reason, sizeof a->reason, false },
 		{ "acts", acts, sizeof acts, false },
+		{ "name", a->name, sizeof a->name, false },
+		{ "hosts", a->hosts, sizeof a->hosts, false },
 	};
 
 	if (xml_attrs(n, attrs, ARRAY_LEN(attrs), e) || xml_children(n, children, 1, e) || id_read(n, a->id, e) ||
 	    field_time(n, "time", time, &a->time, e) || if_name(n, "subject", a->subject, e) ||
 	    if_name(n, "manufacturer", a->device.manufacturer, e) || if_name(n, "model", a->device.model, e) ||
 	    if_token(n, "serial", a->device.serial, e) || if_token(n, "station", a->station, e) || if_name(n, "reason", a->reason, e) ||
-	    field_base64(document, &a->document, LIMIT_ACT, e))
+	    if_token(n, "name", a->name, e) || if_name(n, "hosts", a->hosts, e) || field_base64(document, &a->document, LIMIT_ACT, e))
 		return -1;
 	if (act_parse(what, &a->what) < 0)
 		return xml_error(n, e, "protocol-documents 10.2: 'what' is no act");
@@ -224,6 +230,20 @@ static int tell_invitation(const struct action *a, struct trust *t, struct buf *
 	return 0;
 }
 
+/* Whose key it is, for whoever compares it with what the customer has said by another way. */
+static int tell_handoff(const struct action *a, struct buf *text, struct err *e)
+{
+	char key[SHA256_HEX];
+	struct csr csr = {0};
+
+	if (csr_parse(&csr, a->document.data, a->document.len, e) < 0)
+		return -1;
+	text_hex(key, csr.spki_sha256, SHA256_LEN);
+	buf_fmt(text, "node      %s\nhosts     %s\nkey       SHA-256 %s\n", a->name, *a->hosts ? a->hosts : "none", key);
+	csr_free(&csr);
+	return 0;
+}
+
 int action_tell(const struct action *a, struct trust *t, struct buf *text, struct err *e)
 {
 	char time[TEXT_TIME], acts[ACTS_TEXT], who[WHO_MAX];
@@ -246,6 +266,8 @@ int action_tell(const struct action *a, struct trust *t, struct buf *text, struc
 		buf_fmt(text, "needs two %s\n", *acts ? acts : "nothing");
 	if (a->what == ACT_ORDER_CREATE || a->what == ACT_ORDER_EXTEND)
 		return tell_order(a, t, text, e);
+	if (a->what == ACT_HANDOFF)
+		return tell_handoff(a, text, e);
 	return a->document.len ? tell_invitation(a, t, text, e) : 0;
 }
 

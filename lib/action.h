@@ -8,6 +8,7 @@
 #include "functions.h"
 #include "x509.h"
 
+#define ACTION_HOSTS (8 * 128)			/* as many, and as long, as an invitation has */
 struct action {
 	char id[REQUEST_ID_LEN + 1];		/* random: what has one id is done once */
 	enum act what;
@@ -17,7 +18,9 @@ struct action {
 	char station[LIMIT_NAME + 1];		/* takeover: that gets it */
 	char reason[LIMIT_OPERATOR_TEXT + 1];
 	unsigned guarded;			/* two-person: the acts, as acts_parse() has them */
-	struct buf document;			/* CMS of the work order or the invitation */
+	char name[LIMIT_NAME + 1];		/* handoff-grant: of the customer's node; the customer is the subject */
+	char hosts[ACTION_HOSTS];		/* and its names and addresses, blanks between */
+	struct buf document;			/* CMS of the work order or the invitation; the node's request (PKCS#10) */
 	/* read: */
 	struct cert maker;
 	uint8_t sha256[SHA256_LEN];		/* of the CMS: what the second person signs */

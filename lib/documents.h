@@ -68,7 +68,8 @@ struct handoff {
 };
 
 int handoff_write(const struct handoff *h, const struct key *key, const struct chain *chain, struct buf *cms, struct err *e);
-/* root_sha256: the fingerprint obtained otherwise; the root inside must have it. Free with handoff_free(). */
+void handoff_draft(const struct handoff *h, struct buf *xml);	/* appends what would be signed; handoff_parse() reads it (document.h) */
+/* By an RA operator, or the local one. root_sha256: the fingerprint obtained otherwise; the root inside must have it. Free with handoff_free(). */
 int handoff_read(struct handoff *h, const void *cms, size_t len, const uint8_t root_sha256[SHA256_LEN], struct err *e);
 void handoff_free(struct handoff *h);
 

@@ -32,6 +32,7 @@ static const struct permission acts[ACT_COUNT] = {
 	[ACT_TAKEOVER] = { "takeover", R, "give a pending serial to another station" },
 	[ACT_REWORK] = { "rework", R, "have a serial issued once more" },
 	[ACT_TWO_PERSON] = { "two-person", A, "say what needs two persons" },
+	[ACT_HANDOFF] = { "handoff-grant", R, "introduce a customer's node" },
 };
 
 static const struct permission asks[ASK_COUNT] = {
@@ -45,6 +46,7 @@ static const struct permission asks[ASK_COUNT] = {
 	[ASK_AUDIT] = { "audit", U, "read the audit" },
 	[ASK_HEADS] = { "heads", U, "read the audit" },
 	[ASK_STATUS] = { "status", C | R | U | A, "ask how the CA does" },
+	[ASK_HANDOFF] = { "handoff", R, "read a handoff" },
 };
 
 #undef C

@@ -8,6 +8,7 @@
 
 #include "document.h"
 #include "fields.h"
+#include "functions.h"
 #include "mem.h"
 
 #define WHAT "handoff bundle"
@@ -21,7 +22,7 @@ void handoff_free(struct handoff *h)
 	memset(h, 0, sizeof *h);
 }
 
-static void handoff_xml(const struct handoff *h, struct buf *xml)
+void handoff_draft(const struct handoff *h, struct buf *xml)
 {
 	struct xml_out w;
 
@@ -84,7 +85,7 @@ int handoff_write(const struct handoff *h, const struct key *key, const struct c
 	struct handoff again = {0};
 	int rc = -1;
 
-	handoff_xml(h, &xml);
+	handoff_draft(h, &xml);
 	if (handoff_parse(&again, &xml, e)) {
 		err_prefix(e, WHAT);
 	} else {
@@ -120,11 +121,12 @@ out:
 int handoff_read(struct handoff *h, const void *cms, size_t len, const uint8_t root_sha256[SHA256_LEN], struct err *e)
 {
 	struct trust *t = trust_new();
+	struct cert maker = {0};
 	struct buf xml = {0};
 	int rc = -1;
 
 	memset(h, 0, sizeof *h);
-	if (trust_the_root(t, cms, len, root_sha256, e) || document_open(WHAT, cms, len, t, "operator", &xml, NULL, e))
+	if (trust_the_root(t, cms, len, root_sha256, e) || document_open_by(WHAT, cms, len, t, FUNCTION_RA, &xml, &maker, e))
 		goto out;
 	if (handoff_parse(h, &xml, e)) {
 		err_prefix(e, WHAT);
@@ -139,6 +141,7 @@ out:
 	if (rc)
 		handoff_free(h);
 	trust_free(t);
+	cert_free(&maker);
 	buf_free(&xml);
 	return rc;
 }

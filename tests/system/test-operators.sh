@@ -61,8 +61,9 @@ sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"
 sqlite3 "$W/factory/signer.db" "DELETE FROM revoked"
 factory_serve
 says "which the signer has from her, whatever front and ledger say" 'E54.*was revoked, and is not renewed' station --dir "$W/line-9" renew
+holds "olga has the last head of the audit" until_true 10 eval 'as olga audit head >"$W/head.json" && [ "$(wc -l <"$W/head.json")" = 1 ]'
 holds "olga exports the audit" as olga audit export --out "$W/audit.jsonl"
-holds "which is whole, by her own certificates" ca audit verify --export "$W/audit.jsonl" --certificates "$W/olga/ca.pem"
+holds "which is whole, by her own certificates" ca audit verify --export "$W/audit.jsonl" --certificates "$W/olga/ca.pem" --against "$W/head.json"
 holds "tails it" eval '[ "$(as olga audit tail --rows 3 | wc -l)" = 3 ]'
 holds "asks how the CA does" eval 'as olga status --json | grep -q "\"waiting\":0"'
 holds "and ada who there is" eval '[ "$(as ada operator list | grep -c "^person:")" = 5 ]'
@@ -137,6 +138,22 @@ says "two persons who may do it are needed for a rule" 'E54.*nobody could approv
 says "which orders no more" 'E54.*was ended' factory order close WO-1
 says "nor invites" 'E54.*was ended' factory operator invite eve --function administrator
 holds "persons go on" as carl order list
+holds "a customer's node asks to be introduced" eval 'node --dir "$W/node" init --name site-1 --ca https://127.0.0.1:1 --ca-root "$W/factory/root.pem" --listen 127.0.0.1:0 && node --dir "$W/node" handoff request --out "$W/handoff.csr"'
+says "not by the folder" 'E54.*was ended' factory handoff grant "$W/handoff.csr" --customer plant-seven --name site-1 --out "$W/handoff.p7"
+says "nor by a clerk" 'E54.*function ra' as carl handoff grant "$W/handoff.csr" --customer plant-seven --name site-1 --out "$W/handoff.p7"
+grant() { as "$1" handoff grant "${@:2}" --out "$W/handoff.p7"; }
+take() { node --dir "$W/node" handoff accept "$W/handoff.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")"; }
+rm "$W/fired-act.judged"
+again_with act.judged
+says "rita grants it, and is cut" 'E51' grant rita "$W/handoff.csr" --customer plant-seven --name site-1 --host 127.0.0.1
+again_with
+as rita action list >/dev/null 2>"$W/told" # finishes it
+G=$(sed -n 's/what was cut before: action \([0-9a-f]*\) is done.*/\1/p' "$W/told")
+holds "she has the bundle then" eval 'grant rita --action "$G" | grep -q "tell the customer the root fingerprint"'
+holds "of one certificate" [ "$(sqlite3 "$W/factory/ca.db" "SELECT count(*) FROM unit WHERE customer = 'plant-seven'")" = 1 ]
+holds "which the node accepts" take
+holds "with its host" eval 'openssl x509 -in "$W/node/onboard.pem" -noout -ext subjectAltName | grep -q "handsel:customer:plant-seven.*IP Address:127.0.0.1"'
+says "of another action there is none" 'E53.*introduces no node' as rita handoff grant --action "$A" --out "$W/x.p7"
 for point in hand.kept hand.told; do
 	[ $point = hand.kept ] && id=WO-1 || id=WO-3
 	HANDSEL_FAULT=$point HANDSEL_FAULT_LOG="$W/fired-$point" as carl order close $id 2>/dev/null

@@ -537,7 +537,7 @@ static bool same_action(const struct action *a, const struct action *b)
 {
 	return strcmp(a->id, b->id) == 0 && a->what == b->what && a->time == b->time && strcmp(a->subject, b->subject) == 0 &&
 	       device_same(&a->device, &b->device) && strcmp(a->station, b->station) == 0 && strcmp(a->reason, b->reason) == 0 &&
-	       a->guarded == b->guarded && buf_same(&a->document, &b->document);
+	       a->guarded == b->guarded && strcmp(a->name, b->name) == 0 && strcmp(a->hosts, b->hosts) == 0 && buf_same(&a->document, &b->document);
 }
 
 static void test_action(void)
@@ -577,6 +577,19 @@ static void test_action(void)
 	CU_ASSERT_EQUAL(action_read(&again, cms.data, cms.len, samples.trust, &e), 0);
 	CU_ASSERT(same_action(&a, &again));
 	action_free(&again);
+	a = (struct action){ .what = ACT_HANDOFF, .time = a.time, .subject = "plant-seven", .name = "site-1", .hosts = "gate.example 10.0.0.7" };
+	action_new_id(&a);
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), -1);	/* without a request */
+	buf_set(&a.document, "a request", 9);
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	CU_ASSERT_EQUAL(action_read(&again, cms.data, cms.len, samples.trust, &e), 0);
+	CU_ASSERT(same_action(&a, &again));
+	action_free(&again);
+	a.hosts[0] = 0;
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), 0);
+	a.reason[0] = 'x';
+	CU_ASSERT_EQUAL(action_write(&a, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	buf_free(&a.document);
 	buf_free(&cms);
 }
 

@@ -28,12 +28,12 @@ static const struct {
 } act_rows[] = {
 	{ "order-create", "clerk" }, { "order-extend", "clerk" }, { "order-close", "clerk" }, { "order-compromise", "clerk administrator" },
 	{ "unit-invite", "ra" }, { "operator-invite", "administrator" }, { "operator-revoke", "administrator" }, { "revoke", "ra" },
-	{ "takeover", "ra" }, { "rework", "ra" }, { "two-person", "administrator" },
+	{ "takeover", "ra" }, { "rework", "ra" }, { "two-person", "administrator" }, { "handoff-grant", "ra" },
 }, ask_rows[] = {
 	{ "orders", "clerk auditor administrator" }, { "order", "clerk auditor administrator" }, { "issued", "clerk ra auditor" },
 	{ "units", "ra auditor administrator" }, { "operators", "auditor administrator" }, { "actions", "clerk ra auditor administrator" },
 	{ "action", "clerk ra auditor administrator" }, { "audit", "auditor" }, { "heads", "auditor" },
-	{ "status", "clerk ra auditor administrator" },
+	{ "status", "clerk ra auditor administrator" }, { "handoff", "ra" },
 };
 
 static void test_cells(void)
@@ -175,6 +175,8 @@ static void unmake(struct person *p)
 	chain_free(&p->chain);
 }
 
+static struct buf made;		/* the certificate that came of the last one that was done */
+
 /* "done", "waits", or the sentence of the refusal. */
 static const char *bring(struct side *s, const struct buf *action, const struct buf *approval)
 {
@@ -190,6 +192,8 @@ static const char *bring(struct side *s, const struct buf *action, const struct 
 	unpack_init(&u, a.data, a.len);
 	if (got == SIGNER_DONE) {
 		snprintf(text, sizeof text, "%s", unpack_u8(&u) ? "waits" : "done");
+		unpack_bytes(&u, &made);
+		CU_ASSERT(unpack_done(&u));
 	} else if (got == SIGNER_REFUSED) {
 		(void)unpack_u32(&u);
 		unpack_str(&u, text, sizeof text);
@@ -294,6 +298,56 @@ static void test_one(void)
 	buf_free(&a.document);
 	buf_free(&cms);
 	buf_free(&other);
+}
+
+/* A customer's node: of the key in its request, for that customer, once, by who may introduce it. */
+static void test_handoff(void)
+{
+	struct action a = { .what = ACT_HANDOFF, .subject = "plant-seven", .name = "site-1", .hosts = "gate.example 10.0.0.7" }, bad = a;
+	struct key *key;
+	struct buf cms = {0}, first = {0}, none = {0};
+	struct cert c = {0};
+	struct csr csr = {0};
+	struct err e;
+	struct side s;
+
+	key = key_generate(KEY_P256, &e);
+	CU_ASSERT_EQUAL_FATAL(csr_build(key, NULL, NULL, &a.document, &e), 0);
+	CU_ASSERT_EQUAL_FATAL(csr_parse(&csr, a.document.data, a.document.len, &e), 0);
+	begin(&s);
+	sign(&dora, &a, &cms);
+	SAYS(bring(&s, &cms, NULL), "takes the function ra");
+	sign(&carl2, &a, &cms);
+	CU_ASSERT_STRING_EQUAL(bring(&s, &cms, NULL), "done");
+	CU_ASSERT_EQUAL_FATAL(cert_parse(&c, made.data, made.len, &e), 0);
+	CU_ASSERT(strcmp(c.role, "node") == 0 && strcmp(c.name, "site-1") == 0 && strcmp(c.customer, "plant-seven") == 0);
+	CU_ASSERT_EQUAL(memcmp(c.spki_sha256, csr.spki_sha256, SHA256_LEN), 0);
+	buf_set(&first, made.data, made.len);
+	CU_ASSERT_STRING_EQUAL(bring(&s, &cms, &none), "done");
+	CU_ASSERT(buf_same(&first, &made));	/* not a second one */
+	buf_set(&bad.document, a.document.data, a.document.len);
+	bad.document.data[bad.document.len - 1] ^= 1;
+	sign(&carl2, &bad, &cms);
+	CU_ASSERT_STRING_NOT_EQUAL(bring(&s, &cms, NULL), "done");	/* whose key it is was not shown */
+	bad.document.data[bad.document.len - 1] ^= 1;
+	bad.id[0] = 0;
+	strcpy(bad.subject, "plant seven");
+	sign(&carl2, &bad, &cms);
+	SAYS(bring(&s, &cms, NULL), "a token, and only for a node");
+	bad.id[0] = 0;
+	strcpy(bad.subject, a.subject);
+	strcpy(bad.hosts, "a b c d e f g h i");
+	sign(&carl2, &bad, &cms);
+	SAYS(bring(&s, &cms, NULL), "at most 8 hosts");
+	end(&s);
+	cert_free(&c);
+	csr_free(&csr);
+	key_free(key);
+	buf_free(&a.document);
+	buf_free(&bad.document);
+	buf_free(&cms);
+	buf_free(&first);
+	buf_free(&made);
 }
 
 /* Two persons, and what a front could try that has seen all that went by. */
@@ -443,7 +497,8 @@ static void test_free(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		unmake(all[i]);
+	buf_free(&made);
 }
 
 UNIT_MAIN("operators", { "cells", test_cells }, { "names", test_names }, { "init", test_init }, { "one person", test_one },
-	  { "two persons", test_two }, { "end", test_end }, { "renewal", test_renewal }, { "free", test_free })
+	  { "handoff", test_handoff }, { "two persons", test_two }, { "end", test_end }, { "renewal", test_renewal }, { "free", test_free })

@@ -124,7 +124,7 @@ static void test_old_journal(void)
 {
 	static const char *const before[] = { "DROP INDEX signed_device", "CREATE INDEX signed_serial ON signed(serial, order_id)",
 		"CREATE INDEX signed_id ON signed(id) WHERE order_id = ''", "CREATE UNIQUE INDEX signed_sha256 ON signed(sha256)",
-		"PRAGMA user_version = 9" };
+		"ALTER TABLE act DROP COLUMN made", "DROP TABLE barred", "PRAGMA user_version = 9" };
 	struct sign_question q[2] = { { .device = { "Acme", "gw", "0001" }, .id = request, .unit = "node:site-1" },
 				      { .device = { "Acme", "gw", "0001" }, .order = "WO-1" } };
 	struct sign_note note = { .serial = "0001", .active = true };
