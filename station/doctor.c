@@ -97,6 +97,9 @@ static void look_mes(struct visit *v, const char *dir)
 		return;
 	if (spool_list(dir, SPOOL_WAITING, &waiting, &n_waiting, &e) < 0 || spool_list(dir, SPOOL_REFUSED, &refused, &n_refused, &e) < 0) {
 		finding_say(v->all, "mes", FINDING_BAD, e.code, "%s", e.text);
+	} else if (v->station.mes.n_program && strchr(v->station.mes.program[0], '/') && access(v->station.mes.program[0], X_OK) < 0) {
+		finding_say(v->all, "mes", FINDING_BAD, REASON_CONFIG, "program %s of mes cannot be started: %s", v->station.mes.program[0],
+			    strerror(errno));
 	} else if (n_refused) {
 		finding_say(v->all, "mes", FINDING_DOUBT, REASON_REQUEST, "refused %zu record%s: handsel-station queue list", n_refused,
 			    n_refused == 1 ? "" : "s");

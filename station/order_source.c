@@ -82,7 +82,7 @@ int order_fits(const struct work_order *o, const struct model *m, const uint8_t 
 		return err_set(e, REASON_CONFIG, "--model describes %s %s, but work order %s is for %s %s",
 			       m->manufacturer, m->model, o->id, o->manufacturer, o->model);
 	if (memcmp(o->agent_sha256, agent_sha256, SHA256_LEN) != 0)
-		return err_set(e, REASON_AGENT,
-			       "--agent is not the file that work order %s names (its SHA-256 differs)", o->id);
+		return err_set(e, REASON_CONFIG, "--agent is not the file that work order %s names (its SHA-256 differs): take that one, or "
+			       "have an order made for this one", o->id);
 	return 0;
 }

@@ -12,6 +12,20 @@
 #include "root.h"
 #include "text.h"
 
+/* BUS-PORT, behind it a hub's .PORT for each on the way, as the kernel names it. */
+static bool is_port(const char *text)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strspn(text, digits);
+	char before = '-';
+
+	for (; n && text[n] == before; before = '.') {
+		text += n + 1;
+		n = strspn(text, digits);
+	}
+	return n && !text[n] && before == '.';
+}
+
 static int read_slot(struct station *s, const struct conf_node *n, struct err *e)
 {
 	static const struct conf_field fields[] = { { "name", CONF_SCALAR, true }, { "port", CONF_SCALAR, true } };
@@ -27,6 +41,8 @@ static int read_slot(struct station *s, const struct conf_node *n, struct err *e
 		return -1;
 	if (!text_is_token(slot->name, LIMIT_NAME))
 		return conf_error(v[0], e, "a slot's name must be of A-Z a-z 0-9 . _ -");
+	if (!is_port(slot->port))
+		return conf_error(v[1], e, "\"%s\" is no USB port; write it as 1-4 or 1-4.2, or let \"slots learn\" write it", slot->port);
 	for (size_t i = 0; i < s->n_slots; i++)
 		if (strcmp(s->slot[i].name, slot->name) == 0 || strcmp(s->slot[i].port, slot->port) == 0)
 			return conf_error(n, e, "slot %s: name and port must differ from those of slot %s", slot->name,

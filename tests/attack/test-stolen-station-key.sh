@@ -59,7 +59,7 @@ printf 'not the agent' >"$W/false"
 false_software() {
 	station --dir "$thief" run --order WO-4 --agent "$W/false" --model "$TOP/profiles/models/$MODEL.yaml" --count 1 --timeout 5s
 }
-refused 'E63' "an agent that the order does not name" false_software
+refused 'E71.*is not the file' "an agent that the order does not name" false_software
 refused 'E42' "a device over the quota" provision WO-4 line-1 00020405 --timeout 8s
 holds "no unit more than ordered" [ "$(issued_count factory --order WO-4)" = 2 ]
 summary

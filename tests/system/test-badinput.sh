@@ -127,7 +127,7 @@ expect "model file: no YAML" 'E71.*none.yaml:2:5: ' job "$W/none.yaml" WO-1 "$AG
 expect "labels: words" 'E71.*words:2: a label is' job "$MODEL_YAML" WO-1 "$AGENT" --labels "$W/words"
 expect "labels: bytes" 'E71.*bytes:2: a label is' job "$MODEL_YAML" WO-1 "$AGENT" --labels "$W/bytes"
 expect "an order that nobody made" 'E41.*no such work order' job "$MODEL_YAML" WO-9 "$AGENT"
-expect "an agent that the order does not name" 'E63.*not the file that work order WO-1 names' job "$MODEL_YAML" WO-1 "$BUILD/handsel-station"
+expect "an agent that the order does not name" 'E71.*not the file that work order WO-1 names' job "$MODEL_YAML" WO-1 "$BUILD/handsel-station"
 expect "a model that the order does not name" 'E71.*describes .* toaster, but work order WO-1 is for' job "$W/other.yaml" WO-1 "$AGENT"
 cp "$W/station-line-1/station.yaml" "$W/kept.yaml"
 echo 'colour: red' >>"$W/station-line-1/station.yaml"
@@ -135,6 +135,9 @@ expect "station.yaml: unknown key" 'E71.*station.yaml:[0-9]+:1: unknown key "col
 cp "$W/kept.yaml" "$W/station-line-1/station.yaml"
 printf 'slots:\n  - {name: a, port: "1-1"}\n  - {name: a, port: "1-2"}\n' >>"$W/station-line-1/station.yaml"
 expect "station.yaml: a slot twice" 'E71.*station.yaml:[0-9]+:[0-9]+: slot a: name and port must differ' job "$MODEL_YAML" WO-1 "$AGENT"
+cp "$W/kept.yaml" "$W/station-line-1/station.yaml"
+printf 'slots:\n  - {name: a, port: "1_1"}\n' >>"$W/station-line-1/station.yaml"
+expect "station.yaml: a port that is none" 'E71.*station.yaml:[0-9]+:21: "1_1" is no USB port' job "$MODEL_YAML" WO-1 "$AGENT"
 cp "$W/kept.yaml" "$W/station-line-1/station.yaml"
 
 # ---- command lines ------------------------------------------------------

@@ -27,6 +27,11 @@ printf 'slots:\n  - {name: "left", port: "1-9"}\n' >>"$W/station-line-1/station.
 devices 00000001 -- "$BUILD/handsel-station" --dir "$W/station-line-1" doctor --model "$MODEL_FILE"
 grep -q '^ ! slots .*E71 1 of them on ports that are no slot' "$W/out" || failed "a device beside the slots is not seen"
 
+cp "$W/station-line-1/station.yaml" "$W/kept"
+printf 'mes:\n  program: ["%s"]\n' "$W/nothing" >>"$W/station-line-1/station.yaml"
+doctor E71 mes
+cp "$W/kept" "$W/station-line-1/station.yaml"
+
 mv "$W/station-line-1/station.pem" "$W/pem"
 doctor E71 certificate
 mv "$W/pem" "$W/station-line-1/station.pem"

@@ -158,7 +158,7 @@ refused "a file whose DFU suffix is for another device" E71 2
 station_command NONE "$BUILD/handsel-agent" "$MODEL_FILE"
 refused "an unknown order" E41 5
 station_command USB-1 "$MODEL_FILE" "$MODEL_FILE"
-refused "another agent than the order's" E63 1
+refused "another agent than the order's" E71 2
 station_command USB-1 "$BUILD/handsel-agent" "$MODEL_FILE"
 refused "no labels file" E71 2 --labels "$W/nothing"
 refused "a bad count" E71 2 --count 0
