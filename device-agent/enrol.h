@@ -39,7 +39,7 @@ int enrol_build_chain(struct credential *c, const struct chain *cas, const struc
 		      struct err *e);
 
 /* May a device whose credential in force is `own` take c, whose root is filled in? At its first onboarding any root that its node
- * gives; at a renewal its own, or one that its own has certified among cas. Code AUTHORITY. */
+ * gives; at a renewal its own, or one to which roots' certificates by others among cas lead from its own (cross.h). Code AUTHORITY. */
 int enrol_check_root(const struct credential *own, const struct credential *c, const struct chain *cas, int64_t now, struct err *e);
 
 #endif

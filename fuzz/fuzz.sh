@@ -13,15 +13,17 @@ trap 'rm -rf "$build"' EXIT
 cd "$build"
 flags="-g -O1 -Wno-include-next-absolute-path -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all"
 "$top/configure" -q CC=clang CFLAGS="$flags" LDFLAGS="-fsanitize=address,undefined"
-own= libraries="libxml-2.0 gnutls nettle hogweed jansson yaml-0.1"
+own= folder=lib libraries="libxml-2.0 gnutls nettle hogweed jansson yaml-0.1"
 case $name in
 allowlist) own=libnode.a libraries="$libraries sqlite3 libmicrohttpd" ;;
+ceremony) own=libfactoryca.a libraries="$libraries sqlite3" ;;
+enrol) own=libdeviceagent.a folder=device-agent ;;	# before the node's enrol.h
 zpl) own=libstation.a libraries="$libraries libqrencode libpng" ;;
 dfu | dfu_suffix) own=libstation.a libraries="$libraries libusb-1.0" ;;
 esac
 make -s libhandsel.a $own
 # shellcheck disable=SC2086
-clang -std=gnu11 $flags -fsanitize=fuzzer -I. -I"$top/lib" -I"$top/customer-node" -I"$top/station" -o harness "$top/fuzz/fuzz_$name.c" $own libhandsel.a \
+clang -std=gnu11 $flags -fsanitize=fuzzer -I. -I"$top/$folder" -I"$top/lib" -I"$top/customer-node" -I"$top/station" -I"$top/factory-ca" -o harness "$top/fuzz/fuzz_$name.c" $own libhandsel.a \
 	$(pkg-config --libs $libraries) -lgmp
 mkdir found
 set -- "$top/fuzz/corpus/$name"

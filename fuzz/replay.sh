@@ -4,7 +4,7 @@ set -eu
 srcdir=${srcdir:-.}
 log=$(mktemp "${TMPDIR:-/tmp}/handsel replay XXXXXX")
 trap 'rm -f "$log"' EXIT
-for name in camsg documents xml_small x509 conf devmsg httpc allowlist envelope dfu dfu_suffix crl record audit zpl ocsp; do
+for name in camsg documents xml_small x509 conf devmsg httpc allowlist envelope dfu dfu_suffix crl record audit zpl ocsp ceremony enrol; do
 	set -- "$srcdir/fuzz/corpus/$name"
 	case $name in
 	camsg | documents) set -- "$@" "$srcdir/tests/vectors/xml" ;;

@@ -23,7 +23,7 @@ static enum cli_exit told(const struct cli *c, const struct backup *b, const cha
 		if (*b->signer)
 			printf("signed by  %s%s%s\n", b->signer, *b->root ? ", under the root " : "", b->root);
 		else
-			printf("not signed: an upper CA has no unit that could; keep the fingerprint\n");
+			printf("NOT SIGNED, hashed only: an upper CA has no unit that could; compare the fingerprint with the one written down when it was made\n");
 		for (size_t i = 0; i < b->n_left_out; i++)
 			printf("left out   %s: a secret; keep it elsewhere\n", b->left_out[i]);
 		return EXIT_DONE;

@@ -117,5 +117,11 @@ cp -a "$W"/node/*.key "$W/node2" && rm -rf "$W/node" && mv "$W/node2" "$W/node"
 says "it is marked" "older than what the CA has worked with" exits 0 node --dir "$W/node" reconcile
 node_serve
 holds "it takes over what the CA knows" until_true 10 eval 'node --dir "$W/node" devices --json | grep "00020002" | grep -q "\"onboarded\""'
+# ---- an upper CA: nobody there could sign ----
+holds "an upper CA" ca --dir "$W/upper" init --kind upper --name "Acme Group" "${FACTORY_KEYS[@]}"
+holds "its backup says that it is hashed only" eval 'ca --dir "$W/upper" backup create "$W/upper.backup" | grep -q "^NOT SIGNED, hashed only"'
+holds "and so does who verifies it" eval 'ca backup verify "$W/upper.backup" | grep -q "^NOT SIGNED, hashed only"'
+holds "with the list of its root" cmp "$W/upper/root.crl" "$W/upper.backup/root.crl"
+
 echo "$CHECKED checks, $FAILED failed"
 [ $FAILED = 0 ]
