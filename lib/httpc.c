@@ -184,6 +184,9 @@ static int parse_header(char *line, struct http_answer *a, struct framing *f, st
 			*p = (char)(*p - 'A' + 'a');
 	if (!*line || line[strspn(line, token)])
 		return bad_answer(e, "RFC 9112 5.1", "a header name with a forbidden character");
+	for (const char *p = value; *p; p++)	/* it may go into a message; none of ours and no server in the wild has one */
+		if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
+			return bad_answer(e, "RFC 9110 5.5", "a header with a control character");
 	value += strspn(value, " \t");
 	for (end = value + strlen(value); end > value && (end[-1] == ' ' || end[-1] == '\t'); end--)
 		;

@@ -260,6 +260,8 @@ static void test_hostile(void)
 	bad("HTTP/1.1 200 OK\r\n Content-Length: 5\r\n\r\nhello", "forbidden character");
 	bad("HTTP/1.1 200 OK\r\nX: 1\r\n folded\r\nContent-Length: 0\r\n\r\n", "header");
 	bad("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "without colon");
+	bad("HTTP/1.1 200 OK\r\nContent-Type: a\033[31mb\r\n\r\n", "control character");
+	bad("HTTP/1.1 200 OK\r\nContent-Type: a\177\r\n\r\n", "control character");
 	bad("HTTP/1.1 200 OK\nContent-Length: 0\n\n", "CR LF");
 	bad("HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n", "CR LF");
 	bad("HTTP/2 200\r\n\r\n", "HTTP/1.1");

@@ -164,6 +164,7 @@ static void test_old_journal(void)
 		buf_free(&q[i].spki);
 		buf_free(&der[i]);
 	}
+	buf_free(&none);
 	buf_free(&got);
 }
 
