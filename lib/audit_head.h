@@ -1,5 +1,5 @@
-/* audit_head.h - heads of an audit: a row's number and hash, signed by the CA's signer (doc/protocol-audit.md). Whoever keeps one
- * can tell later whether the audit up to that row is still the same. */
+/* audit_head.h - heads of an audit: a row's number and hash, signed by the CA's signer, or by a node's own key
+ * (doc/protocol-audit.md). Whoever keeps one can tell later whether the audit up to that row is still the same. */
 #ifndef HANDSEL_AUDIT_HEAD_H
 #define HANDSEL_AUDIT_HEAD_H
 
