@@ -21,6 +21,7 @@
 #include "service.h"
 #include "watch.h"
 
+#define GATHER_STEP_MS 3		/* with 32 devices at a time one asks each millisecond or two: a shorter step ends with nobody */
 #define WRITER_STUCK_MS 60000	/* one batch: a busy disk and another writer take 10 s; beyond this nothing will come of it */
 #define RENEW_CHECK_S 3600	/* is the certificate due? A third of its life is left then. And a head of the audit is made */
 #define TICK_MAX_S 5		/* how exactly pending time is kept over a restart */
@@ -182,12 +183,13 @@ static void load_ca_chain(struct server *s)
 
 static int open_databases(struct server *s, struct err *e)
 {
+	const struct writer_hooks hooks = { .step_ms = GATHER_STEP_MS };
 	char path[FILE_PATH];
 
 	if (file_join(path, e, s->dir, NODE_DB) < 0 || !(s->db = store_open(path, e)) || store_outbox_restart(s->db, e) < 0 ||
 	    store_hold_certified(s->db, e) < 0 || !(s->reader = store_open(path, e)))
 		return -1;
-	s->writer = writer_start(s->db, NULL, e);
+	s->writer = writer_start(s->db, &hooks, e);
 	return s->writer ? 0 : -1;
 }
 

@@ -14,8 +14,8 @@
 #include "limits.h"
 #include "mem.h"
 
-#define GATHER_STEP_MS 1
-#define GATHER_STEPS 8		/* what a job waits at most, so that its commit is shared: less than a device notices */
+#define GATHER_STEP_MS 1	/* unless the hooks say otherwise */
+#define GATHER_STEPS 8		/* so many a job waits at most for others to share its commit: less than a device notices */
 
 struct result {
 	struct writer_job *job;
@@ -142,7 +142,8 @@ static void process(struct writer *w)
 
 static void nap(struct writer *w)
 {
-	struct timespec t = { .tv_nsec = GATHER_STEP_MS * 1000000 };
+	unsigned ms = w->hooks.step_ms ? w->hooks.step_ms : GATHER_STEP_MS;
+	struct timespec t = { .tv_nsec = ms * 1000000L };
 
 	pthread_mutex_unlock(&w->lock);
 	nanosleep(&t, NULL);

@@ -36,11 +36,12 @@ struct writer_hooks {
 	 * (signing). -1: the whole batch is rolled back. */
 	int (*batch)(void *arg, struct db *db, struct err *e);
 	void *arg;
+	unsigned step_ms;		/* how long it waits at a time for more jobs of a batch; 0: 1 */
 };
 
 /* The db belongs to the writer's thread until writer_stop(). */
 struct writer *writer_start(struct db *db, const struct writer_hooks *hooks, struct err *e);
-/* From any thread. A job alone is run at once; under load it waits a few milliseconds at most for others to share its commit. */
+/* From any thread. A job alone is run at once; under load it waits a few steps (hooks) at most for others to share its commit. */
 void writer_submit(struct writer *w, struct writer_job *job);
 /* From done() alone: the job is run once more, in the next batch, before all that has gathered and behind what done() gave back
  * before it: so what has to come after something of its batch does, and no load keeps it waiting. */
