@@ -1,4 +1,4 @@
-/* ledger_private.h - how a row of requests is read: for ledger.c and ledger_list.c alone. */
+/* ledger_private.h - what the ledger's own files share: ledger.c, ledger_requests.c, ledger_orders.c, ledger_units.c and ledger_list.c. */
 #ifndef HANDSEL_LEDGER_PRIVATE_H
 #define HANDSEL_LEDGER_PRIVATE_H
 
@@ -13,12 +13,19 @@
 	"u(unit) AS (SELECT min(unit) FROM request UNION ALL" \
 	" SELECT (SELECT min(unit) FROM request WHERE unit > u.unit) FROM u WHERE u.unit IS NOT NULL) "
 
-/* Statements of ledger.c whose plans a test asserts. */
+/* Statements whose plans a test asserts. */
 extern const char ledger_confirmed_first[], ledger_confirmed_again[], ledger_renewed[], ledger_shipped[];
 
 void request_columns(struct stmt *s, struct ledger_request *r);		/* the first of its columns */
 
 /* What stands in the column `key`: enough to find the certificates of a public key by. */
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN]);
+
+void bind_int_or_null(struct stmt *s, int i, int64_t v);		/* 0 stands for none */
+void bind_optional(struct stmt *s, int i, const struct buf *b);		/* an empty one likewise */
+
+/* A number of the table meta. */
+int meta_get(struct db *db, const char *name, int64_t *value, struct err *e);
+int meta_add(struct db *db, const char *name, int64_t value, struct err *e);
 
 #endif
