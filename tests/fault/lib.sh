@@ -132,9 +132,10 @@ in_parallel() {
 
 # walk_cases BATCH FILE : the cases of the file, $DEVICES at a time; sets CASE[SERIAL] and SERIALS for BATCH, which runs and judges
 # them. A device that met another number of passings than before (its fault did not fire) has its case once more, in the next batch.
+# MISSES: pairs that may never meet their second.
 declare -A CASE
 walk_cases() {
-	local batch=$1 file=$2 round line lines n serial
+	local batch=$1 file=$2 round line lines n serial misses=${MISSES:-0}
 	for round in 1 2 3; do
 		: >"$W.again"
 		while mapfile -t -n "$DEVICES" lines && [ ${#lines[@]} -gt 0 ]; do
@@ -149,7 +150,13 @@ walk_cases() {
 		mv "$W.again" "$W.round"
 		file=$W.round
 	done
-	while read -r line; do bad "$line" "the fault never fired, three times"; done <"$file"
+	while read -r line; do
+		if [[ $line == *,* ]] && [ $((misses--)) -gt 0 ]; then
+			echo "$line: never met its second, three times"
+		else
+			bad "$line" "the fault never fired, three times"
+		fi
+	done <"$file"
 }
 
 # count_case SERIAL : its cuts count, if all of them fired; else its case comes again.

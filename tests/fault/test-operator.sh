@@ -126,10 +126,10 @@ walk_lists() {
 		{ tail -n 20 "$W/setup.log"; die "no factory"; }
 	for s in 00020001 00020003; do openssl x509 -in "$W/$s/store/factory/cert.pem" -noout -serial | sed 's/.*=//'; done | sort >"$W/revoked"
 	walk "crl" list judge_listed 5 $FEW
-	walk "serve publishes" publish judge_published 8 $FEW
+	DAEMON=1 walk "serve publishes" publish judge_published 8 $FEW
 	openssl ocsp -issuer "$W/start/factory/issuing.pem" -cert "$W/00020001/store/factory/cert.pem" -no_nonce -reqout "$W/question" 2>"$W/setup.log" ||
 		die "no question: $(cat "$W/setup.log")"
-	MOST=1 walk "answer" ask judge_state 5 0	# starts and ends as above
+	DAEMON=1 MOST=1 walk "answer" ask judge_state 5 0	# starts and ends as above
 	walk_kept
 }
 
@@ -210,9 +210,10 @@ reconcile_node() { node --dir "$1/node" reconcile --apply; }
 has_all() { HANDSEL_FAULT=none HANDSEL_FAULT_LIST=/dev/null node --dir "$1/node" reconcile; }
 recover_node() {
 	local dir=$1 pid
-	"$BUILD/handsel-node" --dir "$dir/node" serve --listen 127.0.0.1:0 >"$dir/serve.log" 2>&1 &
+	rm -f "$dir/ready"
+	"$BUILD/handsel-node" --dir "$dir/node" serve --listen 127.0.0.1:0 --ready-file "$dir/ready" >"$dir/serve.log" 2>&1 &
 	pid=$!
-	until_true 20 eval '! kill -0 $pid 2>/dev/null || has_all "$dir"' >/dev/null
+	until_true 20 eval '! kill -0 $pid 2>/dev/null || { [ -s "$dir/ready" ] && has_all "$dir"; }' >/dev/null
 	cat "$dir/serve.log"
 	kill -TERM $pid && wait $pid && has_all "$dir"
 }
@@ -225,7 +226,7 @@ judge_recovered() {
 walk_node() {
 	node_backup >"$W/setup.log" 2>&1 || { tail -n 20 "$W/setup.log"; die "no node"; }
 	walk "node reconcile" reconcile_node judge_recovered 1 $FEW
-	walk "node recovers" recover_node judge_recovered 8 $FEW
+	DAEMON=1 walk "node recovers" recover_node judge_recovered 8 $FEW
 	grep -q '^node.recover.learned:' "$W.cases" || die "the node did not recover"
 	rm -rf "$W/start" && mkdir "$W/start" && cp -a "$W/node" "$W/start" &&
 		ca --dir "$W/factory" ship --customer plant-seven --device 00020006 --out "$W/more.p7" >"$W/setup.log" 2>&1 || die "nothing was shipped"
