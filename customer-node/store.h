@@ -1,4 +1,4 @@
-/* store.h - the authorization database of a node. All SQL of handsel-node stands in store.c.
+/* store.h - the authorization database of a node. All SQL of handsel-node stands in store.c and store_*.c.
  *
  * Every function works inside the caller's transaction, or reads on a connection of the caller's own; what may follow what is
  * in rules.c. Getters return 1 found, 0 not there, -1 error. */

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "signer.h"
+#include "signer_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +11,6 @@
 #include "mem.h"
 #include "pack.h"
 #include "proc.h"
-
-#define OWN_CA ""	/* of the folder that an operator's signer was started on */
-
-struct signer {
-	int fd;
-	pid_t pid;
-	bool gone;
-};
 
 /* ---- one question ---- */
 static void params_pack(struct buf *b, const struct ca_params *p)
@@ -141,14 +133,13 @@ void signed_row_unpack(struct unpack *u, struct signed_row *r)
 }
 
 /* ---- the channel ---- */
-static int gone(struct signer *s, struct err *e)
+int signer_gone(struct signer *s, struct err *e)
 {
 	s->gone = true;
 	return err_set(e, REASON_CA_UNAVAILABLE, "handsel-signer does not answer; its messages tell why");
 }
 
-/* Sends a question, receives the answer: 0; -1 with the signer's refusal, or because it is gone (*refused says which). */
-static int call_or(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, bool *refused,
+int signer_call_or(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, bool *refused,
 		   struct err *e)
 {
 	struct err cause;
@@ -160,7 +151,7 @@ static int call_or(struct signer *s, enum signer_message type, const struct buf 
 	if (question->failed)
 		return err_set(e, REASON_INTERNAL, "a message to handsel-signer is too long");
 	if (ipc_send(s->fd, type, question, &cause) < 0 || ipc_recv(s->fd, &got, answer, &cause) != 1)
-		return gone(s, e);
+		return signer_gone(s, e);
 	if (got == SIGNER_DONE)
 		return 0;
 	unpack_init(&u, answer->data, answer->len);
@@ -172,14 +163,14 @@ static int call_or(struct signer *s, enum signer_message type, const struct buf 
 		if (*refused)
 			return err_set(e, code, "%s", text);
 	}
-	return gone(s, e);
+	return signer_gone(s, e);
 }
 
-static int call(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, struct err *e)
+int signer_call(struct signer *s, enum signer_message type, const struct buf *question, struct buf *answer, struct err *e)
 {
 	bool refused;
 
-	return call_or(s, type, question, answer, &refused, e);
+	return signer_call_or(s, type, question, answer, &refused, e);
 }
 
 struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct err *e)
@@ -196,7 +187,7 @@ struct signer *signer_start(const char *dir, enum signer_purpose purpose, struct
 		return NULL;
 	}
 	pack_u32(&hello, SIGNER_VERSION);
-	rc = call(s, SIGNER_HELLO, &hello, &answer, e);
+	rc = signer_call(s, SIGNER_HELLO, &hello, &answer, e);
 	buf_free(&hello);
 	buf_free(&answer);
 	if (rc == 0)
@@ -255,9 +246,9 @@ int signer_sign(struct signer *s, const char *ca, struct sign_batch *b, struct e
 	for (size_t i = 0; i < b->n; i++)
 		sign_item_pack(&question, b->item[i]);
 	sign_tail_pack(&question, b);
-	rc = call_or(s, SIGNER_SIGN, &question, &answer, &refused, e);
+	rc = signer_call_or(s, SIGNER_SIGN, &question, &answer, &refused, e);
 	if (rc == 0 && read_answers(&answer, b) < 0)
-		rc = gone(s, e);
+		rc = signer_gone(s, e);
 	if (rc < 0 && refused)
 		rc = 1;
 	buf_free(&question);
@@ -273,13 +264,13 @@ int signer_position(struct signer *s, const char *ca, uint64_t *changes, uint64_
 	int rc;
 
 	pack_str(&question, ca);
-	rc = call(s, SIGNER_POSITION, &question, &answer, e);
+	rc = signer_call(s, SIGNER_POSITION, &question, &answer, e);
 	unpack_init(&u, answer.data, answer.len);
 	if (rc == 0) {
 		*changes = unpack_u64(&u);
 		*told = unpack_u64(&u);
 		if (!unpack_done(&u))
-			rc = gone(s, e);
+			rc = signer_gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -298,15 +289,15 @@ static int journal_page(struct signer *s, const char *ca, uint64_t after, uint64
 	pack_str(&question, ca);
 	pack_u64(&question, after);
 	pack_u64(&question, *last);
-	rc = call(s, SIGNER_JOURNAL, &question, &answer, e);
+	rc = signer_call(s, SIGNER_JOURNAL, &question, &answer, e);
 	unpack_init(&u, answer.data, answer.len);
 	while (rc == 0 && unpack_u8(&u)) {
 		signed_row_unpack(&u, &row);
 		*last = row.n;
-		rc = u.failed ? gone(s, e) : each(arg, &row, e);
+		rc = u.failed ? signer_gone(s, e) : each(arg, &row, e);
 	}
 	if (rc == 0 && !unpack_done(&u))
-		rc = gone(s, e);
+		rc = signer_gone(s, e);
 	signed_row_free(&row);
 	buf_free(&question);
 	buf_free(&answer);
@@ -337,17 +328,17 @@ static int orders_page(struct signer *s, uint64_t *skip,
 
 	pack_str(&question, OWN_CA);
 	pack_u64(&question, *skip);
-	rc = call(s, SIGNER_ORDERS, &question, &answer, e);
+	rc = signer_call(s, SIGNER_ORDERS, &question, &answer, e);
 	unpack_init(&u, answer.data, answer.len);
 	while (rc == 0 && unpack_u8(&u)) {
 		unpack_str(&u, id, sizeof id);
 		closed = unpack_u8(&u);
 		unpack_bytes(&u, &cms);
 		++*skip;
-		rc = u.failed ? gone(s, e) : each(arg, id, closed, &cms, e);
+		rc = u.failed ? signer_gone(s, e) : each(arg, id, closed, &cms, e);
 	}
 	if (rc == 0 && !unpack_done(&u))
-		rc = gone(s, e);
+		rc = signer_gone(s, e);
 	buf_free(&cms);
 	buf_free(&question);
 	buf_free(&answer);
@@ -378,12 +369,12 @@ int signer_take_over(struct signer *s, const struct signed_row *row, size_t n, b
 	pack_u32(&question, (uint32_t)n);
 	for (size_t i = 0; i < n; i++)
 		signed_row_pack(&question, &row[i]);
-	rc = call(s, SIGNER_TAKE_OVER, &question, &answer, e);
+	rc = signer_call(s, SIGNER_TAKE_OVER, &question, &answer, e);
 	unpack_init(&u, answer.data, answer.len);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		lacks[i] = unpack_u8(&u);
 	if (rc == 0 && !unpack_done(&u))
-		rc = gone(s, e);
+		rc = signer_gone(s, e);
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;
@@ -399,12 +390,12 @@ int signer_agree(struct signer *s, uint64_t ledger, const struct audit_state *ba
 	pack_u64(&question, ledger);
 	pack_u64(&question, (uint64_t)base->n);
 	pack_bytes(&question, base->hash, SHA256_LEN);
-	rc = call(s, SIGNER_AGREE, &question, &answer, e);
+	rc = signer_call(s, SIGNER_AGREE, &question, &answer, e);
 	unpack_init(&u, answer.data, answer.len);
 	if (rc == 0) {
 		*position = unpack_u64(&u);
 		if (!unpack_done(&u))
-			rc = gone(s, e);
+			rc = signer_gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -417,13 +408,13 @@ static int call_for_unit(struct signer *s, enum signer_message type, struct buf 
 {
 	struct buf answer = {0};
 	struct unpack u;
-	int rc = call(s, type, question, &answer, e);
+	int rc = signer_call(s, type, question, &answer, e);
 
 	if (rc == 0) {
 		unpack_init(&u, answer.data, answer.len);
 		unpack_bytes(&u, der);
 		if (!unpack_done(&u))
-			rc = gone(s, e);
+			rc = signer_gone(s, e);
 	}
 	buf_free(question);
 	buf_free(&answer);
@@ -476,13 +467,13 @@ int signer_act(struct signer *s, const char *ca, const struct buf *action, const
 	pack_str(&question, ca);
 	pack_bytes(&question, action->data, action->len);
 	pack_bytes(&question, approval->data, approval->len);
-	rc = call(s, SIGNER_ACT, &question, &answer, e);
+	rc = signer_call(s, SIGNER_ACT, &question, &answer, e);
 	if (rc == 0) {
 		unpack_init(&u, answer.data, answer.len);
 		waits = unpack_u8(&u);
 		unpack_bytes(&u, made);
 		if (!unpack_done(&u) || waits > 1)
-			rc = gone(s, e);
+			rc = signer_gone(s, e);
 	}
 	buf_free(&question);
 	buf_free(&answer);
@@ -496,7 +487,7 @@ int signer_order(struct signer *s, const struct buf *cms, struct err *e)
 
 	pack_str(&question, OWN_CA);
 	pack_bytes(&question, cms->data, cms->len);
-	rc = call(s, SIGNER_ORDER, &question, &answer, e);
+	rc = signer_call(s, SIGNER_ORDER, &question, &answer, e);
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;
@@ -509,224 +500,8 @@ int signer_close(struct signer *s, const char *order, struct err *e)
 
 	pack_str(&question, OWN_CA);
 	pack_str(&question, order);
-	rc = call(s, SIGNER_CLOSE, &question, &answer, e);
+	rc = signer_call(s, SIGNER_CLOSE, &question, &answer, e);
 	buf_free(&question);
 	buf_free(&answer);
 	return rc;
-}
-
-/* ---- revocation lists ---- */
-static void revoked_item_pack(struct buf *b, const struct revoked_item *v)
-{
-	pack_str(b, v->serial);
-	pack_u8(b, v->reason);
-	pack_u64(b, (uint64_t)v->date);
-	pack_u64(b, (uint64_t)v->expires);
-}
-
-static int tell_revoked(struct signer *s, const char *ca, enum crl_of of, const struct revoked_item *items, size_t n, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	int rc;
-
-	pack_str(&question, ca);
-	pack_u8(&question, (uint8_t)of);
-	pack_u32(&question, (uint32_t)n);
-	for (size_t i = 0; i < n; i++)
-		revoked_item_pack(&question, &items[i]);
-	rc = call(s, SIGNER_REVOKED, &question, &answer, e);
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
-}
-
-int signer_revoked(struct signer *s, const char *ca, enum crl_of of, const struct revoked_item *items, size_t n, struct err *e)
-{
-	for (size_t i = 0; i < n; i += SIGNER_REVOKED_MAX)
-		if (tell_revoked(s, ca, of, items + i, n - i < SIGNER_REVOKED_MAX ? n - i : SIGNER_REVOKED_MAX, e) < 0)
-			return -1;
-	return 0;
-}
-
-int signer_crl(struct signer *s, const char *ca, enum crl_of of, uint64_t valid_s, struct buf *der, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	struct unpack u;
-	int rc;
-
-	pack_str(&question, ca);
-	pack_u8(&question, (uint8_t)of);
-	pack_u32(&question, (uint32_t)valid_s);
-	rc = call(s, SIGNER_CRL, &question, &answer, e);
-	if (rc == 0) {
-		unpack_init(&u, answer.data, answer.len);
-		unpack_bytes(&u, der);
-		if (!unpack_done(&u))
-			rc = gone(s, e);
-	}
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
-}
-
-/* ---- answers about one certificate ---- */
-int signer_ocsp(struct signer *s, const char *ca, const struct ocsp_question *q, struct ocsp_answer *a, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	struct unpack u;
-	int rc;
-
-	pack_str(&question, ca);
-	pack_u8(&question, (uint8_t)q->of);
-	pack_u8(&question, (uint8_t)q->hash);
-	pack_u32(&question, (uint32_t)q->valid_s);
-	pack_str(&question, q->serial);
-	pack_bytes(&question, q->cert->data, q->cert->len);
-	pack_u8(&question, q->revoked != NULL);
-	if (q->revoked)
-		revoked_item_pack(&question, q->revoked);
-	rc = call(s, SIGNER_OCSP, &question, &answer, e);
-	unpack_init(&u, answer.data, answer.len);
-	if (rc == 0) {
-		a->status = (enum ocsp_status)unpack_u8(&u);
-		a->this_update = (int64_t)unpack_u64(&u);
-		a->next_update = (int64_t)unpack_u64(&u);
-		unpack_bytes(&u, &a->der);
-		rc = unpack_done(&u) && a->status <= OCSP_UNKNOWN ? 0 : gone(s, e);
-	}
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
-}
-
-/* ---- heads of the audit ---- */
-void audit_page_add(struct audit_page *p, const struct audit_row *row)
-{
-	const char *const text[] = { row->actor, row->action, row->subject, row->detail };
-
-	pack_u64(&p->rows, (uint64_t)row->time);
-	for (size_t i = 0; i < ARRAY_LEN(text); i++)
-		pack_str(&p->rows, text[i]);
-	memcpy(p->hash, row->hash, SHA256_LEN);
-	p->n++;
-}
-
-int signer_head(struct signer *s, const char *ca, const struct audit_page *p, bool sign, struct audit_head *h, struct err *e)
-{
-	struct buf question = {0}, answer = {0}, signature = {0};
-	struct unpack u;
-	int rc;
-
-	pack_str(&question, ca);
-	pack_u8(&question, sign);
-	pack_u64(&question, (uint64_t)p->after);
-	pack_u32(&question, p->n);
-	pack_bytes(&question, p->hash, SHA256_LEN);
-	buf_add(&question, p->rows.data, p->rows.len);
-	rc = call(s, SIGNER_HEAD, &question, &answer, e);
-	unpack_init(&u, answer.data, answer.len);
-	*h = (struct audit_head){0};
-	if (rc == 0) {
-		h->history = unpack_u64(&u);
-		h->at.n = (int64_t)unpack_u64(&u);
-		unpack_fixed(&u, h->at.hash, SHA256_LEN);
-		h->time = (int64_t)unpack_u64(&u);
-		unpack_bytes(&u, &signature);
-		rc = unpack_done(&u) && signature.len <= sizeof h->signature ? 0 : gone(s, e);
-	}
-	if (rc == 0 && signature.len) {
-		memcpy(h->signature, signature.data, signature.len);
-		h->len = signature.len;
-	}
-	buf_free(&question);
-	buf_free(&answer);
-	buf_free(&signature);
-	return rc;
-}
-
-int signer_history(struct signer *s, const struct audit_state *base, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	int rc;
-
-	pack_str(&question, OWN_CA);
-	pack_u64(&question, (uint64_t)base->n);
-	pack_bytes(&question, base->hash, SHA256_LEN);
-	rc = call(s, SIGNER_HISTORY, &question, &answer, e);
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
-}
-
-/* ---- how it does ---- */
-int signer_state(struct signer *s, struct signer_state *out, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	char name[16];
-	struct unpack u;
-	int rc;
-
-	*out = (struct signer_state){0};
-	pack_str(&question, OWN_CA);
-	rc = call(s, SIGNER_STATE, &question, &answer, e);
-	unpack_init(&u, answer.data, answer.len);
-	if (rc == 0) {
-		out->uptime_s = unpack_u64(&u);
-		out->n = unpack_u32(&u);
-		for (size_t i = 0; i < out->n && i < POOL_TYPES; i++) {
-			unpack_str(&u, name, sizeof name);
-			out->pool[i].type = key_type_parse(name);
-			out->pool[i].ready = unpack_u32(&u);
-			out->pool[i].room = unpack_u32(&u);
-			out->pool[i].made = unpack_u64(&u);
-			out->pool[i].made_ms = unpack_u64(&u);
-		}
-		if (out->n > POOL_TYPES || !unpack_done(&u))
-			rc = gone(s, e);
-	}
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
-}
-
-int signer_keys_state(struct signer *s, const char *ca, struct keys_state *out, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	struct unpack u;
-	int rc;
-
-	*out = (struct keys_state){0};
-	snprintf(out->ca, sizeof out->ca, "%s", ca);
-	pack_str(&question, ca);
-	rc = call(s, SIGNER_KEYS, &question, &answer, e);
-	unpack_init(&u, answer.data, answer.len);
-	if (rc == 0) {
-		unpack_str(&u, out->store.kind, sizeof out->store.kind);
-		unpack_str(&u, out->store.name, sizeof out->store.name);
-		out->store.there = unpack_u8(&u);
-		out->store.secret = unpack_u8(&u);
-		out->store.encrypted = unpack_u8(&u);
-		out->store.tries = (enum token_tries)unpack_u8(&u);
-		out->open = unpack_u8(&u);
-		unpack_str(&u, out->sandbox, sizeof out->sandbox);
-		out->memory = unpack_u8(&u);
-		if (!unpack_done(&u) || out->store.tries > TRIES_NONE)
-			rc = gone(s, e);
-	}
-	buf_free(&question);
-	buf_free(&answer);
-	return rc;
-}
-
-int signer_reload(struct signer *s, const char *ca, struct err *e)
-{
-	struct buf question = {0}, answer = {0};
-	bool refused;
-	int rc;
-
-	pack_str(&question, ca);
-	rc = call_or(s, SIGNER_RELOAD, &question, &answer, &refused, e);
-	buf_free(&question);
-	buf_free(&answer);
-	return rc < 0 && refused ? 1 : rc;
 }
