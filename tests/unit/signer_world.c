@@ -148,30 +148,41 @@ uint32_t show_order(struct side *s, const struct buf *cms)
 	return got;
 }
 
-int side_sign(struct side *s, const char *order, const char *model, const char *serial, const struct buf *spki,
-		const struct ca_params *params, struct buf *der)
+int side_item(struct side *s, const struct sign_item *item, struct buf *der, struct buf *encrypted)
 {
-	struct device_id d = { .manufacturer = "Acme Devices" };
-	struct ca_params none = {0};
-	struct sign_item item = { .order = order, .device = &d, .spki = spki, .params = params ? params : &none,
-				  .unit = "node:site-1", .id = &request, .renews = "" };
-	struct buf q = {0}, a = {0};
+	struct buf q = {0}, a = {0}, none = {0};
 	struct unpack u;
 	int code = -1;
 
-	snprintf(d.model, sizeof d.model, "%s", model);
-	snprintf(d.serial, sizeof d.serial, "%s", serial);
 	pack_u32(&q, 1);
-	sign_item_pack(&q, &item);
+	sign_item_pack(&q, item);
 	sign_tail_pack(&q, &(struct sign_batch){0});
 	if (side_ask(s, SIGNER_SIGN, &q, &a) == SIGNER_DONE) {
 		unpack_init(&u, a.data, a.len);
 		CU_ASSERT_EQUAL(unpack_u32(&u), 1);
 		code = (int)unpack_u32(&u);
-		if (code == REASON_OK && der)
-			unpack_bytes(&u, der);
+		if (code == REASON_OK) {
+			unpack_bytes(&u, der ? der : &none);
+			unpack_bytes(&u, encrypted ? encrypted : &none);
+			unpack_u64(&u);
+			CU_ASSERT(unpack_done(&u));
+		}
 	}
+	buf_free(&none);
 	buf_free(&q);
 	buf_free(&a);
 	return code;
+}
+
+int side_sign(struct side *s, const char *order, const char *model, const char *serial, const struct buf *spki,
+	      const struct ca_params *params, struct buf *der)
+{
+	struct device_id d = { .manufacturer = "Acme Devices" };
+	struct ca_params none = {0};
+	struct sign_item item = { .order = order, .device = &d, .spki = spki, .params = params ? params : &none,
+				  .unit = "node:site-1", .id = &request, .renews = "" };
+
+	snprintf(d.model, sizeof d.model, "%s", model);
+	snprintf(d.serial, sizeof d.serial, "%s", serial);
+	return side_item(s, &item, der, NULL);
 }

@@ -41,7 +41,8 @@ void make_operator(const char *dir, struct key **key, struct chain *chain);
 void order_fill(struct work_order *o, const char *id, uint32_t quota, uint32_t scrap);
 void write_order(struct work_order *o, struct buf *cms);	/* by an operator of the factory */
 uint32_t show_order(struct side *s, const struct buf *cms);
-/* One item: the reason of its refusal, OK with *der, or -1: the signer has ended. */
+/* One item: the reason of its refusal, OK with *der and *encrypted (each may be NULL), or -1: the signer has ended. */
+int side_item(struct side *s, const struct sign_item *item, struct buf *der, struct buf *encrypted);
 int side_sign(struct side *s, const char *order, const char *model, const char *serial, const struct buf *spki,
 	      const struct ca_params *params, struct buf *der);
 

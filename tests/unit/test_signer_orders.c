@@ -332,29 +332,10 @@ static int make(struct side *s, const char *order, const char *serial, const str
 	struct ca_params params = {0};
 	struct sign_item item = { .order = order, .device = &d, .spki = transport, .params = &params, .made = true,
 				  .unit = "node:site-1", .id = &request, .renews = "" };
-	struct buf q = {0}, a = {0};
-	struct unpack u;
-	int code = -1;
 
 	snprintf(d.serial, sizeof d.serial, "%s", serial);
 	snprintf(params.key_type, sizeof params.key_type, "%s", type);
-	pack_u32(&q, 1);
-	sign_item_pack(&q, &item);
-	sign_tail_pack(&q, &(struct sign_batch){0});
-	if (side_ask(s, SIGNER_SIGN, &q, &a) == SIGNER_DONE) {
-		unpack_init(&u, a.data, a.len);
-		CU_ASSERT_EQUAL(unpack_u32(&u), 1);
-		code = (int)unpack_u32(&u);
-		if (code == REASON_OK) {
-			unpack_bytes(&u, der);
-			unpack_bytes(&u, encrypted);
-			unpack_u64(&u);
-			CU_ASSERT(unpack_done(&u));
-		}
-	}
-	buf_free(&q);
-	buf_free(&a);
-	return code;
+	return side_item(s, &item, der, encrypted);
 }
 
 static void one_made(struct side *s, const char *order, const char *serial, const char *type, enum key_type expected)
