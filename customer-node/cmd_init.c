@@ -322,7 +322,7 @@ enum cli_exit cmd_handoff_accept(const struct cli *c)
 	struct handoff h = {0};
 	struct err e;
 
-	if (handoff_open(c, &h, &e) < 0 || handoff_check(dir, &h, &e) < 0 || makers_accept(dir, &h, &e) < 0) {
+	if (handoff_open(c, &h, &e) < 0 || handoff_check(dir, &h, &e) < 0 || makers_accept(dir, &h, cmd_actor(), &e) < 0) {
 		handoff_free(&h);
 		return cli_fail(c, &e);
 	}

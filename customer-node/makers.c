@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "cross.h"
+#include "fault.h"
 #include "mem.h"
 #include "store.h"
 
@@ -166,13 +168,24 @@ static int save_name(const char *name, const char *dir, size_t i, struct err *e)
 }
 
 /* While there was one manufacturer no entry had to name it. */
-static int name_entries(const char *dir, const char *maker, struct err *e)
+static int enter(struct db *db, const struct handoff *h, const char *first, const char *actor, struct err *e)
+{
+	char root[SHA256_HEX], detail[sizeof root + LIMIT_NAME + 32];
+
+	text_hex(root, h->factory.cert[h->factory.n - 1].sha256, SHA256_LEN);
+	snprintf(detail, sizeof detail, "root %s, as customer %s", root, h->customer);
+	return first && store_allow_name(db, first, e) < 0 ? -1 : audit_add(db, clock_utc(), actor, "handoff", h->manufacturer, detail, e);
+}
+
+/* first: the manufacturer that was the only one, NULL: it is none. */
+static int note(const char *dir, const struct handoff *h, const char *first, const char *actor, struct err *e)
 {
 	struct db *db = node_db_open(dir, e);
 	int rc = -1;
 
 	if (db && db_begin(db, e) == 0) {
-		rc = store_allow_name(db, maker, e);
+		rc = enter(db, h, first, actor, e);
+		FAULT("node.handoff");
 		if (rc == 0)
 			rc = db_commit(db, e);
 		if (rc < 0)
@@ -182,12 +195,13 @@ static int name_entries(const char *dir, const char *maker, struct err *e)
 	return rc;
 }
 
-int makers_accept(const char *dir, const struct handoff *h, struct err *e)
+/* The audit first: a cut leaves a row too many, and no factory that it does not tell of. */
+int makers_accept(const char *dir, const struct handoff *h, const char *actor, struct err *e)
 {
 	struct makers known;
 	size_t place;
 
-	if (place_of(dir, h, &place, &known, e) < 0 || (place > 0 && name_entries(dir, known.name[0], e) < 0) ||
+	if (place_of(dir, h, &place, &known, e) < 0 || note(dir, h, place > 0 ? known.name[0] : NULL, actor, e) < 0 ||
 	    save_chain(&h->factory, dir, NODE_FACTORY, place, e) < 0 || save_name(h->manufacturer, dir, place, e) < 0)
 		return -1;
 	return save_chain(&h->node, dir, NODE_ONBOARD, place, e);

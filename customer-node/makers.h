@@ -30,7 +30,7 @@ int maker_set_load(struct maker_set *s, const char *dir, struct err *e);
 void maker_set_free(struct maker_set *s);
 
 /* Takes a handoff that was verified: a new manufacturer, or new certificates of one that is known by its root. What was in force of
- * the allowlist without a manufacturer is from then on the first one's. */
-int makers_accept(const char *dir, const struct handoff *h, struct err *e);
+ * the allowlist without a manufacturer is from then on the first one's. actor: for the audit. */
+int makers_accept(const char *dir, const struct handoff *h, const char *actor, struct err *e);
 
 #endif

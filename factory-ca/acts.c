@@ -187,16 +187,32 @@ static int do_close(struct deed *d, struct err *e)
 	return audit_add(d->x->db, d->x->now, d->actor, "close", d->subject, order_state_name(state), e) < 0 ? -1 : 1;
 }
 
+/* Nobody is kept because he is needed: who leaves may be the one who has lost his key. But it must not be found out by what waits. */
+static void warn_locked(struct deed *d, unsigned locked)
+{
+	size_t len = strlen(d->said);
+	char acts[ACTS_TEXT];
+
+	if (!locked)
+		return;
+	acts_text(acts, locked);
+	snprintf(d->said + len, sizeof d->said - len, "; WARNING: no two are left for what needs two persons: %s; %s", acts,
+		 locked & 1u << ACT_OPERATOR_INVITE ? "no operator can be invited any more" : "invite another one, and have him enrolled");
+}
+
 static int do_end(struct deed *d, struct err *e)
 {
 	char role[CERT_ROLE_MAX];
 	const char *name = strchr(d->subject, ':');
+	unsigned locked;
 	size_t n;
 
 	snprintf(role, sizeof role, "%.*s", (int)(name - d->subject), d->subject);
-	if (ledger_unit_end(d->x->db, role, name + 1, "privilegeWithdrawn", d->x->now, &n, e) < 0)
+	if (ledger_unit_end(d->x->db, role, name + 1, "privilegeWithdrawn", d->x->now, &n, e) < 0 ||
+	    crew_locked(d->x->db, d->x->trust, d->x->now, &locked, e) < 0)
 		return -1;
 	snprintf(d->said, sizeof d->said, "%s acts no more; certificates revoked: %zu", d->subject, n);
+	warn_locked(d, locked);
 	return audit_add(d->x->db, d->x->now, d->actor, "revoke", d->subject, d->a->reason, e) < 0 ? -1 : 1;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "action.h"
 #include "ledger_acts.h"
 #include "mem.h"
 
@@ -62,6 +63,37 @@ int crew_suffices(struct db *ledger, unsigned acts, int64_t now, struct err *e)
 		if (acts & 1u << a && count(&c, (enum act)a, &name) < 2)
 			rc = err_set(e, REASON_ROLE, "nobody could approve %s: it would take two persons, and %s alone may do it now; invite another one for "
 				     "it first (\"operator invite\"), and have him enrolled", act_name((enum act)a), name);
+	free(c.one);
+	return rc;
+}
+
+/* The rule that is in force, as the ledger has it; what it cannot read says nothing. */
+static int rule(struct db *ledger, struct trust *trust, unsigned *acts, struct err *e)
+{
+	struct action a = {0};
+	struct buf cms = {0};
+	struct err ignored;
+	int rc = ledger_act_rule(ledger, &cms, e);
+
+	*acts = rc == 1 && action_read(&a, cms.data, cms.len, trust, &ignored) == 0 && a.guarded ? a.guarded | 1u << ACT_TWO_PERSON : 0;
+	action_free(&a);
+	buf_free(&cms);
+	return rc < 0 ? -1 : 0;
+}
+
+int crew_locked(struct db *ledger, struct trust *trust, int64_t now, unsigned *locked, struct err *e)
+{
+	struct crew c = { .now = now };
+	unsigned acts;
+	const char *name;
+	int rc = rule(ledger, trust, &acts, e);
+
+	*locked = 0;
+	if (rc == 0 && acts)
+		rc = ledger_unit_list(ledger, true, 0, add, &c, e);
+	for (unsigned a = 0; a < ACT_COUNT && rc == 0; a++)
+		if (acts & 1u << a && count(&c, (enum act)a, &name) < 2)
+			*locked |= 1u << a;
 	free(c.one);
 	return rc;
 }

@@ -64,6 +64,19 @@ int ledger_act_end(struct db *db, const struct ledger_act *a, const struct buf *
 	return db_run(s, e);
 }
 
+int ledger_act_rule(struct db *db, struct buf *cms, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT cms FROM act WHERE what = ?1 AND state = 'done' ORDER BY changed DESC, n DESC LIMIT 1");
+	int rc;
+
+	bind_text(s, 1, act_name(ACT_TWO_PERSON));
+	rc = db_step(s, e);
+	if (rc == 1)
+		col_blob(s, 0, cms);
+	db_reset(s);
+	return rc;
+}
+
 int ledger_acts_waiting(struct db *db, int64_t since, int64_t *n, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT count(*) FROM act WHERE state = 'waiting' AND created >= ?1");

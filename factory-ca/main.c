@@ -358,12 +358,17 @@ static const struct cli_command commands[] = {
 	  cmd_config_check },
 	{ NULL },
 };
+/* REMOTE, for commands that have it not. */
+static const char *const away[] = { "server", "as", NULL };
 static const struct cli_program program = {
 	.name = "handsel-ca",
 	.summary = "the CA system of a factory or a customer",
 	.default_dir = HANDSEL_STATEDIR "/ca",
 	.options = program_options,
 	.commands = commands,
+	.away = away,
+	.away_not = "works on the CA's own folder, with keys and databases that are nowhere else: run it there, without --server and --as; "
+		    "handsel-ca(1), OPERATORS, has what a person can do from his own machine",
 };
 
 int main(int argc, char **argv)

@@ -400,12 +400,23 @@ static const char *nearest_option(const struct cli *c, const char *name)
 	return near;
 }
 
+/* Rightly spelt, and of another command: what looks like it here would be no help. */
+static bool is_away(const struct cli *c, const char *name)
+{
+	for (const char *const *o = c->program->away; o && *o && c->command; o++)
+		if (strcmp(*o, name) == 0)
+			return true;
+	return false;
+}
+
 static int unknown_option(const struct cli *c, const char *given, struct err *e)
 {
 	const char *words = c->command ? c->command->words : "", *near;
 	char name[64];
 
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(given, "="), given);
+	if (is_away(c, name + strspn(name, "-")))
+		return err_set(e, REASON_CONFIG, "%s: \"%s\" %s", name, words, c->program->away_not);
 	near = nearest_option(c, name + strspn(name, "-"));
 	if (near)
 		return err_set(e, REASON_CONFIG, "unknown option %s; did you mean --%s?", name, near);

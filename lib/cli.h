@@ -51,6 +51,9 @@ struct cli_program {
 	const char *default_dir;		/* of --dir */
 	const struct cli_command *commands;	/* ends with words NULL */
 	const struct cli_option *options;	/* of every command, beside the common ones; may be NULL */
+	/* Options that some commands have and others cannot have, and why these are refused; both may be NULL. */
+	const char *const *away;		/* ends with NULL */
+	const char *away_not;			/* follows the command's name */
 };
 int cli_main(const struct cli_program *p, int argc, char **argv);	/* for main() */
 

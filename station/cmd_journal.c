@@ -85,6 +85,19 @@ static int find(const struct journal *j, const char *serial, const char *order, 
 				   order ? " of order " : "", order ? order : "");
 }
 
+/* Refused to a station may be more than this; what to do with a unit that is active is the same for nothing else. */
+static int not_given_up(struct standing *s, const struct journal_entry *x, struct err *e)
+{
+	struct standing_of now;
+	struct err ignored;
+
+	if (e->code == REASON_ROLE && standing_ask(s, &x->request, &now, &ignored) == 0 && now.state == CA_ACTIVE)
+		err_set(e, REASON_SERIAL_ISSUED, "unit %s has its credential already, which no station takes back: put it in its slot once more, "
+			"and the next run proves and records it; or, if it is lost, have it made anew with: handsel-ca rework --serial %s",
+			x->device.serial, x->device.serial);
+	return -1;
+}
+
 /* The request dies first: what the journal forgets must not be pending. */
 static int give_up(const struct station *s, struct journal *j, const struct journal_entry *x, struct err *e)
 {
@@ -95,10 +108,8 @@ static int give_up(const struct station *s, struct journal *j, const struct jour
 
 	if (rc == 0 && o != OUTCOME_PASS && x->request.id[0]) {
 		standing_init(&standing, s);
-		rc = standing_revoke(&standing, &x->request, e);
+		rc = standing_revoke(&standing, &x->request, e) < 0 ? not_given_up(&standing, x, e) : 0;
 		standing_close(&standing);
-		if (rc < 0 && e->code == REASON_ROLE)
-			err_prefix(e, "unit %s has its credential already; put it back in its slot to have it proved and recorded", x->device.serial);
 	}
 	if (rc == 0)
 		rc = resume_abandon(s, rs, j, x, "an operator has abandoned the unit", e);

@@ -72,6 +72,9 @@ holds "who did what, with the certificate" eval '[ "$(sqlite3 "$W/factory/ca.db"
 echo "-- and nothing else"
 says "a clerk invites no operator" 'E54.*takes the function administrator' as carl operator invite eve --function administrator
 says "nor rules" 'E54.*function administrator' as carl operator two-person --none
+for command in "ship --customer x" crl reconcile; do
+	says "nor works on the folder" 'E71.*--server: "[a-z]*" works on the CA.s own folder.*run it there' as carl $command
+done
 says "nor reads the audit" 'E54.*function auditor' as carl audit export --out "$W/x"
 says "an auditor orders nothing" 'E54.*function clerk' order olga WO-2 00030011 00030019
 says "an administrator revokes no device" 'E54.*function ra' as ada revoke --device 00030001 --reason superseded
@@ -130,7 +133,7 @@ as ada operator two-person --none >"$W/out"
 holds "one administrator does not end the rule" [ $? = 4 ]
 
 echo "-- the end of an operator"
-holds "ada ends dora" as ada operator revoke dora --reason "left the company"
+holds "ada ends dora, without whom there are two for all that needs two" eval 'as ada operator revoke dora --reason "left the company" | grep -qx "person:dora acts no more; certificates revoked: 1"'
 says "who acts no more" 'E54.*was revoked' as dora order list
 says "not even for a front that would let her" 'E54.*(was ended|was revoked, and is not)' eval 'order carl WO-5 00030041 00030049 >"$W/out"; sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"; as dora action approve "$(action_of "$W/out")"'
 holds "ada ends the folder's" as ada operator revoke operator --local --reason "persons act"
@@ -160,6 +163,8 @@ for point in hand.kept hand.told; do
 	holds "cut at $point" eval 'grep -q $point "$W/fired-$point" && [ -s "$W/carl/unfinished.p7" ]'
 	holds "it is finished by the next" eval 'as carl order close $id 2>&1 | grep -q "what was cut before.*done"'
 done
+holds "ada is told whom she lacks once she ends bert" eval 'as ada operator revoke bert --reason "left the company" | grep -q "WARNING: no two are left for what needs two persons: operator-invite two-person; no operator can be invited"'
+holds "and once more of clerks" eval 'as ada operator revoke carl --reason "left the company" | grep -q "WARNING: .*persons: order-create operator-invite two-person;"'
 holds "the chains of the audits hold" "$BUILD/tests/fault/audit" "$W/factory/ca.db" "$W/factory/signer.db"
 
 echo "$CHECKED checks, $FAILED failed"

@@ -51,8 +51,13 @@ holds "it is made" node --dir "$W/node" enrol --name site-1 --ca "https://127.0.
 holds "with its hosts" eval 'openssl x509 -in "$W/node/node.pem" -noout -ext subjectAltName | grep -q "DNS:localhost.*IP Address:127.0.0.1"'
 node --dir "$W/node" handoff request --out "$W/handoff.csr" >/dev/null &&
 	factory handoff grant "$W/handoff.csr" --customer plant-seven --name site-1 --out "$W/handoff.p7" >/dev/null &&
-	node --dir "$W/node" handoff accept "$W/handoff.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" >/dev/null &&
 	customer handoff accept "$W/handoff.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")" >/dev/null
+accept() { node --dir "$W/node" handoff accept "$W/handoff.p7" --root-fingerprint "$(fingerprint "$W/factory/root.pem")"; }
+HANDSEL_FAULT=node.handoff HANDSEL_FAULT_LOG="$W/fired" accept >/dev/null 2>&1
+holds "it dies as it notes the handoff" eval 'grep -q node.handoff "$W/fired" && [ ! -e "$W/node/factory.pem" ] && [ "$(sqlite3 "$W/node/node.db" "SELECT count(*) FROM audit")" = 0 ]'
+rm -f "$W/fired"
+holds "and takes it" accept
+holds "which its audit says" [ "$(sqlite3 "$W/node/node.db" "SELECT group_concat(actor || ' ' || action || ' ' || subject || ' ' || detail) FROM audit")" = "operator:$(id -un) handoff Acme Devices root $(fingerprint "$W/factory/root.pem"), as customer plant-seven" ]
 holds "it serves" node_serve
 
 echo "-- renewal"

@@ -42,6 +42,7 @@ static const struct cli_option create_options[] = {
 	{ "serials", "FROM-TO", "range of serials", true },
 	{ "force", NULL, "do it anyway", false },
 	{ "state", "pending|active|ended|all", "of these", false },
+	{ "server", "URL", "elsewhere", false },
 	{ NULL },
 };
 
@@ -54,7 +55,8 @@ static const struct cli_command commands[] = {
 	{ NULL },
 };
 
-static const struct cli_program program = { "handsel-unit", "A program for tests.", "/var/lib/unit", commands };
+static const char *const away[] = { "server", NULL };
+static const struct cli_program program = { "handsel-unit", "A program for tests.", "/var/lib/unit", commands, NULL, away, "works here alone" };
 
 /* ---- running it with what it prints ----------------------------------------------- */
 
@@ -153,6 +155,10 @@ static void test_wrong_lines(void)
 	bad("p order create f --quota=5", "unknown option --quota; handsel-unit order create --help");
 	bad("p order create f -x", "unknown option -x");
 	bad("p order list --id 5", "unknown option --id");
+	bad("p order list --server https://x", "--server: \"order list\" works here alone");
+	bad("p order list --server=https://x", "--server: \"order list\" works here alone");
+	bad("p order list --srever https://x", "unknown option --srever");
+	bad("p --server https://x ordr list", "did you mean \"order list\"?");
 	bad("p order create f --id", "--id needs a value: --id ID");
 	bad("p order create f --id --force", "--id needs a value");
 	bad("p order create f --id 1 --id 2", "--id is given twice");

@@ -107,7 +107,7 @@ ok "abandoned, and made anew" unit PASS "" "$S"
 
 new_serial
 cut station.result once
-ok "one that is active is not given up" eval '! journal abandon $S && says "has its credential already" && [ "$(entries)" = 1 ]'
+ok "one that is active is not given up" eval '! journal abandon $S && says "E43: unit $S has its credential already.*handsel-ca rework --serial $S" && ! says "credential of the right role" && [ "$(entries)" = 1 ]'
 ca --dir "$W/factory" rework --serial "$S" --reason "board exchanged" >"$W/out" 2>&1
 devices "$S" --fault "$S=as-agent" -- "${STATION[@]}" --count 1
 ok "what the CA has revoked is abandoned by rule" says '"next":"abandoned".*which the CA calls revoked'
