@@ -54,12 +54,13 @@ static uint32_t send_bytes(uint32_t type, const void *data, size_t len)
 	uint32_t said = 0;
 	pthread_t t;
 	struct err e;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), in_folder = open(folder, O_PATH | O_CLOEXEC);
 
-	snprintf(a.sun_path, sizeof a.sun_path, "%s/unlock.sock", folder);
+	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/unlock.sock", in_folder);	/* a socket's name is short */
 	serve(&t);
 	buf_add(&out, data, len);
 	CU_ASSERT_EQUAL_FATAL(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+	close(in_folder);
 	if (ipc_send(fd, type, &out, &e) < 0 || ipc_recv(fd, &said, &in, &e) != 1)
 		said = 0;
 	close(fd);

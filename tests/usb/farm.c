@@ -219,6 +219,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < f.n; i++)
 		farm_end_agent(&f.device[i]);
 	/* The mocked devices go with the process; its exit handlers would wait for hosts that are gone. */
+	host_end();
 	fflush(NULL);
 	_exit(status);
 }

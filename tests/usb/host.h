@@ -10,6 +10,7 @@ struct host_device;
 /* Once, before all else; -1 if this is not the place for it, which is told. wake is written to (an eventfd) when a
  * device sets leave, gone or new_session. */
 int host_start(int wake);
+void host_end(void);	/* last: of what it has put elsewhere nothing stays */
 
 /* A device on root port `port`, from 1. It is not plugged in. The model is the caller's and touched only between
  * host_lock() and host_unlock(), since transfers run in another thread. */

@@ -9,7 +9,7 @@ TERMINAL=(LC_ALL=C.UTF-8)	# the environment in the terminal; that of the server 
 
 # One server for all: one that ends with its last session may still take the next one with it.
 echo 'set -g exit-empty off' >"$W/tmux.conf"
-tm() { tmux -S "$W/tmux" -f "$W/tmux.conf" "$@"; }
+tm() { (cd "$W" && tmux -S tmux -f tmux.conf "$@"); }	# a socket's name is short
 screen() { tm capture-pane -p -t console; }
 # The last picture, where a look at the next one would be too late.
 look() { screen >"$W/out" 2>>"$W/err"; }

@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <linux/usbdevice_fs.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -264,9 +265,40 @@ static void add(const char *text)
 	exit(99);
 }
 
+/* ---- where the sockets of the devices are ---- */
+#define TMPDIR_MAX 50	/* behind it stand 45 characters at most, and a socket's name has 107 */
+static char short_folder[] = "/tmp/farm-XXXXXX";
+static bool is_short;
+
+/* umockdev makes its folder in TMPDIR, and wants that without symbolic links: in another one if its name is too long. What is started
+ * here has TMPDIR as it was. */
+static void make_bed(void)
+{
+	char *given = g_strdup(g_getenv("TMPDIR"));
+
+	is_short = given && strlen(given) > TMPDIR_MAX && mkdtemp(short_folder);
+	if (is_short)
+		g_setenv("TMPDIR", short_folder, TRUE);
+	bed = umockdev_testbed_new();
+	if (given)
+		g_setenv("TMPDIR", given, TRUE);
+	g_free(given);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
+void host_end(void)
+{
+	if (is_short)
+		nftw(short_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 int host_start(int wake)
 {
-	bed = umockdev_testbed_new();
+	make_bed();
 	if (!umockdev_in_mock_environment()) {
 		fprintf(stderr, "farm: run it under umockdev-wrapper\n");
 		return -1;

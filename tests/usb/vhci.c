@@ -222,6 +222,10 @@ int host_start(int wake)
 	return -1;
 }
 
+void host_end(void)
+{
+}
+
 struct host_device *host_device(struct usbmodel *m, int port)
 {
 	struct host_device *d = mem_new(1, sizeof *d);
