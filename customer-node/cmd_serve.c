@@ -13,8 +13,10 @@
 #include "limits.h"
 #include "enrolment.h"
 #include "head.h"
+#include "key.h"
 #include "log.h"
 #include "mem.h"
+#include "p256_verify.h"
 #include "proc.h"
 #include "rules.h"
 #include "server.h"
@@ -404,6 +406,7 @@ enum cli_exit cmd_serve(const struct cli *c)
 	struct err e;
 
 	proc_signals_block();
+	spki_p256_by(p256_verify);
 	proc_harden();
 	if (service_sockets_take(&given, &e) == 0 && start(s, c, &given, &e) == 0 && announce(s, c, &e) == 0)
 		live(s);

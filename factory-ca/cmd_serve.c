@@ -7,7 +7,9 @@
 #include "cmd.h"
 #include "file.h"
 #include "front.h"
+#include "key.h"
 #include "log.h"
+#include "p256_verify.h"
 #include "proc.h"
 #include "service.h"
 
@@ -132,6 +134,7 @@ enum cli_exit cmd_serve(const struct cli *c)
 	if (where_to_listen(&where, c, &e) < 0)
 		return cli_fail(c, &e);
 	proc_signals_block();
+	spki_p256_by(p256_verify);
 	f = front_start(cli_dir(c), &where.https, cli_get(c, "record"), &e);
 	if (!f)
 		return cli_fail(c, &e);

@@ -320,8 +320,7 @@ static bool signed_by(const struct crl *c, const struct cert *ca)
 	gnutls_datum_t tbs = { c->der.data + c->tbs.at, (unsigned)c->tbs.len };
 	gnutls_datum_t sig = { c->der.data + c->signature.at, (unsigned)c->signature.len };
 	gnutls_pubkey_t key = spki_import(ca->spki.data, ca->spki.len);
-	bool good = key && c->signature_algorithm != GNUTLS_SIGN_UNKNOWN &&
-		    gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t)c->signature_algorithm, 0, &tbs, &sig) >= 0;
+	bool good = key && spki_signed(&ca->spki, key, (gnutls_sign_algorithm_t)c->signature_algorithm, &tbs, &sig);
 
 	if (key)
 		gnutls_pubkey_deinit(key);

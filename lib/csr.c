@@ -97,7 +97,7 @@ static int verify(struct csr *c, gnutls_sign_algorithm_t algorithm, struct der i
 	gnutls_datum_t data = { base + (info.p - base), (unsigned)info.left };
 	gnutls_datum_t signature = { base + (sig.p - base), (unsigned)sig.left };
 	gnutls_pubkey_t pub;
-	int rc;
+	bool good;
 
 	if (algorithm == GNUTLS_SIGN_UNKNOWN)
 		return err_set(e, REASON_REQUEST, "the signature algorithm of the certificate request is not accepted; "
@@ -105,10 +105,10 @@ static int verify(struct csr *c, gnutls_sign_algorithm_t algorithm, struct der i
 	pub = spki_import(c->spki.data, c->spki.len);
 	if (!pub)
 		return err_set(e, REASON_REQUEST, "the public key of the certificate request is malformed or too weak");
-	rc = gnutls_pubkey_verify_data2(pub, algorithm, 0, &data, &signature);
+	good = spki_signed(&c->spki, pub, algorithm, &data, &signature);
 	c->key_type = key_type_of(pub);
 	gnutls_pubkey_deinit(pub);
-	if (rc < 0)
+	if (!good)
 		return err_set(e, REASON_REQUEST, "the signature of the certificate request does not belong to its public key "
 			       "(RFC 2986 4.2)");
 	return 0;

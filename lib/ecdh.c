@@ -60,7 +60,7 @@ void ecdh_fresh(uint8_t scalar[P256_LEN], uint8_t point[P256_POINT])
 	ecc_scalar_random(&s, NULL, random_bytes);
 	ecc_point_mul_g(&p, &s);
 	ecc_point_get(&p, x, y);
-	point[0] = 4;
+	point[0] = POINT_UNCOMPRESSED;
 	export(point + 1, x);
 	export(point + 1 + P256_LEN, y);
 	ecc_scalar_get(&s, x);
@@ -84,7 +84,7 @@ int ecdh_shared(const uint8_t scalar[P256_LEN], const uint8_t peer[P256_POINT], 
 	import(x, peer + 1);
 	import(y, peer + 1 + P256_LEN);
 	/* ecc_point_set() tests the equation of the curve */
-	if (peer[0] == 4 && ecc_point_set(&p, x, y)) {
+	if (peer[0] == POINT_UNCOMPRESSED && ecc_point_set(&p, x, y)) {
 		import(x, scalar);
 		if (ecc_scalar_set(&s, x)) {
 			ecc_point_mul(&p, &s, &p);

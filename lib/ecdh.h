@@ -8,6 +8,7 @@
 
 #define P256_LEN 32
 #define P256_POINT (1 + 2 * P256_LEN)	/* uncompressed (SEC 1 2.3.3) */
+#define POINT_UNCOMPRESSED 4		/* its first octet */
 #define WRAP_KEY 32			/* AES-256 */
 #define WRAP_LEN (WRAP_KEY + 8)
 

@@ -25,8 +25,13 @@ gnutls_sign_algorithm_t key_algorithm(const struct der *identifier);
 /* Appends the AlgorithmIdentifier of key_sign() with this key; -1 if it cannot sign certificates. */
 int key_put_algorithm(const struct key *k, struct buf *out);
 
+gnutls_sign_algorithm_t key_sign_algorithm(enum key_type type);	/* of key_sign(); GNUTLS_SIGN_UNKNOWN if it signs nothing */
+
 /* NULL if spki is no public key, or one too weak to be accepted. */
 gnutls_pubkey_t spki_import(const void *spki, size_t len);
+/* Whether sig is a good one over data by that key; pub is what spki_import() made of spki. */
+bool spki_signed(const struct buf *spki, gnutls_pubkey_t pub, gnutls_sign_algorithm_t algorithm, const gnutls_datum_t *data,
+		 const gnutls_datum_t *sig);
 enum key_type key_type_of(gnutls_pubkey_t pub);
 
 /* Ends a handshake before GnuTLS verifies with a peer's key that spki_import() would not take: TLS 1.3 uses the key of a stranger

@@ -11,8 +11,6 @@
 #include "limits.h"
 #include "mem.h"
 
-#define P256_LEN 32	/* of a coordinate */
-
 struct key {
 	gnutls_privkey_t handle;
 	enum key_type type;
@@ -91,7 +89,7 @@ gnutls_sign_algorithm_t key_algorithm(const struct der *identifier)
 	return GNUTLS_SIGN_UNKNOWN;
 }
 
-static gnutls_sign_algorithm_t sign_algorithm(enum key_type type)
+gnutls_sign_algorithm_t key_sign_algorithm(enum key_type type)
 {
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (types[i].type == type)
@@ -101,7 +99,7 @@ static gnutls_sign_algorithm_t sign_algorithm(enum key_type type)
 
 int key_put_algorithm(const struct key *k, struct buf *out)
 {
-	gnutls_sign_algorithm_t wanted = sign_algorithm(k->type);
+	gnutls_sign_algorithm_t wanted = key_sign_algorithm(k->type);
 
 	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
 		if (algorithms[i].algorithm == wanted) {
@@ -357,7 +355,7 @@ int key_sign_digest(const struct key *k, const void *digest, size_t len, struct 
 	if (k->type != KEY_P256 && k->type != KEY_P384)
 		return err_set(e, REASON_KEY_STORE, "a digest is signed by an EC key alone; make a p256 key");
 	memcpy(&hash.data, &digest, sizeof hash.data);	/* only read, though without const */
-	rc = gnutls_privkey_sign_hash2(k->handle, sign_algorithm(k->type), 0, &hash, &out);
+	rc = gnutls_privkey_sign_hash2(k->handle, key_sign_algorithm(k->type), 0, &hash, &out);
 	if (rc < 0)
 		return gnutls_fail(e, k->away ? REASON_CA_UNAVAILABLE : REASON_KEY_STORE, k->away ? "the token does not sign" : "cannot sign", rc);
 	buf_set(sig, out.data, out.size);
@@ -376,7 +374,7 @@ bool key_said(const struct key *k, struct err *e)
 
 int key_sign(const struct key *k, const void *data, size_t len, struct buf *sig, struct err *e)
 {
-	gnutls_sign_algorithm_t algorithm = sign_algorithm(k->type);
+	gnutls_sign_algorithm_t algorithm = key_sign_algorithm(k->type);
 	gnutls_datum_t out = {0};
 	uint8_t *bytes = NULL;
 	int rc;
@@ -472,7 +470,7 @@ struct key *key_elsewhere(const struct key_elsewhere *by, const struct buf *spki
 	struct key *k;
 	int rc;
 
-	if (sign_algorithm(type) == GNUTLS_SIGN_UNKNOWN) {
+	if (key_sign_algorithm(type) == GNUTLS_SIGN_UNKNOWN) {
 		err_set(e, REASON_KEY_STORE, "a key of this kind is not used for signatures; make a p256 key");
 		return NULL;
 	}
@@ -489,107 +487,4 @@ struct key *key_elsewhere(const struct key_elsewhere *by, const struct buf *spki
 	k->by = mem_new(1, sizeof *k->by);
 	*k->by = *by;
 	return k;
-}
-
-/* A stranger's key is used before anybody vouches for it: one verification with the largest modulus and exponent that fit
- * into a request would take minutes. An even modulus or exponent, or the exponent 1, is no RSA. */
-static bool rsa_is_accepted(gnutls_pubkey_t pub, unsigned bits)
-{
-	gnutls_datum_t n = {0}, exponent = {0};
-	bool good;
-
-	if (bits > LIMIT_RSA_BITS || gnutls_pubkey_export_rsa_raw2(pub, &n, &exponent, GNUTLS_EXPORT_FLAG_NO_LZ) < 0)
-		return false;
-	good = n.size && (n.data[n.size - 1] & 1) && exponent.size && exponent.size <= LIMIT_RSA_EXPONENT &&
-	       (exponent.data[exponent.size - 1] & 1) && (exponent.size > 1 || exponent.data[0] > 1);
-	gnutls_free(n.data);
-	gnutls_free(exponent.data);
-	return good;
-}
-
-static bool is_accepted(gnutls_pubkey_t pub, const void *spki, size_t len)
-{
-	unsigned bits = 0;
-	int algorithm = gnutls_pubkey_get_pk_algorithm(pub, &bits);
-	gnutls_datum_t again = {0};
-	bool same;
-
-	/* One key, one encoding: a key is counted and found by the hash of it. */
-	if (gnutls_pubkey_export2(pub, GNUTLS_X509_FMT_DER, &again) < 0)
-		return false;
-	same = again.size == len && memcmp(again.data, spki, len) == 0;
-	gnutls_free(again.data);
-	if (!same || algorithm < 0 || gnutls_pk_bits_to_sec_param((gnutls_pk_algorithm_t)algorithm, bits) < GNUTLS_SEC_PARAM_MEDIUM)
-		return false;
-	return algorithm == GNUTLS_PK_RSA ? rsa_is_accepted(pub, bits)
-					  : algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519;
-}
-
-/* Nearly every key here is an uncompressed point on P-256, and those have one encoding (RFC 5480 2): these bytes and the
- * coordinates. Taking it apart by hand is several times faster than the general way, and accepts nothing more. */
-static gnutls_pubkey_t p256_import(const uint8_t *spki, size_t len)
-{
-	static const uint8_t head[] = { 0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1,
-					6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0, 4 };
-	uint8_t point[2 * P256_LEN];
-	gnutls_datum_t x = { point, P256_LEN }, y = { point + P256_LEN, P256_LEN };
-	gnutls_pubkey_t pub;
-
-	if (len != sizeof head + sizeof point || memcmp(spki, head, sizeof head) != 0)
-		return NULL;
-	memcpy(point, spki + sizeof head, sizeof point);
-	if (gnutls_pubkey_init(&pub) < 0)
-		abort();
-	if (gnutls_pubkey_import_ecc_raw(pub, GNUTLS_ECC_CURVE_SECP256R1, &x, &y) >= 0)
-		return pub;
-	gnutls_pubkey_deinit(pub);
-	return NULL;
-}
-
-gnutls_pubkey_t spki_import(const void *spki, size_t len)
-{
-	struct der d = der_from(spki, len);
-	gnutls_datum_t der = {0};
-	gnutls_pubkey_t pub = p256_import(spki, len);
-
-	if (pub)
-		return pub;
-	if (len > LIMIT_CERT || der_take(&d, DER_SEQUENCE).failed || !der_done(&d))
-		return NULL;
-	memcpy(&der.data, &spki, sizeof der.data);
-	der.size = (unsigned)len;
-	if (gnutls_pubkey_init(&pub) < 0)
-		abort();
-	if (gnutls_pubkey_import(pub, &der, GNUTLS_X509_FMT_DER) >= 0 && is_accepted(pub, spki, len))
-		return pub;
-	gnutls_pubkey_deinit(pub);
-	return NULL;
-}
-
-int spki_verify(const struct buf *spki, const void *data, size_t len, const struct buf *sig, struct err *e)
-{
-	gnutls_pubkey_t pub = spki_import(spki->data, spki->len);
-	gnutls_sign_algorithm_t algorithm;
-	uint8_t *bytes = NULL;
-	int rc = -1;
-
-	if (!pub)
-		return err_set(e, REASON_REQUEST, "not a public key that is accepted");
-	algorithm = sign_algorithm(key_type_of(pub));
-	memcpy(&bytes, &data, sizeof bytes);
-	if (algorithm != GNUTLS_SIGN_UNKNOWN && sig->len)
-		rc = gnutls_pubkey_verify_data2(pub, algorithm, 0, &(gnutls_datum_t){ bytes, (unsigned)len },
-						&(gnutls_datum_t){ sig->data, (unsigned)sig->len });
-	gnutls_pubkey_deinit(pub);
-	return rc >= 0 ? 0 : err_set(e, REASON_REQUEST, "the signature is wrong");
-}
-
-enum key_type spki_type(const struct buf *spki)
-{
-	gnutls_pubkey_t pub = spki_import(spki->data, spki->len);
-	enum key_type type = pub ? key_type_of(pub) : KEY_NONE;
-
-	if (pub)
-		gnutls_pubkey_deinit(pub);
-	return type;
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 #include "err.h"
@@ -51,6 +52,11 @@ int key_sign_digest(const struct key *k, const void *digest, size_t len, struct 
 
 /* 0 if sig is a good signature by that public key. Anything malformed is simply not good. */
 int spki_verify(const struct buf *spki, const void *data, size_t len, const struct buf *sig, struct err *e);
+
+/* Once, before there are threads: signatures with P-256 and SHA-256 are verified by this (p256_verify.h), and again by GnuTLS if it
+ * does not find them good. */
+typedef bool spki_p256_verify(const uint8_t point[65], const uint8_t digest[32], const void *sig, size_t len);
+void spki_p256_by(spki_p256_verify *verify);
 
 /* KEY_NONE if spki is no public key at all. */
 enum key_type spki_type(const struct buf *spki);

@@ -99,19 +99,18 @@ static bool names_chain(const struct cert *child, const struct cert *ca)
 		span_same(child, &child->issuer_key_id, ca, &ca->key_id));
 }
 
-static bool signed_by(const struct cert *child, gnutls_pubkey_t key)
+static bool signed_by(const struct cert *child, const struct cert *ca, gnutls_pubkey_t key)
 {
 	gnutls_datum_t tbs = { child->der.data + child->tbs.at, child->tbs.len };
 	gnutls_datum_t sig = { child->der.data + child->signature.at, child->signature.len };
 
-	return child->signature_algorithm != GNUTLS_SIGN_UNKNOWN &&
-	       gnutls_pubkey_verify_data2(key, (gnutls_sign_algorithm_t)child->signature_algorithm, 0, &tbs, &sig) >= 0;
+	return spki_signed(&ca->spki, key, (gnutls_sign_algorithm_t)child->signature_algorithm, &tbs, &sig);
 }
 
 int cert_signed_by(const struct cert *c, const struct cert *ca, struct err *e)
 {
 	gnutls_pubkey_t key = spki_import(ca->spki.data, ca->spki.len);
-	bool good = key && names_chain(c, ca) && signed_by(c, key);
+	bool good = key && names_chain(c, ca) && signed_by(c, ca, key);
 
 	if (key)
 		gnutls_pubkey_deinit(key);
@@ -189,7 +188,7 @@ static struct ca *known_issuer(struct search *s, const struct cert *child, bool 
 		n = take_matching(s, t->learned, LIMIT_TRUST_LEARNED, child, false, candidate, n);
 	pthread_mutex_unlock(&t->lock);
 	for (size_t i = 0; i < n; i++) {
-		if (!found && s->checks-- > 0 && signed_by(child, candidate[i]->key))
+		if (!found && s->checks-- > 0 && signed_by(child, &candidate[i]->cert, candidate[i]->key))
 			found = candidate[i];
 		else
 			ca_put(t, candidate[i]);
@@ -253,7 +252,7 @@ static struct ca *find_issuer(struct search *s, const struct cert *child, bool p
 		ca = learn(s, c, depth + 1);
 		if (!ca)
 			continue;
-		if (s->checks-- > 0 && signed_by(child, ca->key))
+		if (s->checks-- > 0 && signed_by(child, &ca->cert, ca->key))
 			return ca;
 		ca_put(s->trust, ca);
 	}
@@ -416,7 +415,7 @@ int trust_add_root(struct trust *t, const struct cert *root, struct err *e)
 	ca = ca_new(root, NULL, e);
 	if (!ca)
 		return -1;
-	if (!self_issued(&ca->cert) || !signed_by(&ca->cert, ca->key)) {
+	if (!self_issued(&ca->cert) || !signed_by(&ca->cert, &ca->cert, ca->key)) {
 		ca_release(ca);
 		return err_set(e, REASON_AUTHORITY, "\"%s\" is no root: it is not signed by itself", root->subject);
 	}

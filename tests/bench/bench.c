@@ -36,7 +36,7 @@ static void print_raw(const char *name, double seconds, bool json)
 		printf("{\"v\":1,\"type\":\"figure\",\"bench\":\"raw-%s\",\"value\":%.1f,\"unit\":\"per CPU-second\","
 		       "\"ratio\":1.0,\"ratio_to\":\"itself\"}\n", name, 1 / seconds);
 	else
-		printf("raw %-20s %8.1f per CPU-second\n", name, 1 / seconds);
+		printf("raw %-24s %8.1f per CPU-second\n", name, 1 / seconds);
 }
 
 static int bench_raw(const struct options *o)
@@ -46,6 +46,7 @@ static int bench_raw(const struct options *o)
 	raw_measure(&r, 0.5);
 	print_raw("p256-sign", r.sign, o->json);
 	print_raw("p256-verify", r.verify, o->json);
+	print_raw("p256-verify-by-libcrypto", r.daemon_verify, o->json);
 	print_raw("p256-keygen", r.keygen, o->json);
 	print_raw("mutual-tls13-handshake", r.handshake, o->json);
 	return 0;

@@ -18,10 +18,11 @@ void need(int rc, const struct err *e, const char *what);	/* dies unless rc is 0
 
 /* ---- raw.c: what the libraries need, in CPU seconds an operation ---- */
 struct raw {
-	double sign, verify, keygen;	/* P-256 */
+	double sign, verify, keygen;	/* P-256, by GnuTLS */
+	double daemon_verify;		/* the same by libcrypto, as CA and node do it */
 	double handshake;		/* server's side of a mutual TLS 1.3 handshake, without chain verification */
 };
-void raw_measure(struct raw *r, double seconds);	/* each of the four for so long */
+void raw_measure(struct raw *r, double seconds);	/* each of the five for so long */
 void raw_mean(struct raw *r, const struct raw *other);	/* r = mean of both */
 
 /* ---- load.c ---- */
@@ -63,8 +64,13 @@ void load_told(const char *what, const uint8_t sha256[SHA256_LEN]);
 /* Runs steps 0 to n - 1 on o->threads threads. */
 void load_run(struct load *l, const struct options *o, uint64_t n, load_step *step, void *arg);
 
-/* Prints the figure: units per CPU second, and its ratio to 1 / ideal seconds. */
-void load_print(const struct load *l, const struct options *o, const char *unit, double ideal, const char *ratio_to);
+/* The arithmetic of one unit, in CPU seconds: with GnuTLS alone, and as the programs do it. */
+struct ideal {
+	double gnutls, own;
+};
+
+/* Prints the figure: units per CPU second, and its ratios to what the arithmetic alone would allow. */
+void load_print(const struct load *l, const struct options *o, const char *unit, struct ideal ideal, const char *ratio_to);
 
 /* ---- kit.c: devices with their factory credential, prepared ahead ---- */
 struct kit {

@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "gnutls_glue.h"
 #include "mem.h"
+#include "p256_verify.h"
 
 static void check(int rc, const char *what)
 {
@@ -85,6 +86,28 @@ static double time_verify(double seconds)
 	gnutls_free(sig.data);
 	gnutls_pubkey_deinit(p);
 	gnutls_privkey_deinit(k);
+	return (now - begin) / n;
+}
+
+static double time_daemon_verify(double seconds)
+{
+	static const uint8_t digest[SHA256_LEN] = { 1 };
+	struct buf spki = {0}, sig = {0};
+	double begin, now;
+	unsigned n = 0;
+	struct err e;
+	struct key *k = key_generate(KEY_P256, &e);
+
+	need(k && key_spki(k, &spki, &e) == 0 && key_sign_digest(k, digest, sizeof digest, &sig, &e) == 0 ? 0 : -1, &e, "key");
+	begin = cpu();
+	do {
+		if (!p256_verify(spki.data + spki.len - P256_POINT, digest, sig.data, sig.len))
+			die("libcrypto does not verify");
+		n++;
+	} while ((now = cpu()) < begin + seconds);
+	key_free(k);
+	buf_free(&spki);
+	buf_free(&sig);
 	return (now - begin) / n;
 }
 
@@ -210,6 +233,7 @@ void raw_measure(struct raw *r, double seconds)
 {
 	r->sign = time_sign(seconds);
 	r->verify = time_verify(seconds);
+	r->daemon_verify = time_daemon_verify(seconds);
 	r->keygen = time_keygen(seconds);
 	r->handshake = time_handshake(seconds);
 }
@@ -218,6 +242,7 @@ void raw_mean(struct raw *r, const struct raw *other)
 {
 	r->sign = (r->sign + other->sign) / 2;
 	r->verify = (r->verify + other->verify) / 2;
+	r->daemon_verify = (r->daemon_verify + other->daemon_verify) / 2;
 	r->keygen = (r->keygen + other->keygen) / 2;
 	r->handshake = (r->handshake + other->handshake) / 2;
 }

@@ -1,7 +1,7 @@
 # setup.sh - what ./demo and ./check share: install what is missing, build. Sourced; $TOP is the source tree.
 
 # What the programs need, with the reasons in configure.ac.
-PACKAGES_BUILD="build-essential autoconf automake pkg-config libgnutls28-dev nettle-dev libxml2-dev libusb-1.0-0-dev
+PACKAGES_BUILD="build-essential autoconf automake pkg-config libgnutls28-dev nettle-dev libssl-dev libxml2-dev libusb-1.0-0-dev
 	libsqlite3-dev libyaml-dev libmicrohttpd-dev libjansson-dev libncurses-dev libqrencode-dev libpng-dev libseccomp-dev libcunit1-dev"
 # What the demo needs besides: virtual USB devices, a foreign judge of the certificates.
 PACKAGES_DEMO="libumockdev-dev umockdev openssl"
