@@ -185,7 +185,7 @@ static void load_ca_chain(struct server *s)
 
 static int open_databases(struct server *s, struct err *e)
 {
-	const struct writer_hooks hooks = { .step_ms = GATHER_STEP_MS };
+	const struct writer_hooks hooks = { .repeatable = true, .step_ms = GATHER_STEP_MS };
 	char path[FILE_PATH];
 
 	if (file_join(path, e, s->dir, NODE_DB) < 0 || !(s->db = store_open(path, e)) || store_outbox_restart(s->db, e) < 0 ||

@@ -35,6 +35,7 @@ static int run(struct writer_job *job, struct db *db, struct err *e)
 {
 	struct confirm *x = (struct confirm *)job;
 
+	decision_free(&x->d);
 	if (x->why.code == REASON_OK) {
 		FAULT("node.confirming");
 		return rules_confirm(db, &x->peer, &x->id, x->certificate, clock_utc(), &x->d, e);

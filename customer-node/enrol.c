@@ -56,6 +56,7 @@ static int run(struct writer_job *job, struct db *db, struct err *e)
 	struct rules_ask ask = { .peer = &x->peer, .request = x->id, .plain = x->plain, .plain_allowed = x->s->conf.plain_est,
 				 .spki = &x->csr.spki, .made = x->made, .crl = &x->crl, .now = clock_utc() };
 
+	decision_free(&x->d);
 	switch (x->stage) {
 	case STAGE_BIND:
 		FAULT("node.binding");
@@ -110,7 +111,6 @@ static void done(struct writer_job *job, int rc, const struct err *e)
 static void submit(struct enrol *x, enum stage stage)
 {
 	x->stage = stage;
-	decision_free(&x->d);
 	x->job = (struct writer_job){ .run = run, .done = done };
 	writer_submit(x->s->writer, &x->job);
 }

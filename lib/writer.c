@@ -41,7 +41,19 @@ struct writer {
 	size_t n;
 };
 
-static int run_all(struct writer *w, struct err *e)
+/* False: one has failed, and which of the rows are its own is not known. */
+static bool run_together(struct writer *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct result *r = &w->batch[i];
+
+		if (r->job->run(r->job, w->db, &r->e) < 0)
+			return false;
+	}
+	return true;
+}
+
+static int run_each(struct writer *w, struct err *e)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		struct result *r = &w->batch[i];
@@ -57,6 +69,18 @@ static int run_all(struct writer *w, struct err *e)
 		}
 	}
 	return 0;
+}
+
+static int run_all(struct writer *w, struct err *e)
+{
+	if (!w->hooks.repeatable)
+		return run_each(w, e);
+	if (run_together(w))
+		return 0;
+	db_rollback(w->db);
+	if (db_begin(w->db, e) < 0)
+		return -1;
+	return run_each(w, e);
 }
 
 static int finish_all(struct writer *w, struct err *e)

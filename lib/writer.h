@@ -1,5 +1,5 @@
-/* writer.h - the one thread that writes a database: it takes the jobs that have gathered, runs them in one transaction, each
- * in its own savepoint, commits, and only then lets their answers go (group commit). */
+/* writer.h - the one thread that writes a database: it takes the jobs that have gathered, runs them in one transaction, of which each
+ * may fail alone, commits, and only then lets their answers go (group commit). */
 #ifndef HANDSEL_WRITER_H
 #define HANDSEL_WRITER_H
 
@@ -16,7 +16,8 @@ struct writer;
  * done() in the order of submission. A failure of the storage at any phase ends the batch: all of it is rolled back and the
  * jobs that had not failed by themselves get that failure. */
 struct writer_job {
-	/* In a savepoint of its own. -1: what this job wrote is undone, finish() is not called, done() still is. */
+	/* -1: what this job wrote is undone, finish() is not called, done() still is. With hooks->repeatable it may be called once more,
+	 * after all that the batch wrote was undone, and begins with what the job was given. */
 	int (*run)(struct writer_job *job, struct db *db, struct err *e);
 	/* May be NULL. Follows hooks->batch, if run() returned 0: for what came out of the batch (a signature, or none for
 	 * this job). -1: the job has failed and the rest of the batch goes on. What run() wrote is already released, so
@@ -36,6 +37,9 @@ struct writer_hooks {
 	 * (signing). -1: the whole batch is rolled back. */
 	int (*batch)(void *arg, struct db *db, struct err *e);
 	void *arg;
+	/* Every run() can be called twice: no job has a savepoint then, which costs a copy of each page that it changes, until one of
+	 * the batch fails and all of them run again. */
+	bool repeatable;
 	unsigned step_ms;		/* how long it waits at a time for more jobs of a batch; 0: 1 */
 };
 
