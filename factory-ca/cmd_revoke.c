@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "cmd_remote.h"
+#include "crew.h"
 #include "ledger.h"
 #include "mem.h"
 #include "publish.h"
@@ -55,7 +56,7 @@ static int revoke(struct office *o, const struct cli *c, const char *reason, str
 
 	if (!device == !certificate)
 		return err_set(e, REASON_CONFIG, "give either --device SERIAL or --certificate HEXSERIAL");
-	if (db_begin(o->ledger, e) < 0)
+	if (crew_local_may(o->ledger, o->ca.trust, ACT_REVOKE, e) < 0 || db_begin(o->ledger, e) < 0)
 		return -1;
 	rc = device ? revoke_device(o, c, reason, e) : request_revoke_certificate(o->ledger, clock_utc(), o->actor, certificate, reason, e);
 	if (rc == 1 && db_commit(o->ledger, e) == 0) {

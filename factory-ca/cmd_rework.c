@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "cmd_remote.h"
+#include "crew.h"
 #include "ledger.h"
 #include "rules.h"
 
@@ -36,12 +37,12 @@ static int plea_read(struct office *o, const struct cli *c, struct plea *p, stru
 }
 
 /* 1 done, 0 there is nothing to do it to, -1 */
-static int ask(struct office *o, const struct cli *c, struct plea *p,
+static int ask(struct office *o, const struct cli *c, struct plea *p, enum act a,
 	       int (*run)(struct office *o, struct plea *p, struct err *e), struct err *e)
 {
 	int rc;
 
-	if (db_begin(o->ledger, e) < 0)
+	if (crew_local_may(o->ledger, o->ca.trust, a, e) < 0 || db_begin(o->ledger, e) < 0)
 		return -1;
 	rc = plea_read(o, c, p, e);
 	if (rc == 1)
@@ -74,7 +75,7 @@ enum cli_exit cmd_takeover(const struct cli *c)
 		return remote_takeover(c);
 	if (option_needed(c, "to", &p.to, &e) < 0 || office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
-	rc = ask(&o, c, &p, takeover, &e);
+	rc = ask(&o, c, &p, ACT_TAKEOVER, takeover, &e);
 	office_close(&o);
 	if (rc != 1)
 		return rc == 0 ? cli_nothing(c, &e) : cli_fail(c, &e);
@@ -108,7 +109,7 @@ enum cli_exit cmd_rework(const struct cli *c)
 		return remote_rework(c);
 	if (office_open(&o, c, &e) < 0)
 		return cli_fail(c, &e);
-	rc = ask(&o, c, &p, rework, &e);
+	rc = ask(&o, c, &p, ACT_REWORK, rework, &e);
 	office_close(&o);
 	if (rc != 1)
 		return rc == 0 ? cli_nothing(c, &e) : cli_fail(c, &e);

@@ -97,3 +97,26 @@ int crew_locked(struct db *ledger, struct trust *trust, int64_t now, unsigned *l
 	free(c.one);
 	return rc;
 }
+
+static int see_local(void *arg, const struct ledger_unit *u)
+{
+	bool *seen = arg;	/* one that was revoked, one that was not */
+
+	if (strcmp(u->role, PERSON) != 0)
+		seen[u->revoked == 0] = true;
+	return 0;
+}
+
+/* The signer's words of the same: signer_acts.c. */
+int crew_local_may(struct db *ledger, struct trust *trust, enum act a, struct err *e)
+{
+	bool seen[2] = { false };
+	unsigned acts;
+
+	if (ledger_unit_list(ledger, true, 0, see_local, seen, e) < 0 || rule(ledger, trust, &acts, e) < 0)
+		return -1;
+	if (seen[0] && !seen[1])
+		return err_set(e, REASON_ROLE, "the local operator of this folder was ended: persons act, by --server and --as");
+	return acts & 1u << a
+		       ? err_set(e, REASON_ROLE, "%s needs two persons here, and the folder is one: ask by --server and --as", act_name(a)) : 0;
+}

@@ -99,8 +99,9 @@ for point in act.judged act.signed act.entered; do
 done
 
 echo "-- two persons"
-holds "ada says what needs two" as ada operator two-person order-create operator-invite two-person
-says "the folder alone is one" 'E54.*needs two persons' order_create WO-3 00030021 00030029 2 line-1
+holds "ada says what needs two" as ada operator two-person order-create operator-invite two-person revoke
+says "the folder alone is one" 'E54.*revoke needs two persons' factory revoke --device 00030001 --reason superseded
+says "nor does it order" 'E54.*needs two persons' order_create WO-3 00030021 00030029 2 line-1
 order carl WO-3 00030021 00030029 >"$W/out"
 holds "carl's order waits" [ $? = 4 ]
 A=$(action_of "$W/out")
@@ -136,10 +137,12 @@ echo "-- the end of an operator"
 holds "ada ends dora, without whom there are two for all that needs two" eval 'as ada operator revoke dora --reason "left the company" | grep -qx "person:dora acts no more; certificates revoked: 1"'
 says "who acts no more" 'E54.*was revoked' as dora order list
 says "not even for a front that would let her" 'E54.*(was ended|was revoked, and is not)' eval 'order carl WO-5 00030041 00030049 >"$W/out"; sqlite3 "$W/factory/ca.db" "UPDATE unit SET revoked = NULL, revocation = NULL"; as dora action approve "$(action_of "$W/out")"'
-holds "ada ends the folder's" as ada operator revoke operator --local --reason "persons act"
+holds "ada ends the folder's, and rita is alone then" eval 'as ada operator revoke operator --local --reason "persons act" | grep -q "WARNING: .*persons: revoke; invite another one"'
 says "two persons who may do it are needed for a rule" 'E54.*nobody could approve takeover.*rita alone' as ada operator two-person takeover
 says "which orders no more" 'E54.*was ended' factory order close WO-1
 says "nor invites" 'E54.*was ended' factory operator invite eve --function administrator
+says "nor revokes" 'E54.*was ended' factory revoke --device 00030001 --reason superseded
+says "nor has anything made anew" 'E54.*was ended' factory rework --serial 00030001 --reason again
 holds "persons go on" as carl order list
 holds "a customer's node asks to be introduced" eval 'node --dir "$W/node" init --name site-1 --ca https://127.0.0.1:1 --ca-root "$W/factory/root.pem" --listen 127.0.0.1:0 && node --dir "$W/node" handoff request --out "$W/handoff.csr"'
 says "not by the folder" 'E54.*was ended' factory handoff grant "$W/handoff.csr" --customer plant-seven --name site-1 --out "$W/handoff.p7"
@@ -163,8 +166,8 @@ for point in hand.kept hand.told; do
 	holds "cut at $point" eval 'grep -q $point "$W/fired-$point" && [ -s "$W/carl/unfinished.p7" ]'
 	holds "it is finished by the next" eval 'as carl order close $id 2>&1 | grep -q "what was cut before.*done"'
 done
-holds "ada is told whom she lacks once she ends bert" eval 'as ada operator revoke bert --reason "left the company" | grep -q "WARNING: no two are left for what needs two persons: operator-invite two-person; no operator can be invited"'
-holds "and once more of clerks" eval 'as ada operator revoke carl --reason "left the company" | grep -q "WARNING: .*persons: order-create operator-invite two-person;"'
+holds "ada is told whom she lacks once she ends bert" eval 'as ada operator revoke bert --reason "left the company" | grep -q "WARNING: no two are left for what needs two persons: operator-invite revoke two-person; no operator can be invited"'
+holds "and once more of clerks" eval 'as ada operator revoke carl --reason "left the company" | grep -q "WARNING: .*persons: order-create operator-invite revoke two-person;"'
 holds "the chains of the audits hold" "$BUILD/tests/fault/audit" "$W/factory/ca.db" "$W/factory/signer.db"
 
 echo "$CHECKED checks, $FAILED failed"
