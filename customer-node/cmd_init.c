@@ -80,8 +80,6 @@ static int write_new(const char *dir, const char *name, const char *text, size_t
 static int copy_root(const char *dir, const char *from, struct err *e)
 {
 	struct chain root = {0};
-	struct buf pem = {0};
-	char path[FILE_PATH];
 	struct trust *t;
 	int rc = -1;
 
@@ -92,11 +90,10 @@ static int copy_root(const char *dir, const char *from, struct err *e)
 		err_set(e, REASON_CONFIG, "%s holds %zu certificates; give the root alone", from, root.n);
 	else if (!t)
 		err_prefix(e, "%s", from);
-	else if (chain_to_pem(&root, &pem), file_join(path, e, dir, NODE_CA_ROOT) == 0)
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
+	else
+		rc = chain_save_in(&root, dir, NODE_CA_ROOT, e);
 	trust_free(t);
 	chain_free(&root);
-	buf_free(&pem);
 	return rc;
 }
 
@@ -188,19 +185,6 @@ enum cli_exit cmd_init(const struct cli *c)
 }
 
 /* ---- enrol ---- */
-static int save_chain(const char *dir, const char *name, const struct chain *ch, struct err *e)
-{
-	struct buf pem = {0};
-	char path[FILE_PATH];
-	int rc = -1;
-
-	chain_to_pem(ch, &pem);
-	if (file_join(path, e, dir, name) == 0)
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
-	return rc;
-}
-
 /* The keys are made once: asked again after a cut, the node gets the same certificate, though the code is used. */
 static int enrol(const char *dir, const struct node_conf *conf, const struct invite *code, struct err *e)
 {
@@ -209,13 +193,13 @@ static int enrol(const char *dir, const struct node_conf *conf, const struct inv
 	int rc = -1;
 
 	if (enrolment_root(&conf->ca, conf->ca_id, code, &root, e) < 0 || new_folder(dir, e) < 0 ||
-	    save_chain(dir, NODE_CA_ROOT, &root, e) < 0 || make_identities(dir, &conf->place, e) < 0 ||
+	    chain_save_in(&root, dir, NODE_CA_ROOT, e) < 0 || make_identities(dir, &conf->place, e) < 0 ||
 	    !(key = unit_key_load(&conf->place, dir, NODE_OWN, NULL, e)) ||
 	    enrolment_enrol(&conf->ca, conf->ca_id, &root, code, key, &chain, e) < 0)
 		goto out;
 	if (strcmp(chain.cert[0].role, "node") != 0 || strcmp(chain.cert[0].name, conf->name) != 0)
 		err_set(e, REASON_ROLE, "the code is for %s:%s, not for node:%s", chain.cert[0].role, chain.cert[0].name, conf->name);
-	else if (save_chain(dir, NODE_OWN ".pem", &chain, e) == 0)
+	else if (chain_save_in(&chain, dir, NODE_OWN ".pem", e) == 0)
 		rc = make_rest(dir, conf, e);
 out:
 	key_free(key);

@@ -149,14 +149,8 @@ static int place_of(const char *dir, const struct handoff *h, size_t *place, str
 static int save_chain(const struct chain *ch, const char *dir, const char *base, size_t i, struct err *e)
 {
 	char path[FILE_PATH];
-	struct buf pem = {0};
-	int rc = -1;
 
-	chain_to_pem(ch, &pem);
-	if (numbered(path, dir, base, i, ".pem", e) == 0)
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
-	return rc;
+	return numbered(path, dir, base, i, ".pem", e) < 0 ? -1 : chain_save(ch, path, e);
 }
 
 static int save_name(const char *name, const char *dir, size_t i, struct err *e)

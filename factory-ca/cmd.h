@@ -128,7 +128,6 @@ int invitation_from(struct invitation *v, const struct cli *c, struct err *e);
 int invitation_make(struct invitation *v, const char *role, const char *name, const struct cli *c, struct err *e);
 void invitation_show(const struct cli *c, const struct invitation *v, const char *text);	/* the code, once */
 int csr_load(struct csr *csr, const char *path, struct err *e);			/* PEM or DER, signature verified */
-int chain_save(const struct chain *ch, const char *path, struct err *e);
 
 /* Asked for what is not there: an answer, no error. */
 enum cli_exit cli_nothing(const struct cli *c, const struct err *e);

@@ -20,21 +20,6 @@ struct enrolling {
 	struct unit_place place;
 };
 
-static int save_chain(const struct enrolling *x, const char *name, const struct chain *a, const struct chain *b, struct err *e)
-{
-	struct buf pem = {0};
-	char path[FILE_PATH];
-	int rc = -1;
-
-	chain_to_pem(a, &pem);
-	if (b)
-		chain_to_pem(b, &pem);
-	if (file_join(path, e, x->dir, name) == 0)
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
-	return rc;
-}
-
 /* Before there is a certificate: where his key is. */
 static int save_place(struct enrolling *x, struct err *e)
 {
@@ -54,8 +39,15 @@ static int save_place(struct enrolling *x, struct err *e)
 static int save_cas(struct enrolling *x, struct err *e)
 {
 	struct chain unit = { .cert = x->chain.cert + 1, .n = x->chain.n > 1 };
+	struct buf pem = {0};
+	char path[FILE_PATH];
+	int rc;
 
-	return save_chain(x, "ca.pem", &x->root, &unit, e);
+	chain_to_pem(&x->root, &pem);
+	chain_to_pem(&unit, &pem);
+	rc = file_join(path, e, x->dir, "ca.pem") < 0 ? -1 : file_replace(path, pem.data, pem.len, 0644, e);
+	buf_free(&pem);
+	return rc;
 }
 
 /* The key is kept: asked again after a cut it gets the same certificate, though the code is used. */
@@ -74,12 +66,12 @@ static int enrol(struct enrolling *x, const struct cli *c, struct err *e)
 		return err_set(e, REASON_CONFIG, "%s exists: this folder is an operator's already; take another --as", path);
 	if (enrolment_root(&x->url, cli_get(c, "ca"), &x->code, &x->root, e) < 0 || file_mkdir(x->dir, e) < 0 ||
 	    save_place(x, e) < 0 || !(x->key = unit_key_make(&x->place, x->dir, "person", e)) ||
-	    save_chain(x, "root.pem", &x->root, NULL, e) < 0 ||
+	    chain_save_in(&x->root, x->dir, "root.pem", e) < 0 ||
 	    enrolment_enrol(&x->url, cli_get(c, "ca"), &x->root, &x->code, x->key, &x->chain, e) < 0)
 		return -1;
 	if (strcmp(x->chain.cert[0].role, PERSON) != 0)
 		return err_set(e, REASON_ROLE, "the code is for a unit of role %s, and makes no operator", x->chain.cert[0].role);
-	return save_cas(x, e) < 0 ? -1 : save_chain(x, "person.pem", &x->chain, NULL, e);
+	return save_cas(x, e) < 0 ? -1 : chain_save_in(&x->chain, x->dir, "person.pem", e);
 }
 
 enum cli_exit cmd_operator_enrol(const struct cli *c)

@@ -137,17 +137,6 @@ int csr_load(struct csr *csr, const char *path, struct err *e)
 	return rc;
 }
 
-int chain_save(const struct chain *ch, const char *path, struct err *e)
-{
-	struct buf pem = {0};
-	int rc;
-
-	chain_to_pem(ch, &pem);
-	rc = file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
-	return rc;
-}
-
 int option_needed(const struct cli *c, const char *name, const char **value, struct err *e)
 {
 	*value = cli_get(c, name);

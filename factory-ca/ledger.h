@@ -1,7 +1,7 @@
 /* ledger.h - the issuance database of a CA system. All SQL of handsel-ca stands in ledger.c and ledger_*.c.
  *
  * Every function works inside the caller's transaction, or reads on a connection of the caller's own; the rules
- * about what may follow what are in rules.c. Getters return 1 found, 0 not there, -1 error. */
+ * about what may follow what are in rules*.c. Getters return 1 found, 0 not there, -1 error. */
 #ifndef HANDSEL_LEDGER_H
 #define HANDSEL_LEDGER_H
 

@@ -1,4 +1,4 @@
-/* rules_private.h - what rules.c, rules_operator.c and learn.c share. */
+/* rules_private.h - what rules.c, rules_issued.c, rules_operator.c and learn.c share. */
 #ifndef HANDSEL_CA_RULES_PRIVATE_H
 #define HANDSEL_CA_RULES_PRIVATE_H
 
@@ -11,6 +11,9 @@ int audit_request(struct db *db, int64_t now, const char *actor, const char *act
 
 /* A pending one that will never be active: its unit goes back to the order. *device is changed, not yet written. */
 int request_give_up(struct db *db, const struct ledger_request *r, struct ledger_device *device, struct err *e);
+
+/* The id is over: the device makes a new one, above this generation. */
+void answer_dead(struct ca_answer *a, const struct request_id *id, uint32_t highest);
 
 /* The name in "station:line-2". */
 const char *unit_name(const char *unit);

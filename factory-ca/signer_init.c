@@ -60,12 +60,10 @@ static bool same_terms(const struct cert *a, const struct cert *b)
 static int keep_or_save(struct chain *made, const char *path, struct err *e)
 {
 	struct chain there = {0};
-	struct buf pem = {0};
 	int rc = -1;
 
 	if (!file_exists(path)) {
-		chain_to_pem(made, &pem);
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
+		rc = chain_save(made, path, e);
 	} else if (chain_load(&there, path, e) == 0) {
 		if (there.n != 1 || !same_terms(there.cert, made->cert)) {
 			err_set(e, REASON_CONFIG, "%s is of a try that was cut, and of another name, kind or life; bring that one to its end, or take its"
@@ -78,7 +76,6 @@ static int keep_or_save(struct chain *made, const char *path, struct err *e)
 		}
 	}
 	chain_free(&there);
-	buf_free(&pem);
 	return rc;
 }
 
@@ -255,21 +252,16 @@ struct rollover {
 /* The old root's word for the new one, and the new one's for the old. */
 static int make_cross(const struct rollover *r, const struct ceremony *c, struct err *e)
 {
-	struct buf der[2] = { {0} }, pem = {0};
+	struct buf der[2] = { {0} };
 	struct chain both = {0};
-	char path[FILE_PATH];
 	struct profile p;
 	int rc = -1;
 
 	if (profile_of_kind(&p, c->base, PROFILE_ROOT, e) == 0 && build_cross(&p, c->root.cert, r->ca.root.cert, r->old_key, c->now, &der[0], e) == 0 &&
 	    build_cross(&p, r->ca.root.cert, c->root.cert, c->root_key, c->now, &der[1], e) == 0 &&
-	    chain_add(&both, der[0].data, der[0].len, e) == 0 && chain_add(&both, der[1].data, der[1].len, e) == 0 &&
-	    file_join(path, e, c->dir, CROSS_FILE) == 0) {
-		chain_to_pem(&both, &pem);
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	}
+	    chain_add(&both, der[0].data, der[0].len, e) == 0 && chain_add(&both, der[1].data, der[1].len, e) == 0)
+		rc = chain_save_in(&both, c->dir, CROSS_FILE, e);
 	chain_free(&both);
-	buf_free(&pem);
 	buf_free(&der[0]);
 	buf_free(&der[1]);
 	return rc;

@@ -69,7 +69,7 @@ static int sign(const struct chain *own, const struct key *key, struct db *db, c
 		struct err *e)
 {
 	struct chain root = {0}, made = {0};
-	struct buf der = {0}, pem = {0};
+	struct buf der = {0};
 	int64_t now = clock_utc();
 	struct profile p;
 	int rc = -1;
@@ -84,10 +84,8 @@ static int sign(const struct chain *own, const struct key *key, struct db *db, c
 	    chain_add(&made, der.data, der.len, e) < 0 || cross_verify(made.cert, root.cert, own->cert, now, e) < 0 ||
 	    chain_add(&made, own->cert->der.data, own->cert->der.len, e) < 0 || note(db, root.cert, now, e) < 0)
 		goto out;
-	chain_to_pem(&made, &pem);
-	rc = file_replace(out, pem.data, pem.len, 0644, e);
+	rc = chain_save(&made, out, e);
 out:
-	buf_free(&pem);
 	buf_free(&der);
 	chain_free(&made);
 	chain_free(&root);

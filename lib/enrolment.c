@@ -134,15 +134,9 @@ int enrolment_renew(struct ca_client *client, const struct key *key, struct chai
 
 static int save_chain(const struct enrolment_unit *u, const struct chain *chain, struct err *e)
 {
-	char file[64], path[FILE_PATH];
-	struct buf pem = {0};
-	int rc;
+	char path[FILE_PATH];
 
-	snprintf(file, sizeof file, "%s.pem", u->name);
-	chain_to_pem(chain, &pem);
-	rc = file_join(path, e, u->dir, file) < 0 ? -1 : file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
-	return rc;
+	return file_join_end(path, e, u->dir, u->name, ".pem") < 0 ? -1 : chain_save(chain, path, e);
 }
 
 /* The certificate on the disk decides: before it the unit is what it was, after it the key is the next one. */

@@ -89,6 +89,24 @@ void chain_to_pem(const struct chain *ch, struct buf *pem)
 		cert_to_pem(&ch->cert[i], pem);
 }
 
+int chain_save(const struct chain *ch, const char *path, struct err *e)
+{
+	struct buf pem = {0};
+	int rc;
+
+	chain_to_pem(ch, &pem);
+	rc = file_replace(path, pem.data, pem.len, 0644, e);
+	buf_free(&pem);
+	return rc;
+}
+
+int chain_save_in(const struct chain *ch, const char *dir, const char *name, struct err *e)
+{
+	char path[FILE_PATH];
+
+	return file_join(path, e, dir, name) < 0 ? -1 : chain_save(ch, path, e);
+}
+
 void chain_free(struct chain *ch)
 {
 	if (!ch)

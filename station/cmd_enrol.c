@@ -20,19 +20,6 @@ struct enrolling {
 	struct key *key;
 };
 
-static int save_chain(const struct enrolling *x, const char *name, const struct chain *ch, struct err *e)
-{
-	struct buf pem = {0};
-	char path[FILE_PATH];
-	int rc = -1;
-
-	chain_to_pem(ch, &pem);
-	if (file_join(path, e, x->dir, name) == 0)
-		rc = file_replace(path, pem.data, pem.len, 0644, e);
-	buf_free(&pem);
-	return rc;
-}
-
 /* The key first, and kept: asked again after a cut it gets the same certificate, though the code is used. */
 static int enrol(struct enrolling *x, const struct cli *c, struct err *e)
 {
@@ -48,12 +35,12 @@ static int enrol(struct enrolling *x, const struct cli *c, struct err *e)
 	if (file_exists(path))
 		return err_set(e, REASON_CONFIG, "%s exists: this folder is a station already; take another --dir", path);
 	if (enrolment_root(&x->url, x->ca_id, &x->code, &x->root, e) < 0 || file_mkdir(x->dir, e) < 0 || !(x->key = setup_key(x->dir, &x->place, e)) ||
-	    save_chain(x, "root.pem", &x->root, e) < 0 ||
+	    chain_save_in(&x->root, x->dir, "root.pem", e) < 0 ||
 	    enrolment_enrol(&x->url, x->ca_id, &x->root, &x->code, x->key, &x->chain, e) < 0)
 		return -1;
 	if (strcmp(x->chain.cert[0].role, "station") != 0)
 		return err_set(e, REASON_ROLE, "the code is for a unit of role %s", x->chain.cert[0].role);
-	return save_chain(x, "station.pem", &x->chain, e) < 0 ? -1 : setup_yaml(path, x->chain.cert[0].name, x->ca, x->ca_id, &x->place, e);
+	return chain_save_in(&x->chain, x->dir, "station.pem", e) < 0 ? -1 : setup_yaml(path, x->chain.cert[0].name, x->ca, x->ca_id, &x->place, e);
 }
 
 enum cli_exit cmd_enrol(const struct cli *c)
