@@ -92,7 +92,7 @@ static size_t file_named(const char *path)
 	if (n_files == FILES)
 		die(path, "too many files");
 	snprintf(files[n_files].name, sizeof files[i].name, "%s", name);
-	if (file_join(whole, &e, base, name) == 0 && file_exists(whole)) {
+	if (base && file_join(whole, &e, base, name) == 0 && file_exists(whole)) {
 		if (file_read(&files[n_files].durable, whole, LIMIT_BUF, &e) < 0)
 			die(whole, e.text);
 		files[n_files].exists = true;
@@ -441,10 +441,10 @@ int main(int argc, char **argv)
 		case 's': seed = count_of(optarg) | 1; break;
 		case 'l': lying = true; break;
 		case 'n': only = count_of(optarg); break;
-		case 't': there = base = out = optarg; break;
+		case 't': there = out = optarg; break;
 		default: die("usage", "see the top of cuts.c");
 		}
-	if (!record || !base || !out)
+	if (!record || !out || !base == !there)
 		die("usage", "see the top of cuts.c");
 	unsetenv("HANDSEL_DB_RECORD");
 	read_record(record);
