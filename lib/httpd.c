@@ -156,6 +156,8 @@ static ssize_t push(gnutls_transport_ptr_t p, const giovec_t *iov, int n)
 	bool hold = c->hold || (c->greets && is_handshake(iov, n));
 	ssize_t sent;
 
+	if (!c->requests)	/* maybe an alert, the last word */
+		parked_settle(c);
 	c->hold = c->greets = false;
 	for (int i = 0; hold && i < n; i++)
 		buf_add(&c->held, iov[i].iov_base, iov[i].iov_len);
@@ -179,7 +181,7 @@ static ssize_t pull(gnutls_transport_ptr_t p, void *data, size_t len)
 	struct conn *c = p;
 
 	let_go(c);
-	return recv(c->fd, data, len, 0);
+	return parked_receive(c, data, len);
 }
 
 static void session_begin(struct conn *c, gnutls_session_t session)
@@ -207,6 +209,7 @@ static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 	int one = 1;
 
 	c->d = d;
+	c->mhd = mhd;
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	remote_text(c->remote, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	if (!d->conf.plain)
@@ -221,6 +224,7 @@ static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 		c->next->link = &c->next;
 	d->conns = c;
 	pthread_mutex_unlock(&d->lock);
+	atomic_fetch_add(&d->polled, 1);
 	return c;
 }
 
@@ -229,6 +233,7 @@ static void conn_end(struct conn *c)
 {
 	struct httpd *d = c->d;
 
+	atomic_fetch_sub(&d->polled, 1);
 	pthread_mutex_lock(&d->lock);
 	guard_leave(c);
 	*c->link = c->next;
@@ -388,6 +393,8 @@ static int start_mhd(struct httpd *d, struct err *e)
 		{ d->conf.plain ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, d->listen_fd, NULL },
 		{ MHD_OPTION_END, 0, NULL },
 	};
+	/* Of which each thread has its part, so that all whom the door lets in may be one's. */
+	unsigned most = d->limit.connections * (d->conf.plain ? 1 : threads);
 	int tls = d->conf.plain ? MHD_OPTION_END : MHD_OPTION_HTTPS_PRIORITIES;	/* what follows is of TLS alone */
 
 	if (threads < 2)	/* a pool of one is refused with a warning */
@@ -397,7 +404,7 @@ static int start_mhd(struct httpd *d, struct err *e)
 				  MHD_OPTION_EXTERNAL_LOGGER, on_log, d,	/* first: it takes the messages about the others */
 				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, d,
 				  MHD_OPTION_NOTIFY_COMPLETED, httpd_on_completed, d,
-				  MHD_OPTION_CONNECTION_LIMIT, d->limit.connections,
+				  MHD_OPTION_CONNECTION_LIMIT, most,
 				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)LIMIT_HTTP_PER_IP,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_CONN,
 				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -412,6 +419,7 @@ static void httpd_free(struct httpd *d)
 		identity_free(&d->identity[i]);
 	if (d->listen_fd >= 0)
 		close(d->listen_fd);
+	parked_free(d);
 	pthread_cond_destroy(&d->changed);
 	pthread_mutex_destroy(&d->lock);
 	pthread_mutex_destroy(&d->log_lock);
@@ -428,6 +436,7 @@ static struct httpd *httpd_new(const struct httpd_conf *conf)
 		d->conf.deadline_ms = TIMEOUT_HTTP_MS;
 	d->listen_fd = -1;
 	guard_init(d);
+	parked_init(d);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->log_lock, NULL);
 	pthread_condattr_init(&attr);
@@ -486,10 +495,12 @@ void httpd_stop(struct httpd *d)
 
 	if (!d)
 		return;
-	if (d->door)
+	if (d->door) {
 		door_stop(d->door);
-	else
+		parked_close(d);
+	} else {
 		MHD_quiesce_daemon(d->mhd);
+	}
 	pthread_mutex_lock(&d->lock);
 	d->stopping = true;
 	while (d->handed > 0 || d->replying > 0 || (d->requests > 0 && clock_mono_ms() < end)) {

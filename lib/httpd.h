@@ -27,6 +27,7 @@ struct httpd_identity {			/* the last one, with sni NULL, is for all other names
 /* Of one server; each 0: as limits.h has it. */
 struct httpd_limits {
 	unsigned connections;		/* at once; when they run short those go of whom nothing is known */
+	unsigned polled;		/* of these, by libmicrohttpd; beyond it those that wait for their peer are parked */
 	unsigned requests;		/* under way; beyond it the answer is 503 with Retry-After, likewise the next two */
 	unsigned address_requests;	/* of one address */
 	unsigned unit_conns, unit_requests;	/* of one client certificate */

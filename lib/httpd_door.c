@@ -25,7 +25,7 @@
 #define NO_FD_MS 100		/* without descriptors accept() would fail in a loop */
 
 struct guest {
-	struct guest *next, **link;	/* by age */
+	struct guest *next, *prev;	/* by age */
 	int fd;
 	int64_t deadline;
 	struct sockaddr_storage from;
@@ -36,26 +36,39 @@ struct door {
 	struct httpd *d;
 	int epoll, stop;
 	pthread_t thread;
-	struct guest *oldest, **last;
+	struct guest *oldest, *newest;
 	unsigned n;
 	bool full;			/* of descriptors: not accepting for a moment */
 };
 
 static void leave(struct door *o, struct guest *g)
 {
-	*g->link = g->next;
-	*(g->next ? &g->next->link : &o->last) = g->link;
+	struct guest *next = g->next, *prev = g->prev;
+
+	if (g == o->oldest)
+		o->oldest = next;
+	else
+		prev->next = next;
+	if (next)
+		next->prev = prev;
+	else
+		o->newest = prev;
 	o->n--;
 	atomic_fetch_sub(&o->d->waiting, 1);
 	epoll_ctl(o->epoll, EPOLL_CTL_DEL, g->fd, NULL);
 }
 
 /* What was not read would turn the end into a reset. */
+static void hang_up(int fd)
+{
+	recv(fd, NULL, RECORD_HEAD + RECORD_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	close(fd);
+}
+
 static void turn_away(struct door *o, struct guest *g)
 {
 	leave(o, g);
-	recv(g->fd, NULL, RECORD_HEAD + RECORD_MAX, MSG_TRUNC | MSG_DONTWAIT);
-	close(g->fd);
+	hang_up(g->fd);
 	free(g);
 }
 
@@ -64,12 +77,15 @@ static void wait_for(int fd, int bytes)
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
-/* It closes the descriptor where it has no room. */
+/* Where libmicrohttpd takes none of that address any more it closes the descriptor. */
 static void hand_over(struct door *o, struct guest *g)
 {
 	leave(o, g);
 	wait_for(g->fd, 1);
-	MHD_add_connection(o->d->mhd, g->fd, (const struct sockaddr *)&g->from, g->from_len);
+	if (!guard_expect(o->d))
+		hang_up(g->fd);
+	else if (MHD_add_connection(o->d->mhd, g->fd, (const struct sockaddr *)&g->from, g->from_len) == MHD_NO)
+		guard_missed(o->d);
 	free(g);
 }
 
@@ -109,15 +125,16 @@ static bool same_address(const struct sockaddr_storage *a, const struct sockaddr
 /* Where too many wait, of one address or in all, the oldest of them has had the longest time. */
 static void make_room(struct door *o, const struct sockaddr_storage *from)
 {
-	struct guest *first = NULL;
+	struct guest *first = NULL, *victim;
 	unsigned n = 0;
 
 	for (struct guest *g = o->oldest; g; g = g->next)
 		if (same_address(&g->from, from) && n++ == 0)
 			first = g;
-	if (n < LIMIT_HTTP_PER_IP && o->n < o->d->limit.connections)
+	victim = n >= LIMIT_HTTP_PER_IP ? first : o->n >= o->d->limit.connections ? o->oldest : NULL;
+	if (!victim)
 		return;
-	turn_away(o, n >= LIMIT_HTTP_PER_IP ? first : o->oldest);
+	turn_away(o, victim);
 	pthread_mutex_lock(&o->d->lock);
 	o->d->evicted++;
 	pthread_mutex_unlock(&o->d->lock);
@@ -129,9 +146,12 @@ static void enter(struct door *o, int fd, const struct sockaddr_storage *from, s
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = g };
 
 	make_room(o, from);
-	*g = (struct guest){ .link = o->last, .fd = fd, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
-	*o->last = g;
-	o->last = &g->next;
+	*g = (struct guest){ .prev = o->newest, .fd = fd, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
+	if (g->prev)
+		g->prev->next = g;
+	else
+		o->oldest = g;
+	o->newest = g;
 	o->n++;
 	atomic_fetch_add(&o->d->waiting, 1);
 	if (epoll_ctl(o->epoll, EPOLL_CTL_ADD, fd, &event))
@@ -199,6 +219,8 @@ static void *run(void *arg)
 				return NULL;
 			else if (event[i].data.ptr == &o->epoll)
 				knocks = true;
+			else if (event[i].data.ptr == &o->d->parking)
+				parked_look(o->d);
 			else if (event[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 				turn_away(o, event[i].data.ptr);
 			else
@@ -225,10 +247,12 @@ struct door *door_start(struct httpd *d, struct err *e)
 {
 	struct door *o = mem_new(1, sizeof *o);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &o->stop };
+	struct epoll_event parked = { .events = EPOLLIN, .data.ptr = &d->parking };
 	int rc;
 
-	*o = (struct door){ .d = d, .last = &o->oldest, .epoll = epoll_create1(EPOLL_CLOEXEC), .stop = eventfd(0, EFD_CLOEXEC) };
-	rc = o->epoll < 0 || o->stop < 0 || epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->stop, &event) ? errno : 0;
+	*o = (struct door){ .d = d, .epoll = epoll_create1(EPOLL_CLOEXEC), .stop = eventfd(0, EFD_CLOEXEC) };
+	rc = o->epoll < 0 || o->stop < 0 || epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->stop, &event) ||
+	     epoll_ctl(o->epoll, EPOLL_CTL_ADD, d->parking.epoll, &parked) ? errno : 0;
 	if (rc == 0) {
 		listening(o, true);
 		rc = pthread_create(&o->thread, NULL, run, o);

@@ -80,12 +80,34 @@ static void make_room(struct httpd *d)
 	d->evicted++;
 }
 
+/* Never more than libmicrohttpd takes: when a thread of 0.9.75 finds too many among those that were handed to it, it leaves a mutex
+ * locked and is dead. */
+bool guard_expect(struct httpd *d)
+{
+	bool room;
+
+	pthread_mutex_lock(&d->lock);
+	room = d->coming + d->n_conns < d->limit.connections;
+	d->coming += room;
+	d->evicted += !room;
+	pthread_mutex_unlock(&d->lock);
+	return room;
+}
+
+void guard_missed(struct httpd *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->coming--;
+	pthread_mutex_unlock(&d->lock);
+}
+
 void guard_enter(struct conn *c)
 {
 	struct httpd *d = c->d;
 
 	if (d->n_conns >= CROWDED(d))
 		make_room(d);
+	d->coming -= !d->conf.plain;	/* who is plain comes without the door */
 	d->n_conns++;
 	c->address = party_join(d, c->remote);
 }
@@ -155,6 +177,7 @@ void guard_init(struct httpd *d)
 
 	d->limit = (struct httpd_limits){
 		.connections = given->connections ? given->connections : LIMIT_HTTP_CONN,
+		.polled = given->polled ? given->polled : LIMIT_HTTP_POLLED,
 		.requests = given->requests ? given->requests : LIMIT_HTTP_REQUESTS,
 		.address_requests = given->address_requests ? given->address_requests : LIMIT_HTTP_REQUESTS_IP,
 		.unit_conns = given->unit_conns ? given->unit_conns : LIMIT_HTTP_PER_UNIT,
@@ -178,6 +201,8 @@ void httpd_metrics(struct httpd *d, const char *prefix, struct buf *out)
 	pthread_mutex_unlock(&d->lock);
 	snprintf(name, sizeof name, "%s_http_connections", prefix);
 	metrics_one(out, name, METRIC_GAUGE, "Open connections.", conns);
+	snprintf(name, sizeof name, "%s_http_connections_parked", prefix);
+	metrics_one(out, name, METRIC_GAUGE, "Of these, such as wait for their peer where they cost nothing.", parked_count(d));
 	snprintf(name, sizeof name, "%s_http_requests_under_way", prefix);
 	metrics_one(out, name, METRIC_GAUGE, "Requests without an answer yet.", under_way);
 	snprintf(name, sizeof name, "%s_http_connections_cut_total", prefix);

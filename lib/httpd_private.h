@@ -1,4 +1,4 @@
-/* httpd_private.h - what httpd.c (server, connections) and httpd_req.c (requests) share, and nobody else. */
+/* httpd_private.h - what httpd.c (server, connections), httpd_req.c (requests) and their neighbours share, and nobody else. */
 #ifndef HANDSEL_HTTPD_PRIVATE_H
 #define HANDSEL_HTTPD_PRIVATE_H
 
@@ -32,6 +32,7 @@ struct party {
 struct conn {
 	struct conn *next, **link;
 	struct httpd *d;
+	struct MHD_Connection *mhd;
 	gnutls_session_t session;
 	int fd;
 	int64_t deadline;
@@ -45,6 +46,17 @@ struct conn {
 	bool greets;			/* nothing was written yet: the ServerHello comes, and the rest of the flight follows at once */
 	bool hold;			/* the next TLS record is the head of an answer, and its body follows at once */
 	struct buf held;		/* that record */
+	bool answering;			/* a request came whole or was refused, and its answer has not gone yet: nothing is read */
+	bool left;			/* the last octet that was read is in the socket still */
+	struct conn *parked_next, **parked_link;
+};
+
+struct parking {
+	pthread_mutex_t lock;		/* nobody takes it who is called under libmicrohttpd's own, or under d->lock */
+	int epoll;
+	struct conn *first;
+	unsigned n;
+	bool closed;
 };
 
 /* READING: belongs to libmicrohttpd's thread. HANDLING: conf.handle() has it. SUSPENDED: that returned, the answer is to
@@ -75,6 +87,8 @@ struct httpd {
 	struct MHD_Daemon *mhd;
 	struct door *door;		/* NULL: plain, libmicrohttpd accepts by itself */
 	atomic_uint waiting;		/* at it */
+	struct parking parking;
+	atomic_uint polled;		/* connections behind the door that are not parked */
 	int listen_fd;
 	uint16_t port;
 	pthread_t reaper;
@@ -88,6 +102,7 @@ struct httpd {
 	struct httpd_limits limit;
 	struct party *party[HTTPD_PARTIES];
 	unsigned n_conns, under_way;
+	unsigned coming;		/* handed over by the door, and not seen by libmicrohttpd's thread yet */
 	size_t bodies;			/* bytes of requests that are held */
 	uint64_t late, evicted, refused;	/* connections cut by deadline, for room; requests put off */
 	struct metric_histogram took;
@@ -103,14 +118,26 @@ void conn_deadline(struct conn *c, int64_t ms);		/* from now on */
 int64_t conn_head_ms(const struct httpd *d);		/* how long until the ClientHello is there, and from it the first request */
 void conn_cut(struct conn *c);				/* under the lock: nothing more comes or goes */
 
-/* ---- httpd_guard.c, all under the lock ---- */
+/* ---- httpd_guard.c ---- */
 void guard_init(struct httpd *d);
+bool guard_expect(struct httpd *d);			/* the door has one to hand over; false: there is no room for it */
+void guard_missed(struct httpd *d);			/* and it does not come */
+/* the others under the lock */
 void guard_enter(struct conn *c);			/* a new connection; if there are too many, another one goes */
 void guard_leave(struct conn *c);
 void guard_unit(struct conn *c, const struct cert *leaf);
 const char *guard_request(struct http_req *r);		/* NULL: it may go on, else why not now */
 bool guard_body(struct http_req *r, size_t more);	/* false: there is no memory for so much */
 void guard_done(struct http_req *r);
+
+/* ---- httpd_parked.c: connections that wait for their peer, in an epoll set that the door's thread watches ---- */
+void parked_init(struct httpd *d);			/* d->parking.epoll is -1 if that fails */
+void parked_free(struct httpd *d);
+ssize_t parked_receive(struct conn *c, void *data, size_t len);	/* like recv(); it parks the connection where that waits */
+void parked_settle(struct conn *c);			/* before an end: what was not read would make it a reset */
+void parked_look(struct httpd *d);			/* something came for one of them */
+void parked_close(struct httpd *d);			/* all go on, and none is parked any more; parked_look() must be over */
+unsigned parked_count(struct httpd *d);
 
 /* Accepts on d->listen_fd for d->mhd. NULL on failure. */
 struct door *door_start(struct httpd *d, struct err *e);

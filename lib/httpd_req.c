@@ -86,6 +86,7 @@ static enum MHD_Result refuse_as(struct http_req *r, unsigned status, enum reaso
 		return MHD_NO;
 	httpd_log(r->conn->d, "%s: answered %u: %s", r->conn->remote, status, why);
 	r->state = REPLIED;
+	r->conn->answering = true;
 	MHD_add_response_header(p, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
 	MHD_add_response_header(p, MHD_HTTP_HEADER_CONNECTION, "close");
 	MHD_add_response_header(p, "Handsel-Reason", reason_id(code));
@@ -201,6 +202,7 @@ static enum MHD_Result req_handle(struct http_req *r)
 	if (r->body.failed)
 		return refuse(r, MHD_HTTP_CONTENT_TOO_LARGE, "RFC 9110 15.5.14: the body is too large for this peer\n");
 	conn_deadline(r->conn, d->conf.deadline_ms);
+	r->conn->answering = true;
 	pthread_mutex_lock(&d->lock);
 	r->state = HANDLING;
 	r->handed = true;
@@ -242,6 +244,7 @@ void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **context, e
 	if (!r)
 		return;
 	*context = NULL;
+	r->conn->answering = false;
 	pthread_mutex_lock(&d->lock);
 	d->requests--;
 	r->conn->requests--;

@@ -78,6 +78,7 @@
 #define LIMIT_HTTP_HEADERS	64		/* header lines */
 #define LIMIT_HTTP_CONN		2000		/* connections of one server: descriptors and memory of a small machine */
 #define LIMIT_HTTP_PER_IP	512		/* of one address: a NAT or a station in front of 64 devices needs many */
+#define LIMIT_HTTP_POLLED	64		/* polled at each event of any of them: what a station or a plant's rush keeps pays no parking */
 #define TIMEOUT_HTTP_MS		20000		/* absolute, one request with handshake: slowest device TLS is 3 s */
 #define TIMEOUT_HTTP_HEAD_MS	10000		/* of that, handshake and head of the first request: slowest device TLS is 3 s */
 #define TIMEOUT_HTTP_BODY_MS	15000		/* of that, head and body: LIMIT_FRAME_UNIT at 70 KiB/s */

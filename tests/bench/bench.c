@@ -77,7 +77,7 @@ static const char usage[] =
 	"  --ca A:P --node A:P --root PEM --key PEM --cert PEM --order ID --manufacturer M --model M --prefix SERIALS\n"
 	"  --kits DIR --first N --count N --threads N --batch N --confirm --brief\n"
 	"  factory: --made --again\n"
-	"  ca: --fresh --rsa --made --stalled N\n"
+	"  ca: --fresh --rsa --made --stalled N --stall-at half|whole|drip|silent|head\n"
 	"  rows: --ledger DIR --count N\n";
 
 static void parse(struct options *o, int argc, char **argv)
@@ -88,7 +88,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "prefix", 1, NULL, 'p' }, { "kits", 1, NULL, 'K' }, { "first", 1, NULL, 'f' }, { "count", 1, NULL, 'N' },
 		{ "threads", 1, NULL, 't' }, { "batch", 1, NULL, 'b' }, { "confirm", 0, NULL, 'y' }, { "json", 0, NULL, 'j' },
 		{ "name", 1, NULL, 'a' }, { "process", 1, NULL, 'P' }, { "brief", 0, NULL, 'B' }, { "fresh", 0, NULL, 'F' },
-		{ "rsa", 0, NULL, 'R' }, { "stalled", 1, NULL, 'S' }, { "ledger", 1, NULL, 'L' },
+		{ "rsa", 0, NULL, 'R' }, { "stalled", 1, NULL, 'S' }, { "stall-at", 1, NULL, 'T' }, { "ledger", 1, NULL, 'L' },
 		{ "made", 0, NULL, 'D' }, { "again", 0, NULL, 'A' }, { NULL, 0, NULL, 0 },
 	};
 	const char **text;
@@ -98,7 +98,7 @@ static void parse(struct options *o, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		text = c == 'c' ? &o->ca : c == 'n' ? &o->node : c == 'r' ? &o->root : c == 'k' ? &o->key :
 		       c == 'C' ? &o->cert : c == 'o' ? &o->order : c == 'm' ? &o->manufacturer : c == 'M' ? &o->model :
-		       c == 'p' ? &o->prefix : c == 'K' ? &o->kits : c == 'a' ? &o->name : c == 'L' ? &o->ledger : NULL;
+		       c == 'p' ? &o->prefix : c == 'K' ? &o->kits : c == 'a' ? &o->name : c == 'L' ? &o->ledger : c == 'T' ? &o->stall_at : NULL;
 		value = c == 'f' ? &o->first : c == 'N' ? &o->count : c == 't' ? &o->threads : c == 'b' ? &o->batch : c == 'S' ? &o->stalled : NULL;
 		if (text)
 			*text = optarg;
@@ -134,7 +134,7 @@ int main(int argc, char **argv)
 		{ "rows", bench_rows },
 	};
 	struct options o = { .threads = 8, .batch = 1, .raw_s = 0.3, .count = 1000, .first = 1, .manufacturer = "Acme Devices",
-			     .model = "gateway-b", .prefix = "GB-" };
+			     .model = "gateway-b", .prefix = "GB-", .stall_at = "half" };
 
 	log_program("bench", 0);
 	proc_signals_block();

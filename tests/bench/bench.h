@@ -40,7 +40,9 @@ struct options {
 	bool made;				/* keys that the CA makes, */
 	bool rsa;				/* RSA-2048 ones */
 	bool again;				/* factory: each until it is done, over all that happens to the CA meanwhile */
-	uint64_t stalled;			/* ca: so many others have begun a handshake and go on with nothing */
+	uint64_t stalled;			/* ca: so many others have begun and go on with nothing: */
+	const char *stall_at;			/* in the ClientHello (half), after it (whole), likewise with an octet a second (drip),
+						 * after the handshake (silent), in the head of a request (head) */
 	double raw_s;				/* for which each kind of arithmetic is timed */
 	const char *name;			/* of the figure */
 	struct { const char *name; pid_t pid; } process[LOAD_PROCESSES];	/* with their children */
@@ -60,6 +62,9 @@ struct load {
 
 /* For a test of power cuts: what a device was told, and of which certificate (lib/db_record.h). */
 void load_told(const char *what, const uint8_t sha256[SHA256_LEN]);
+
+/* CPU seconds of o->process until now. */
+double load_cpu(const struct options *o);
 
 /* Runs steps 0 to n - 1 on o->threads threads. */
 void load_run(struct load *l, const struct options *o, uint64_t n, load_step *step, void *arg);
@@ -95,7 +100,7 @@ int bench_ca(const struct options *o);
 int bench_rows(const struct options *o);
 
 /* ---- stalled.c ---- */
-/* That many connections from addresses of 127.0.0.0/8, each with the first half of a ClientHello; they stay until the process ends. */
+/* o->stalled connections from addresses of 127.0.0.0/8, which stay until the process ends; prints what they cost while nobody else comes. */
 void stall(const struct options *o);
 int bench_est(const struct options *o);
 

@@ -23,11 +23,12 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- CPU seconds of processes: /proc/PID/stat, fields 4 (parent), 14 and 15 (ticks) ---- */
+/* ---- CPU seconds of processes: their clocks, since /proc/PID/stat counts in ticks ---- */
 static int read_stat(pid_t pid, pid_t *parent, double *seconds)
 {
 	char path[64], text[1024], *p;
-	unsigned long user, system;
+	struct timespec t;
+	clockid_t clock;
 	FILE *f;
 	size_t n;
 
@@ -39,9 +40,9 @@ static int read_stat(pid_t pid, pid_t *parent, double *seconds)
 	fclose(f);
 	text[n] = 0;
 	p = strrchr(text, ')');		/* the name before it may hold anything */
-	if (!p || sscanf(p + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent, &user, &system) != 3)
+	if (!p || sscanf(p + 1, " %*c %d", parent) != 1 || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
 		return -1;
-	*seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+	*seconds = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 	return 0;
 }
 
@@ -59,6 +60,15 @@ static double process_cpu(pid_t pid)
 			sum += part;
 	if (dir)
 		closedir(dir);
+	return sum;
+}
+
+double load_cpu(const struct options *o)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < o->n_processes; i++)
+		sum += process_cpu(o->process[i].pid);
 	return sum;
 }
 

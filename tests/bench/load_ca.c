@@ -139,8 +139,8 @@ int bench_ca(const struct options *o)
 		kit_fresh(&s.kit[i], o, i, false);
 		s.kit[i].request.generation = 0;	/* of plain clients: there is no factory behind these devices */
 	}
-	stall(o);
 	raw_measure(&raw, o->raw_s);
+	stall(o);
 	load_run(&l, o, (o->count + o->batch - 1) / o->batch, step_issue, &s);
 	raw_measure(&after, o->raw_s);
 	raw_mean(&raw, &after);

@@ -439,6 +439,29 @@ static void test_gone(void)
 	expect_served();
 }
 
+/* All of it again, each connection parked whenever it waits for its peer. */
+static void test_parked(void)
+{
+	struct httpd *saved = server;
+	struct httpc *first;
+
+	server = start_limited(SLOW_MS, (struct httpd_limits){ .polled = 1 });
+	first = world_http(httpd_port(server), false);	/* has the place that is not */
+	test_requests();
+	test_exporter();
+	test_no_answer();
+	test_framing();
+	test_limits();
+	test_parallel();
+	test_one_packet();
+	test_large();
+	test_gone();
+	expect(first, "GET", "/who", NULL, 200, "nobody");
+	httpc_free(first);
+	httpd_stop(server);
+	server = saved;
+}
+
 /* ---- deadlines ---- */
 /* The ClientHello of a client that then stops. */
 static size_t client_hello(uint8_t *out, size_t size)
@@ -794,6 +817,7 @@ static void test_teardown(void)
 UNIT_MAIN("httpd", { "setup", test_setup }, { "requests", test_requests }, { "names", test_sni },
 	  { "exporter", test_exporter }, { "no answer", test_no_answer },
 	  { "framing", test_framing }, { "limits", test_limits }, { "parallel deferred answers", test_parallel },
-	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone }, { "stalled handshakes", test_stalled_handshakes }, { "door", test_door }, { "slow body", test_slow_body },
+	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone },
+	  { "parked", test_parked }, { "stalled handshakes", test_stalled_handshakes }, { "door", test_door }, { "slow body", test_slow_body },
 	  { "crowd", test_crowd }, { "put off", test_put_off }, { "plain", test_plain },
 	  { "stop", test_stop }, { "bad configuration", test_bad_conf }, { "teardown", test_teardown })
