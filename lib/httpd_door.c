@@ -1,6 +1,6 @@
 /* The door: a connection goes on to libmicrohttpd when the first TLS record is there, with the whole ClientHello as a rule. Until then
- * it costs a descriptor and nothing else. libmicrohttpd tries each handshake that is not over at each event of any connection, so that a
- * thousand that stall there would double the cost of all others. */
+ * it costs a descriptor and nothing else: no session of GnuTLS, and no place among those that libmicrohttpd walks through at each event of
+ * any. */
 #include <config.h>
 
 #include "httpd_private.h"
