@@ -19,6 +19,7 @@ struct crew {
 	} *one;
 	size_t n;
 	int64_t now;
+	bool no_local;		/* the local operator was ended, whatever certificates he has */
 };
 
 static int add(void *arg, const struct ledger_unit *u)
@@ -27,7 +28,7 @@ static int add(void *arg, const struct ledger_unit *u)
 	unsigned functions = strcmp(u->role, PERSON) == 0 ? functions_parse(u->functions) : FUNCTIONS_ALL;
 	size_t i = 0;
 
-	if (u->revoked || u->expires <= c->now)
+	if (u->revoked || u->expires <= c->now || (c->no_local && strcmp(u->role, PERSON) != 0))
 		return 0;
 	while (i < c->n && strcasecmp(c->one[i].name, u->name) != 0)
 		i++;
@@ -38,6 +39,14 @@ static int add(void *arg, const struct ledger_unit *u)
 	}
 	c->one[i].functions |= functions;
 	return 0;
+}
+
+static int load(struct crew *c, struct db *ledger, struct err *e)
+{
+	int ended = ledger_act_ended_local(ledger, e);
+
+	c->no_local = ended == 1;
+	return ended < 0 ? -1 : ledger_unit_list(ledger, true, 0, add, c, e);
 }
 
 /* How many may do it; the first one's name. */
@@ -56,7 +65,7 @@ static size_t count(const struct crew *c, enum act a, const char **name)
 int crew_suffices(struct db *ledger, unsigned acts, int64_t now, struct err *e)
 {
 	struct crew c = { .now = now };
-	int rc = ledger_unit_list(ledger, true, 0, add, &c, e);
+	int rc = load(&c, ledger, e);
 	const char *name;
 
 	for (unsigned a = 0; a < ACT_COUNT && rc == 0; a++)
@@ -90,7 +99,7 @@ int crew_locked(struct db *ledger, struct trust *trust, int64_t now, unsigned *l
 
 	*locked = 0;
 	if (rc == 0 && acts)
-		rc = ledger_unit_list(ledger, true, 0, add, &c, e);
+		rc = load(&c, ledger, e);
 	for (unsigned a = 0; a < ACT_COUNT && rc == 0; a++)
 		if (acts & 1u << a && count(&c, (enum act)a, &name) < 2)
 			*locked |= 1u << a;
@@ -98,24 +107,15 @@ int crew_locked(struct db *ledger, struct trust *trust, int64_t now, unsigned *l
 	return rc;
 }
 
-static int see_local(void *arg, const struct ledger_unit *u)
-{
-	bool *seen = arg;	/* one that was revoked, one that was not */
-
-	if (strcmp(u->role, PERSON) != 0)
-		seen[u->revoked == 0] = true;
-	return 0;
-}
-
 /* The signer's words of the same: signer_acts.c. */
 int crew_local_may(struct db *ledger, struct trust *trust, enum act a, struct err *e)
 {
-	bool seen[2] = { false };
 	unsigned acts;
+	int ended = ledger_act_ended_local(ledger, e);
 
-	if (ledger_unit_list(ledger, true, 0, see_local, seen, e) < 0 || rule(ledger, trust, &acts, e) < 0)
+	if (ended < 0 || rule(ledger, trust, &acts, e) < 0)
 		return -1;
-	if (seen[0] && !seen[1])
+	if (ended)
 		return err_set(e, REASON_ROLE, "the local operator of this folder was ended: persons act, by --server and --as");
 	return acts & 1u << a
 		       ? err_set(e, REASON_ROLE, "%s needs two persons here, and the folder is one: ask by --server and --as", act_name(a)) : 0;

@@ -77,6 +77,17 @@ int ledger_act_rule(struct db *db, struct buf *cms, struct err *e)
 	return rc;
 }
 
+int ledger_act_ended_local(struct db *db, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "SELECT 1 FROM act WHERE what = ?1 AND state = 'done' AND substr(subject, 1, 9) = 'operator:' LIMIT 1");
+	int rc;
+
+	bind_text(s, 1, act_name(ACT_OPERATOR_REVOKE));
+	rc = db_step(s, e);
+	db_reset(s);
+	return rc;
+}
+
 int ledger_acts_waiting(struct db *db, int64_t since, int64_t *n, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "SELECT count(*) FROM act WHERE state = 'waiting' AND created >= ?1");

@@ -20,6 +20,7 @@ int ledger_act_end(struct db *db, const struct ledger_act *a, const struct buf *
 int ledger_acts_waiting(struct db *db, int64_t since, int64_t *n, struct err *e);
 /* The action that says what needs two persons now. 1: *cms is replaced; 0: there never was one. */
 int ledger_act_rule(struct db *db, struct buf *cms, struct err *e);
+int ledger_act_ended_local(struct db *db, struct err *e);	/* 1: one has ended the local operator, with whatever certificate he comes */
 /* Those behind row `after`, in the order in which they came, until each() returns -1. */
 int ledger_act_list(struct db *db, int64_t after, int (*each)(void *arg, const struct ledger_act *a), void *arg, struct err *e);
 

@@ -142,6 +142,7 @@ says "two persons who may do it are needed for a rule" 'E54.*nobody could approv
 says "which orders no more" 'E54.*was ended' factory order close WO-1
 says "nor invites" 'E54.*was ended' factory operator invite eve --function administrator
 says "nor revokes" 'E54.*was ended' factory revoke --device 00030001 --reason superseded
+says "nor with another certificate" 'E54.*was ended' eval 'factory unit issue "$W/x.csr" --role operator --name deputy --out "$W/x.pem" >/dev/null && factory revoke --device 00030001 --reason superseded'
 says "nor has anything made anew" 'E54.*was ended' factory rework --serial 00030001 --reason again
 holds "persons go on" as carl order list
 holds "a customer's node asks to be introduced" eval 'node --dir "$W/node" init --name site-1 --ca https://127.0.0.1:1 --ca-root "$W/factory/root.pem" --listen 127.0.0.1:0 && node --dir "$W/node" handoff request --out "$W/handoff.csr"'
