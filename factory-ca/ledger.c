@@ -109,6 +109,50 @@ static const char *const migrations[] = {
 	"DROP INDEX request_certificate;"
 	/* by what a device that confirms shows: the few that wait for it */
 	"CREATE INDEX request_confirm ON request(certificate_sha256) WHERE state = 'pending' AND lapse_at IS NOT NULL;",
+	/* Request ids are random, too, and cannot do without an index, but eight octets of a hash of them can: of a hash, since who asks chooses the
+	 * id. Rows that share these are numbered by id_twin (NEW_ID_NUMBER in ledger_requests.c), so that no two have one unit and id. Keys
+	 * are as random and seldom searched for: the index of times, which grows at its end alone, has them all and is read through for one.
+	 * The index of a UNIQUE can go with its table alone. Pages that are given up are not overwritten: SQLite would keep a copy of each in
+	 * memory until the end of the statement. */
+	"CREATE TABLE twin(request INTEGER PRIMARY KEY, twin INTEGER NOT NULL);"
+	"INSERT INTO twin SELECT n, before FROM (SELECT n, row_number() OVER (PARTITION BY short_hash(id) ORDER BY n) - 1 AS before FROM request)"
+	" WHERE before > 0;"
+	"CREATE TABLE takeover_before AS SELECT * FROM takeover;"
+	"DROP TABLE takeover;"
+	"ALTER TABLE request RENAME TO request_before;"
+	"CREATE TABLE request(n INTEGER PRIMARY KEY, unit TEXT NOT NULL, id TEXT NOT NULL, id_number INTEGER NOT NULL, id_twin INTEGER NOT NULL,"
+	" generation INTEGER NOT NULL, device INTEGER REFERENCES device(n), state TEXT NOT NULL, spki BLOB, order_id TEXT NOT NULL,"
+	" took_unit INTEGER NOT NULL, slot TEXT NOT NULL, ticket BLOB, certificate BLOB, certificate_sha256 BLOB,"
+	" certificate_serial TEXT, lapse_at INTEGER, reason TEXT, created INTEGER NOT NULL, changed INTEGER NOT NULL,"
+	" ca TEXT NOT NULL, issuer BLOB, mode TEXT NOT NULL DEFAULT 'device', encrypted_key BLOB, endorsement BLOB,"
+	" factory_certificate BLOB, renews TEXT NOT NULL DEFAULT '', revocation INTEGER, key INTEGER, expires INTEGER);"
+	"INSERT INTO request SELECT n, unit, id, short_hash(id), ifnull((SELECT twin FROM twin WHERE request = n), 0), generation, device, state, spki,"
+	" order_id, took_unit, slot, ticket, certificate, certificate_sha256, certificate_serial, lapse_at, reason, created, changed, ca, issuer, mode,"
+	" encrypted_key, endorsement, factory_certificate, renews, revocation, key, expires FROM request_before ORDER BY n;"
+	"PRAGMA secure_delete = FAST;"
+	"DROP TABLE request_before;"
+	"DROP TABLE twin;"
+	"CREATE TABLE takeover(request INTEGER PRIMARY KEY REFERENCES request(n), station TEXT NOT NULL,"
+	" created INTEGER NOT NULL, taken INTEGER UNIQUE REFERENCES request(n));"
+	"INSERT INTO takeover SELECT request, station, created, taken FROM takeover_before;"
+	"DROP TABLE takeover_before;"
+	"CREATE UNIQUE INDEX request_id ON request(id_number, id_twin);"
+	"CREATE INDEX request_unit ON request(unit);"
+	"CREATE UNIQUE INDEX request_open ON request(device)"
+	" WHERE (state = 'pending' OR state = 'active' OR state = 'reserved') AND renews = '';"
+	"CREATE UNIQUE INDEX request_renewal ON request(device)"
+	" WHERE (state = 'pending' OR state = 'active' OR state = 'reserved') AND renews != '';"
+	"CREATE UNIQUE INDEX request_serial ON request(certificate_serial) WHERE certificate_serial IS NOT NULL;"
+	"CREATE INDEX request_device ON request(device);"
+	"CREATE INDEX request_lapse ON request(lapse_at) WHERE state = 'pending' AND lapse_at IS NOT NULL;"
+	"CREATE INDEX request_confirm ON request(certificate_sha256) WHERE state = 'pending' AND lapse_at IS NOT NULL;"
+	"CREATE UNIQUE INDEX request_revocation ON request(revocation) WHERE revocation IS NOT NULL;"
+	"CREATE INDEX request_state ON request(state, order_id) WHERE state != 'reserved';"
+	"CREATE INDEX request_created ON request(created, key);"
+	"CREATE TRIGGER request_noted AFTER UPDATE OF state ON request WHEN new.certificate_sha256 IS NOT NULL"
+	" AND new.state != old.state AND new.state IN ('active', 'superseded', 'revoked') BEGIN"
+	" INSERT INTO note(certificate_sha256, active, serial) VALUES(new.certificate_sha256, new.state = 'active',"
+	" (SELECT serial FROM device WHERE n = new.device)); END;",
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])

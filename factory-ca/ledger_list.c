@@ -19,11 +19,11 @@
 #define ANY_ID 10	/* a parameter of that statement alone */
 #define BEHIND 11
 
-static const char by_key[] = LIST("r.key = ?9 AND");
+static const char by_key[] = LIST("r.n IN (SELECT n FROM request WHERE created >= ?6 AND key = ?9) AND");
 static const char by_certificate[] = LIST("r.certificate_serial = ?8 AND");
 static const char by_device[] = LIST("r.device IN (SELECT n FROM device WHERE serial = ?3) AND");
 static const char by_id[] = LIST(
-	"r.n IN (WITH RECURSIVE " EACH_UNIT "SELECT q.n FROM u CROSS JOIN request q ON q.unit = u.unit AND q.id = ?10"
+	"r.n IN (SELECT q.n FROM request q WHERE " HAS_ID("q", "?10")
 	" UNION SELECT n FROM request WHERE certificate_serial = ?10"
 	" UNION SELECT q.n FROM device v CROSS JOIN request q ON q.device = v.n WHERE v.serial = ?10) AND");
 static const char by_order[] = LIST("r.n IN (SELECT n FROM request WHERE state IN ('pending', 'active', 'superseded', 'revoked')"

@@ -8,13 +8,12 @@
 	"r.n, r.unit, r.id, r.generation, r.device, r.state, r.spki, r.order_id, r.took_unit, r.certificate," \
 	" r.certificate_sha256, r.lapse_at, r.slot, r.mode = 'ca', r.encrypted_key, r.renews"
 #define REQUEST_N 16 /* of them */
-/* The units of all requests, each found by one look into UNIQUE(unit, id): they are few, and there is no index of request ids alone. */
-#define EACH_UNIT \
-	"u(unit) AS (SELECT min(unit) FROM request UNION ALL" \
-	" SELECT (SELECT min(unit) FROM request WHERE unit > u.unit) FROM u WHERE u.unit IS NOT NULL) "
+/* Of a request id, from all units: the number finds the few rows, the id itself is compared. */
+#define HAS_ID(row, id) row ".id_number = short_hash(" id ") AND " row ".id = " id
 
 /* Statements whose plans a test asserts. */
-extern const char ledger_confirmed_first[], ledger_confirmed_again[], ledger_renewed[], ledger_shipped[];
+extern const char ledger_confirmed_first[], ledger_confirmed_again[], ledger_renewed[], ledger_shipped[], ledger_same_id[], ledger_of_stations[],
+	ledger_elsewhere[], ledger_of_unit[], ledger_of_order[];
 
 void request_columns(struct stmt *s, struct ledger_request *r);		/* the first of its columns */
 

@@ -144,9 +144,12 @@ static int request_read(struct stmt *s, struct ledger_request *r, struct err *e)
 	return rc;
 }
 
+/* "+" keeps a unit, which has many rows, from being taken for the better way. */
+const char ledger_same_id[] = REQUEST HAS_ID("r", "?2") " AND +r.unit = ?1";
+
 int ledger_request_get(struct db *db, const char *unit, const char *id, struct ledger_request *r, struct err *e)
 {
-	struct stmt *s = db_stmt(db, REQUEST "r.unit = ?1 AND r.id = ?2");
+	struct stmt *s = db_stmt(db, ledger_same_id);
 
 	bind_text(s, 1, unit);
 	bind_text(s, 2, id);
@@ -155,8 +158,7 @@ int ledger_request_get(struct db *db, const char *unit, const char *id, struct l
 
 /* What a device confirms is pending, but where the answer to an earlier confirm was lost. */
 const char ledger_confirmed_first[] = REQUEST "r.certificate_sha256 = ?1 AND r.id = ?2 AND r.state = 'pending' AND r.lapse_at IS NOT NULL";
-const char ledger_confirmed_again[] = "WITH RECURSIVE " EACH_UNIT REQUEST "r.n IN (SELECT q.n FROM u CROSS JOIN request q"
-				      " ON q.unit = u.unit AND q.id = ?2) AND r.certificate_sha256 = ?1";
+const char ledger_confirmed_again[] = REQUEST HAS_ID("r", "?2") " AND r.certificate_sha256 = ?1";
 
 int ledger_request_confirmed(struct db *db, const char *id, const uint8_t sha256[SHA256_LEN], struct ledger_request *r,
 			     struct err *e)
@@ -174,7 +176,7 @@ int ledger_request_confirmed(struct db *db, const char *id, const uint8_t sha256
 }
 
 const char ledger_renewed[] = REQUEST "r.device = (SELECT n FROM device WHERE serial = ?3 AND model = ?4 AND manufacturer = ?5)"
-			      " AND r.certificate_sha256 = ?1 AND r.unit = ?2 AND (r.state IN ('pending', 'active', 'superseded')"
+			      " AND r.certificate_sha256 = ?1 AND +r.unit = ?2 AND (r.state IN ('pending', 'active', 'superseded')"
 			      " OR (r.state = 'revoked' AND r.reason = 'superseded'))";
 
 int ledger_request_renews(struct db *db, const char *unit, const struct device_id *device, const uint8_t sha256[SHA256_LEN],
@@ -216,23 +218,22 @@ int ledger_request_renewed(struct db *db, int64_t n, struct err *e)
 	return db_run(s, e);
 }
 
+const char ledger_of_stations[] = REQUEST HAS_ID("r", "?1") " AND r.unit GLOB 'station:*' ORDER BY r.n DESC LIMIT 1";
+
 int ledger_request_of_stations(struct db *db, const char *id, struct ledger_request *r, struct err *e)
 {
-	/* by way of the stations, which are few: the ledger has no index of ids alone */
-	struct stmt *s = db_stmt(db, REQUEST "r.unit IN (SELECT 'station:' || name FROM unit WHERE role = 'station') AND r.id = ?1"
-				     " ORDER BY r.n DESC LIMIT 1");
+	struct stmt *s = db_stmt(db, ledger_of_stations);
 
 	bind_text(s, 1, id);
 	return request_read(s, r, e);
 }
 
+const char ledger_elsewhere[] = "SELECT 1 FROM request r JOIN request o ON o.device = r.device AND o.state IN ('reserved', 'pending', 'active')"
+				" WHERE " HAS_ID("r", "?2") " AND r.unit GLOB 'node:*' AND r.unit != ?1 AND o.unit != ?1 LIMIT 1";
+
 int ledger_request_elsewhere(struct db *db, const char *unit, const char *id, struct err *e)
 {
-	/* by way of the nodes, which are few: the ledger has no index of ids alone */
-	struct stmt *s = db_stmt(db, "SELECT 1 FROM (SELECT DISTINCT 'node:' || name AS name FROM unit WHERE role = 'node') u"
-				     " CROSS JOIN request r ON r.unit = u.name AND r.id = ?2"
-				     " JOIN request o ON o.device = r.device AND o.state IN ('reserved', 'pending', 'active')"
-				     " WHERE u.name != ?1 AND o.unit != ?1 LIMIT 1");
+	struct stmt *s = db_stmt(db, ledger_elsewhere);
 	int rc;
 
 	bind_text(s, 1, unit);
@@ -265,12 +266,13 @@ int ledger_mark_put(struct db *db, const char *unit, const char *mark, struct er
 	return db_run(s, e);
 }
 
+const char ledger_of_unit[] = "SELECT " REQUEST_COLUMNS ", d.manufacturer, d.model, d.serial, r.reason"
+			      " FROM request r LEFT JOIN device d ON d.n = r.device WHERE r.unit = ?1 AND r.n > ?2 ORDER BY r.n";
+
 int ledger_unit_requests(struct db *db, const char *unit, int64_t after,
 			 int (*each)(void *arg, const struct ledger_row *row), void *arg, struct err *e)
 {
-	/* UNIQUE(unit, id) finds the unit's; the rows are few against those of a whole system */
-	struct stmt *s = db_stmt(db, "SELECT " REQUEST_COLUMNS ", d.manufacturer, d.model, d.serial, r.reason"
-				     " FROM request r LEFT JOIN device d ON d.n = r.device WHERE r.unit = ?1 AND r.n > ?2 ORDER BY r.n");
+	struct stmt *s = db_stmt(db, ledger_of_unit);
 	struct ledger_row row = {0};
 	int rc;
 
@@ -298,13 +300,18 @@ int ledger_request_by_serial(struct db *db, const char *hex, struct ledger_reque
 	return request_read(s, r, e);
 }
 
+/* The columns id_number and id_twin of the request id ?2 of unit ?1. A row that is there already is not counted, so that a second one of its unit
+ * and id would get a number that is taken. */
+#define NEW_ID_NUMBER \
+	"short_hash(?2), (SELECT count(*) FROM request o WHERE o.id_number = short_hash(?2) AND NOT (o.unit = ?1 AND o.id = ?2))"
+
 int ledger_request_add(struct db *db, const char *ca, struct ledger_request *r, int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(
 		db,
-		"INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, ticket,"
+		"INSERT INTO request(unit, id, id_number, id_twin, generation, device, state, spki, order_id, took_unit, slot, ticket,"
 		" lapse_at, created, changed, ca, mode, endorsement, factory_certificate, renews)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16, ?17)");
+		" VALUES(?1, ?2, " NEW_ID_NUMBER ", ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15, ?16, ?17)");
 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);
@@ -333,10 +340,10 @@ int ledger_request_whole(struct db *db, const char *ca, struct ledger_request *r
 			 int64_t now, struct err *e)
 {
 	struct stmt *s = db_stmt(
-		db, "INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, certificate,"
+		db, "INSERT INTO request(unit, id, id_number, id_twin, generation, device, state, spki, order_id, took_unit, slot, certificate,"
 		    " certificate_sha256, certificate_serial, issuer, lapse_at, created, changed, ca, mode, encrypted_key, renews,"
 		    " key, expires, ticket, endorsement, factory_certificate)"
-		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?21, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?22, ?23, ?24)");
+		    " VALUES(?1, ?2, " NEW_ID_NUMBER ", ?3, ?4, ?5, ?6, ?7, ?8, ?21, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?22, ?23, ?24)");
 
 	bind_text(s, 1, r->unit);
 	bind_text(s, 2, r->id.id);

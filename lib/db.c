@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "db_wal.h"
+#include "digest.h"
 #include "fault.h"
 #include "file.h"
 #include "limits.h"
@@ -179,6 +180,20 @@ static int enter_wal(struct db *d, struct err *e)
 	return rc == SQLITE_OK ? 0 : fail(d, rc, e);
 }
 
+static void short_hash(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	const unsigned char *text = sqlite3_value_text(v[0]);
+	uint8_t hash[SHA256_LEN];
+	uint64_t number = 0;
+
+	if (!text)
+		return;
+	digest_sha256(hash, text, (size_t)sqlite3_value_bytes(v[0]));
+	for (int i = 0; i < 8; i++)
+		number = number << 8 | hash[i];
+	sqlite3_result_int64(c, (int64_t)number);
+}
+
 static int configure(struct db *d, struct err *e)
 {
 	char sql[400];
@@ -207,6 +222,13 @@ struct db *db_open(const char *path, const char *const *migrations, size_t n, st
 		goto fail;
 	}
 	sqlite3_busy_timeout(d->handle, TIMEOUT_BUSY_MS);
+	/* not for the schema: another program that opens the file does not have it */
+	rc = sqlite3_create_function_v2(d->handle, "short_hash", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, short_hash,
+					NULL, NULL, NULL);
+	if (rc != SQLITE_OK) {
+		fail(d, rc, e);
+		goto fail;
+	}
 	if (configure(d, e) < 0 || migrate(d, migrations, n, e) < 0)
 		goto fail;
 	return d;

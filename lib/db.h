@@ -14,7 +14,8 @@ struct db;
 struct stmt;
 
 /* Opens or creates (0600), then runs the migrations that are missing, each in a transaction: migration i leads to version i + 1.
- * A database newer than the program is refused. NULL on failure, code STORAGE. */
+ * A database newer than the program is refused. NULL on failure, code STORAGE. Beside SQLite's functions its SQL has short_hash(TEXT): the
+ * first eight octets of the SHA-256 as an integer, NULL of NULL. */
 struct db *db_open(const char *path, const char *const *migrations, size_t n, struct err *e);
 void db_close(struct db *d);
 

@@ -60,9 +60,9 @@ int bench_rows(const struct options *o)
 	static const char *const ledger[] = {
 		COUNT "INSERT INTO device(manufacturer, model, serial, generation, superseded, order_id, passed)"
 		      " SELECT 'Acme Devices', 'gateway-b', printf('OLD-%08d', n), 1, 0, '', 0 FROM k",
-		COUNT "INSERT INTO request(unit, id, generation, device, state, spki, order_id, took_unit, slot, certificate, certificate_sha256,"
-		      " certificate_serial, created, changed, ca, issuer, key, expires)"
-		      " SELECT 'node:bench', " ID ", 1, n, 'active', randomblob(91), '', 0, '', randomblob(640), randomblob(32), " ID
+		COUNT "INSERT INTO request(unit, id, id_number, id_twin, generation, device, state, spki, order_id, took_unit, slot, certificate,"
+		      " certificate_sha256, certificate_serial, created, changed, ca, issuer, key, expires)"
+		      " SELECT 'node:bench', " ID ", random(), 0, 1, n, 'active', randomblob(91), '', 0, '', randomblob(640), randomblob(32), " ID
 		      ", 1700000000 + n, 1700000000 + n, 'customer', randomblob(32), random(), 253402300799 FROM k",
 		NULL,
 	};

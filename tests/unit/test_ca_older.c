@@ -122,5 +122,49 @@ static void test_old_notes(void)
 	db_close(db);
 }
 
+static int count_known(void *arg, const struct ledger_row *row)
+{
+	int *n = arg;
+
+	*n += row->r.n > 0;
+	return 0;
+}
+
+/* Request ids from before they were found by a part of a hash: of one unit two whose parts are the same, one of them at another unit, too;
+ * and what refers to these rows. */
+static void test_old_ids(void)
+{
+	static const struct { const char *unit, *id; } rows[] = { { L1, "000000000000000016b2a844e0ce9fc0" }, { L1, "0000000000000000432df4e98bcec5e6" }, { L2, "000000000000000016b2a844e0ce9fc0" }, { L1, "00000000000000000000000000000004" } };
+	struct db *db = ledger_of_version(12, "");
+	struct ledger_request r = {0};
+	struct ledger_revocation v[2];
+	char by[UNIT_MAX] = "", from[UNIT_MAX] = "";
+	int known = 0;
+	size_t n;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CU_ASSERT(ledger_request_get(db, rows[i].unit, rows[i].id, &r, &e) == 1 && r.n == (int64_t)i + 1);
+		CU_ASSERT(strcmp(r.unit, rows[i].unit) == 0 && strcmp(r.id.id, rows[i].id) == 0);
+		snprintf(r.order, sizeof r.order, "%s", "");
+		r.device = 0;
+		r.state = CA_REVOKED;
+		CU_ASSERT_EQUAL(ledger_request_add(db, "test", &r, START, &e), -1);
+	}
+	CU_ASSERT_EQUAL(ledger_request_get(db, L2, "0000000000000000432df4e98bcec5e6", &r, &e), 0);
+	ledger_request_free(&r);
+	CU_ASSERT(ledger_unit_requests(db, L1, 1, count_known, &known, &e) == 0 && known == 2);
+	CU_ASSERT(ledger_takeover_told(db, 2, by, from, &e) == 0 && strcmp(by, L2) == 0 && !from[0]);
+	CU_ASSERT(ledger_revocations(db, false, 0, v, 2, &n, &e) == 0 && n == 1 && strcmp(v[0].serial, "1b") == 0 && strcmp(v[0].reason, "superseded") == 0);
+	/* the other guards and references are there again */
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "INSERT INTO takeover VALUES(99, 'line-1', 1, NULL)"), &e), -1);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "UPDATE request SET certificate_serial = '1a' WHERE n = 2"), &e), -1);
+	CU_ASSERT_EQUAL(db_run(db_stmt(db, "UPDATE request SET state = 'pending' WHERE n = 2"), &e), -1);
+	CU_ASSERT_EQUAL(ledger_request_state(db, 1, CA_REVOKED, "keyCompromise", START, &e), 0);
+	CU_ASSERT_EQUAL(ledger_note_waits(db, (const uint8_t *)"11111111111111111111111111111111", &e), 1);
+	CU_ASSERT_EQUAL(db_step(db_stmt(db, "PRAGMA foreign_key_check"), &e), 0);
+	db_close(db);
+}
+
 UNIT_MAIN("ca older", { "keys", test_keys }, { "revocations", test_revocations }, { "old certificates", test_old_certificates },
-	  { "old notes", test_old_notes }, { "clean", test_clean })
+	  { "old notes", test_old_notes }, { "old request ids", test_old_ids }, { "clean", test_clean })

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "file.h"
@@ -50,9 +51,9 @@ static void test_fill(void)
 	run("WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 1000000)"
 	    " INSERT INTO device SELECT n, CASE n % 2 WHEN 0 THEN 'Acme' ELSE 'Zenith' END, 'gw', printf('%07d', n), 1, 0,"
 	    " 'WO-' || (n / 10000), 1 FROM k");
-	run("INSERT INTO request(n, unit, id, generation, device, state, order_id, took_unit, slot, certificate, certificate_sha256,"
-	    " certificate_serial, created, changed, ca, key, expires)"
-	    " SELECT n, 'station:line-' || (n / 500000), printf('%032x', n), 1, n,"
+	run("INSERT INTO request(n, unit, id, id_number, id_twin, generation, device, state, order_id, took_unit, slot, certificate,"
+	    " certificate_sha256, certificate_serial, created, changed, ca, key, expires)"
+	    " SELECT n, 'station:line-' || (n / 500000), printf('%032x', n), short_hash(printf('%032x', n)), 0, 1, n,"
 	    " CASE WHEN n % 1000 = 1 THEN 'revoked' WHEN n % 100000 = 2 THEN 'pending' ELSE 'active' END,"
 	    " order_id, 1, '1', x'30', CAST(printf('%032x', n) AS BLOB), printf('%x', n + 268435456), n, n, 'factory', n,"
 	    " CASE WHEN n % 10000 = 3 THEN n + 10 ELSE 253402300799 END FROM device");
@@ -72,7 +73,7 @@ static void test_fill(void)
 }
 
 /* ---- plans ---- */
-static char *explained[20];	/* a statement is found again by where its text stands */
+static char *explained[40];	/* a statement is found again by where its text stands */
 static size_t n_explained;
 
 /* No table is read whole but the few rows of a subquery. */
@@ -107,21 +108,31 @@ static void by_index(const struct ledger_filter *f, const char *index)
 static void test_certificate_plans(void)
 {
 	goes_by(ledger_confirmed_first, "USING INDEX request_confirm (certificate_sha256=?)");
-	goes_by(ledger_confirmed_again, "USING COVERING INDEX sqlite_autoindex_request_1 (unit=? AND id=?)");
+	goes_by(ledger_confirmed_again, "USING INDEX request_id (id_number=?)");
 	goes_by(ledger_renewed, "USING INDEX request_device (device=?)");
 	goes_by(ledger_shipped, "USING INDEX request_device (device=?)");
+}
+
+static void test_request_plans(void)
+{
+	goes_by(ledger_same_id, "USING INDEX request_id (id_number=?)");
+	goes_by(ledger_of_stations, "USING INDEX request_id (id_number=?)");
+	goes_by(ledger_elsewhere, "SEARCH r USING INDEX request_id (id_number=?)");
+	goes_by(ledger_elsewhere, "SEARCH o USING INDEX request_device (device=?)");
+	goes_by(ledger_of_unit, "USING INDEX request_unit (unit=? AND rowid>?)");
+	goes_by(ledger_of_order, "USING INDEX request_state (state=? AND order_id=?)");
 }
 
 static void test_plans(void)
 {
 	static const uint8_t key[SHA256_LEN];
 
-	by_index(&(struct ledger_filter){ .key = key }, "USING INDEX request_key (key=?)");
+	by_index(&(struct ledger_filter){ .key = key }, "USING COVERING INDEX request_created (created>?)");
 	by_index(&(struct ledger_filter){ .certificate = "1a" }, "USING INDEX request_serial (certificate_serial=?)");
 	by_index(&(struct ledger_filter){ .serial = "1" }, "USING INDEX request_device (device=?)");
 	by_index(&(struct ledger_filter){ .serial = "1" }, "USING COVERING INDEX sqlite_autoindex_device_1 (serial=?)");
 	by_index(&(struct ledger_filter){ .serial = "1", .model = "m", .manufacturer = "a" }, "USING INDEX request_device (device=?)");
-	by_index(&(struct ledger_filter){ .id = "1" }, "USING COVERING INDEX sqlite_autoindex_request_1 (unit=? AND id=?)");
+	by_index(&(struct ledger_filter){ .id = "1" }, "USING INDEX request_id (id_number=?)");
 	by_index(&(struct ledger_filter){ .id = "1" }, "USING COVERING INDEX request_serial (certificate_serial=?)");
 	by_index(&(struct ledger_filter){ .order = "WO-1" }, "USING COVERING INDEX request_state (state=? AND order_id=?)");
 	by_index(&(struct ledger_filter){ .order = "WO-1", .state = "active" }, "USING COVERING INDEX request_state (state=? AND order_id=?)");
@@ -215,6 +226,141 @@ static void test_counts(void)
 	CU_ASSERT_EQUAL(s.groups, (size_t)2 * (ORDERS + 1) + 10 - 1);	/* the last order has one row */
 }
 
+/* ---- request ids ---- */
+#define COLLIDE_A "000000000000000016b2a844e0ce9fc0"
+#define COLLIDE_B "0000000000000000432df4e98bcec5e6"
+#define LINE "station:line-1"
+#define SITE "node:site-1"
+
+static struct db *small_ledger(const char *folder)
+{
+	char path[FILE_PATH];
+	struct err e;
+	struct db *d;
+
+	CU_ASSERT_EQUAL_FATAL(file_join(path, &e, folder, "ca.db"), 0);
+	d = ledger_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+	return d;
+}
+
+/* Without having looked whether it is there. */
+static int add_id(struct db *d, const char *unit, const char *id)
+{
+	struct ledger_request r = { .state = CA_REVOKED };
+	struct err e;
+
+	snprintf(r.unit, sizeof r.unit, "%s", unit);
+	snprintf(r.id.id, sizeof r.id.id, "%s", id);
+	if (db_begin(d, &e) < 0)
+		return -1;
+	if (ledger_request_add(d, "test", &r, 1, &e) == 0 && db_commit(d, &e) == 0)
+		return 0;
+	db_rollback(d);
+	return -1;
+}
+
+static int64_t row_of(struct db *d, const char *unit, const char *id)
+{
+	struct ledger_request r = {0};
+	struct err e;
+	int rc = ledger_request_get(d, unit, id, &r, &e);
+
+	ledger_request_free(&r);
+	return rc == 1 ? r.n : -rc;
+}
+
+static int64_t number(struct db *d, const char *sql)
+{
+	struct stmt *s = db_stmt(d, sql);
+	struct err e;
+	int64_t n;
+
+	CU_ASSERT_EQUAL(db_step(s, &e), 1);
+	n = col_int(s, 0);
+	db_reset(s);
+	return n;
+}
+
+/* What finds a request id is eight octets of a hash. Somebody has taken the trouble to find two ids that share them. */
+static void test_collision(void)
+{
+	static const struct { const char *unit, *id; } rows[] = {
+		{ LINE, COLLIDE_A }, { LINE, COLLIDE_B }, { SITE, COLLIDE_A }, { LINE, "0123456789abcdef0123456789abcdef" } };
+	char *folder = unit_folder();
+	struct db *d = small_ledger(folder);
+	struct seen a = {0}, b = {0};
+	struct err e;
+
+	CU_ASSERT_EQUAL(number(d, "SELECT short_hash('" COLLIDE_A "')"), INT64_C(0x7bf6b5a034bee529));
+	CU_ASSERT_EQUAL(number(d, "SELECT short_hash('" COLLIDE_B "')"), INT64_C(0x7bf6b5a034bee529));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CU_ASSERT_EQUAL(row_of(d, rows[i].unit, rows[i].id), 0);
+		CU_ASSERT_EQUAL(add_id(d, rows[i].unit, rows[i].id), 0);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CU_ASSERT_EQUAL(row_of(d, rows[i].unit, rows[i].id), (int64_t)i + 1);
+		CU_ASSERT_EQUAL(add_id(d, rows[i].unit, rows[i].id), -1);
+	}
+	CU_ASSERT_EQUAL(row_of(d, SITE, COLLIDE_B), 0);
+	CU_ASSERT_EQUAL(number(d, "SELECT count(*) FROM request"), (int64_t)ARRAY_LEN(rows));
+	CU_ASSERT(ledger_list(d, &(struct ledger_filter){ .id = COLLIDE_A }, see, &a, &e) == 0 && a.n == 2 && a.first == 1 && a.last == 3);
+	CU_ASSERT(ledger_list(d, &(struct ledger_filter){ .id = COLLIDE_B }, see, &b, &e) == 0 && b.n == 1 && b.first == 2);
+	db_close(d);
+	unit_remove(folder);
+}
+
+#define WRITERS 4
+#define IDS 10
+
+struct submitter {
+	pthread_t thread;
+	struct db *db;
+	size_t first, added;
+};
+
+static const char *id_of(size_t i, char text[REQUEST_ID_LEN + 1])
+{
+	snprintf(text, REQUEST_ID_LEN + 1, "%032zx", i);
+	return i == 0 ? COLLIDE_A : i == 1 ? COLLIDE_B : text;
+}
+
+static void *submit(void *arg)
+{
+	struct submitter *s = arg;
+	char text[REQUEST_ID_LEN + 1];
+
+	for (size_t i = 0; i < IDS; i++)
+		s->added += add_id(s->db, LINE, id_of((s->first + i) % IDS, text)) == 0;
+	return NULL;
+}
+
+/* Several that look at nothing ask for the same ids at once: each is there once. */
+static void test_parallel(void)
+{
+	struct submitter s[WRITERS] = {0};
+	char *folder = unit_folder(), text[REQUEST_ID_LEN + 1];
+	size_t added = 0;
+	struct db *d = small_ledger(folder);
+
+	for (size_t i = 0; i < WRITERS; i++) {
+		s[i].first = i;
+		s[i].db = small_ledger(folder);
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&s[i].thread, NULL, submit, &s[i]), 0);
+	}
+	for (size_t i = 0; i < WRITERS; i++) {
+		pthread_join(s[i].thread, NULL);
+		added += s[i].added;
+		db_close(s[i].db);
+	}
+	CU_ASSERT_EQUAL(added, IDS);
+	CU_ASSERT_EQUAL(number(d, "SELECT count(*) FROM request"), IDS);
+	for (size_t i = 0; i < IDS; i++)
+		CU_ASSERT(row_of(d, LINE, id_of(i, text)) > 0);
+	db_close(d);
+	unit_remove(folder);
+}
+
 static void test_clean(void)
 {
 	db_close(db);
@@ -223,5 +369,6 @@ static void test_clean(void)
 	cert_free(&known);
 }
 
-UNIT_MAIN("ledger", { "fill", test_fill }, { "plans", test_plans }, { "plans for certificates", test_certificate_plans }, { "searches", test_searches }, { "counts", test_counts },
-	  { "clean", test_clean })
+UNIT_MAIN("ledger", { "fill", test_fill }, { "plans", test_plans }, { "plans for certificates", test_certificate_plans },
+	  { "plans for requests", test_request_plans }, { "searches", test_searches }, { "counts", test_counts },
+	  { "request ids that collide", test_collision }, { "request ids, several at once", test_parallel }, { "clean", test_clean })
