@@ -206,7 +206,6 @@ int64_t conn_head_ms(const struct httpd *d)
 static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 {
 	struct conn *c = mem_new(1, sizeof *c);
-	int one = 1;
 
 	c->d = d;
 	c->mhd = mhd;
@@ -214,7 +213,6 @@ static struct conn *conn_begin(struct httpd *d, struct MHD_Connection *mhd)
 	remote_text(c->remote, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	if (!d->conf.plain)
 		session_begin(c, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
-	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	c->deadline = clock_mono_ms() + conn_head_ms(d);
 	pthread_mutex_lock(&d->lock);
 	guard_enter(c);

@@ -26,7 +26,7 @@
 
 struct guest {
 	struct guest *next, *prev;	/* by age */
-	int fd;
+	int fd, low;			/* low: so many octets wake us */
 	int64_t deadline;
 	struct sockaddr_storage from;
 	socklen_t from_len;
@@ -72,16 +72,18 @@ static void turn_away(struct door *o, struct guest *g)
 	free(g);
 }
 
-static void wait_for(int fd, int bytes)
+static void wait_for(struct guest *g, int bytes)
 {
-	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+	if (bytes != g->low)
+		setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+	g->low = bytes;
 }
 
 /* Where libmicrohttpd takes none of that address any more it closes the descriptor. */
 static void hand_over(struct door *o, struct guest *g)
 {
 	leave(o, g);
-	wait_for(g->fd, 1);
+	wait_for(g, 1);
 	if (!guard_expect(o->d))
 		hang_up(g->fd);
 	else if (MHD_add_connection(o->d->mhd, g->fd, (const struct sockaddr *)&g->from, g->from_len) == MHD_NO)
@@ -100,13 +102,14 @@ static void look(struct door *o, struct guest *g)
 		turn_away(o, g);
 		return;
 	}
-	if (n < RECORD_HEAD) {
-		wait_for(g->fd, RECORD_HEAD);
+	if (n < RECORD_HEAD) {		/* most ClientHellos come in one piece: as long as there is nothing it need not be said */
+		if (n > 0)
+			wait_for(g, RECORD_HEAD);
 		return;
 	}
 	needed = RECORD_HEAD + (head[3] << 8 | head[4]);
 	if (head[0] == HANDSHAKE && needed <= RECORD_HEAD + RECORD_MAX && ioctl(g->fd, FIONREAD, &there) == 0 && there < needed)
-		wait_for(g->fd, needed);
+		wait_for(g, needed);
 	else
 		hand_over(o, g);
 }
@@ -146,7 +149,7 @@ static void enter(struct door *o, int fd, const struct sockaddr_storage *from, s
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = g };
 
 	make_room(o, from);
-	*g = (struct guest){ .prev = o->newest, .fd = fd, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
+	*g = (struct guest){ .prev = o->newest, .fd = fd, .low = 1, .deadline = clock_mono_ms() + conn_head_ms(o->d), .from = *from, .from_len = len };
 	if (g->prev)
 		g->prev->next = g;
 	else
