@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define RECORD_HEAD 5
 #define EVENTS 64
 
 static bool crowded(struct httpd *d)
@@ -86,7 +85,7 @@ void parked_settle(struct conn *c)
  * gets is left in the socket, so that it reads once more and finds nothing. */
 static ssize_t receive(struct conn *c, void *data, size_t len)
 {
-	bool leave = len > RECORD_HEAD && crowded(c->d);	/* the rest of a record is asked for at once */
+	bool leave = crowded(c->d);
 	ssize_t n = recv(c->fd, data, len, leave ? MSG_PEEK : 0);
 
 	if (!leave || n <= 0)

@@ -72,9 +72,11 @@ static long figure(const char *name)
 
 static bool becomes(const char *name, long want)
 {
-	for (int i = 0; i < 20000 && figure(name) != want; i++)
+	bool is;
+
+	for (int i = 0; !(is = figure(name) == want) && i < 20000; i++)
 		usleep(1000);
-	return figure(name) == want;
+	return is;		/* it need not stay so */
 }
 
 static void expect(struct httpc *h, const char *text)
