@@ -49,6 +49,13 @@ static bool is_superseded(const struct ca_known *k)
 	return k->state == CA_SUPERSEDED || (k->state == CA_REVOKED && strcmp(k->reason, "superseded") == 0);
 }
 
+/* This node knows that the request was replaced by a renewal, and the CA says nothing against it: one that has learnt of the end from its
+ * signer, after a cut, has no reason for it. */
+static bool is_known_superseded(const struct node_request *r, const struct ca_known *k)
+{
+	return r->id.id[0] && r->state == NODE_SUPERSEDED && (is_superseded(k) || strcmp(k->reason, "unspecified") == 0);
+}
+
 /* What the node itself would have called it. */
 static const char *cause_of(const struct ca_known *k)
 {
@@ -173,7 +180,7 @@ static int learn_closed(struct learn *x)
 
 	if (!x->r.id.id[0] && !k->public_key.len)	/* a tombstone: there is nothing to compare with, and the CA knows it */
 		return 0;
-	if (x->r.id.id[0] && x->r.state == NODE_SUPERSEDED && superseded)
+	if (is_known_superseded(&x->r, k))
 		return 0;
 	if (write_row(x, superseded ? NODE_SUPERSEDED : NODE_DEAD, superseded ? "renewed" : cause) < 0 ||
 	    store_outbox_drop(x->db, OUTBOX_CONFIRM, x->r.id.id, x->e) < 0)

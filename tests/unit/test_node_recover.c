@@ -257,6 +257,10 @@ static void test_active_here(void)
 	CU_ASSERT(is(row().active, 'b'));
 	CU_ASSERT_STRING_EQUAL(outbox(), "");		/* nothing is told of what is over */
 	CU_ASSERT_EQUAL(learn('a', 1, CA_REVOKED, "superseded"), LEARNED_NOTHING);
+	CU_ASSERT_EQUAL(learn('a', 1, CA_REVOKED, "unspecified"), LEARNED_NOTHING);	/* the CA had it from its signer, which has no reasons */
+	CU_ASSERT_EQUAL(state_of('a'), NODE_SUPERSEDED);
+	CU_ASSERT_EQUAL(learn('a', 1, CA_REVOKED, "keyCompromise"), LEARNED_DEAD);
+	CU_ASSERT_EQUAL(state_of('a'), NODE_DEAD);
 	end();
 }
 
