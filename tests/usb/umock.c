@@ -6,6 +6,8 @@
 #include <ftw.h>
 #include <linux/usbdevice_fs.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +257,25 @@ static gboolean on_ioctl(UMockdevIoctlBase *handler, UMockdevIoctlClient *client
 
 /* ---- the testbed ------------------------------------------------------------------------ */
 
+static sigjmp_buf unheard;
+
+static void on_abort(int sig)
+{
+	siglongjmp(unheard, 1);
+}
+
+/* umockdev 0.17 tells each event to whoever listens, and aborts where one has closed its socket just then, as the station does at its
+ * end. Nobody misses that event. */
+static void tell(void (*event)(const char *what), const char *what)
+{
+	struct sigaction ours = { .sa_handler = on_abort }, before;
+
+	sigaction(SIGABRT, &ours, &before);
+	if (sigsetjmp(unheard, 1) == 0)
+		event(what);
+	sigaction(SIGABRT, &before, NULL);
+}
+
 static void add(const char *text)
 {
 	GError *error = NULL;
@@ -351,8 +372,13 @@ void host_plug(struct host_device *d)
 		fprintf(stderr, "farm: umockdev: %s\n", error->message);
 		exit(99);
 	}
-	add(text);
+	tell(add, text);
 	free(text);
+}
+
+static void take_away(const char *path)
+{
+	umockdev_testbed_uevent(bed, path, "remove");
 }
 
 void host_unplug(struct host_device *d)
@@ -363,7 +389,7 @@ void host_unplug(struct host_device *d)
 	d->model->gone = true;
 	host_unlock();
 	snprintf(path, sizeof path, "/sys/devices/usb1/1-%d", d->port);
-	umockdev_testbed_uevent(bed, path, "remove");
+	tell(take_away, path);
 	umockdev_testbed_remove_device(bed, path);
 	umockdev_testbed_detach_ioctl(bed, d->node, NULL);
 }
