@@ -74,7 +74,8 @@ struct told {
 		uint32_t highest;
 	} row[LIMIT_BATCH];
 	size_t n;
-	int64_t mark;				/* that the CA has now */
+	int64_t mark;				/* that went with the message */
+	bool kept;				/* by the CA, which forgets it where it can do nothing of what it is told */
 	int rc;
 	struct err e;
 };
@@ -94,7 +95,7 @@ static int told_run(struct writer_job *job, struct db *db, struct err *e)
 		if (rc < 0)
 			return -1;
 	}
-	return store_mark_prune(db, t->mark, e);
+	return t->kept ? store_mark_prune(db, t->mark, e) : 0;
 }
 
 static void told_done(struct writer_job *job, int rc, const struct err *e)
@@ -132,6 +133,7 @@ static void judge_row(struct told *t, const struct outbox_row *o, const struct c
 	int64_t wait = 1 + (o->tries < 9 ? 1 << o->tries : ROW_RETRY_MAX_S);
 
 	t->row[t->n].n = o->n;
+	t->kept |= a->result != CA_REFUSED;
 	if (a->result == CA_DEAD && o->kind == OUTBOX_CONFIRM) {
 		t->row[t->n].dead = true;
 		t->row[t->n].request = o->request;

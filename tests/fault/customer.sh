@@ -59,6 +59,8 @@ judge_devices() {
 	done
 	chains_hold "$W/customer/root.pem" "${certs[@]}"
 	audit_holds "$W/customer/ca.db" "$W/customer/signer.db" "$W/node/node.db"
+	[ "$(sqlite3 "$W/node/node.db" "SELECT count(*) FROM audit WHERE action = 'recover'")" = 0 ] ||
+		bad "batch" "the node took its database for an older one"
 }
 
 # Each device with its own faults; the daemons live.
