@@ -161,7 +161,6 @@ static int save_name(const char *name, const char *dir, size_t i, struct err *e)
 	return numbered(path, dir, NODE_FACTORY, i, ".name", e) < 0 ? -1 : file_replace(path, line, (size_t)n, 0644, e);
 }
 
-/* While there was one manufacturer no entry had to name it. */
 static int enter(struct db *db, const struct handoff *h, const char *first, const char *actor, struct err *e)
 {
 	char root[SHA256_HEX], detail[sizeof root + LIMIT_NAME + 32];
@@ -171,7 +170,7 @@ static int enter(struct db *db, const struct handoff *h, const char *first, cons
 	return first && store_allow_name(db, first, e) < 0 ? -1 : audit_add(db, clock_utc(), actor, "handoff", h->manufacturer, detail, e);
 }
 
-/* first: the manufacturer that was the only one, NULL: it is none. */
+/* first: the manufacturer that was the only one, so that no entry had to name it; NULL: there is none such. */
 static int note(const char *dir, const struct handoff *h, const char *first, const char *actor, struct err *e)
 {
 	struct db *db = node_db_open(dir, e);

@@ -203,17 +203,6 @@ int place_prepare(const struct place *p, const struct key *key, bool transport, 
 	return file_replace(p->request, line, (size_t)n, 0600, e);
 }
 
-static int write_chain(const char *path, const struct chain *ch, struct err *e)
-{
-	struct buf pem = {0};
-	int rc;
-
-	chain_to_pem(ch, &pem);
-	rc = file_replace(path, pem.data, pem.len, 0600, e);
-	buf_free(&pem);
-	return rc;
-}
-
 int place_pin_root(const struct place *p, const struct cert *root, bool open, struct err *e)
 {
 	struct chain pinned = {0};
@@ -247,11 +236,11 @@ int place_put(const struct place *p, const struct credential *c, struct err *e)
 		FAULT("agent.made-key-stored");
 	}
 	if (p->slot == SLOT_FACTORY)
-		return write_chain(p->cert, &c->chain, e);
-	if (write_chain(p->root, &c->root, e) < 0)
+		return chain_save_own(&c->chain, p->cert, e);
+	if (chain_save_own(&c->root, p->root, e) < 0)
 		return -1;
 	FAULT("agent.root-stored");
-	if (write_chain(p->cert, &c->chain, e) < 0)
+	if (chain_save_own(&c->chain, p->cert, e) < 0)
 		return -1;
 	FAULT("agent.certificate-stored");
 	return file_replace(p->state, STATE_STORED "\n", strlen(STATE_STORED) + 1, 0600, e);

@@ -73,7 +73,8 @@ int chain_from_pem(struct chain *ch, const struct buf *pem, struct err *e);	/* a
 int chain_load(struct chain *ch, const char *path, struct err *e);
 void chain_to_pem(const struct chain *ch, struct buf *pem);			/* appends */
 int chain_save(const struct chain *ch, const char *path, struct err *e);	/* PEM that all may read, whole or not at all */
-int chain_save_in(const struct chain *ch, const char *dir, const char *name, struct err *e);	/* the same as DIR/NAME */
+int chain_save_own(const struct chain *ch, const char *path, struct err *e);	/* the same, for nobody else to read */
+int chain_save_in(const struct chain *ch, const char *dir, const char *name, struct err *e);	/* the first of these, as DIR/NAME */
 void cert_to_pem(const struct cert *c, struct buf *pem);			/* appends */
 void cert_text(const struct cert *c, struct buf *text);			/* appends all that it says, for a person; not the signature */
 void chain_free(struct chain *ch);

@@ -89,15 +89,25 @@ void chain_to_pem(const struct chain *ch, struct buf *pem)
 		cert_to_pem(&ch->cert[i], pem);
 }
 
-int chain_save(const struct chain *ch, const char *path, struct err *e)
+static int save(const struct chain *ch, const char *path, mode_t mode, struct err *e)
 {
 	struct buf pem = {0};
 	int rc;
 
 	chain_to_pem(ch, &pem);
-	rc = file_replace(path, pem.data, pem.len, 0644, e);
+	rc = file_replace(path, pem.data, pem.len, mode, e);
 	buf_free(&pem);
 	return rc;
+}
+
+int chain_save(const struct chain *ch, const char *path, struct err *e)
+{
+	return save(ch, path, 0644, e);
+}
+
+int chain_save_own(const struct chain *ch, const char *path, struct err *e)
+{
+	return save(ch, path, 0600, e);
 }
 
 int chain_save_in(const struct chain *ch, const char *dir, const char *name, struct err *e)
