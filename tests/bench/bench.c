@@ -75,7 +75,7 @@ static void add_process(struct options *o, char *text)
 static const char usage[] =
 	"usage: bench raw|factory|ca|est|rows --name FIGURE [--json] [--process NAME=PID]...\n"
 	"  --ca A:P --node A:P --root PEM --key PEM --cert PEM --order ID --manufacturer M --model M --prefix SERIALS\n"
-	"  --kits DIR --first N --count N --threads N --batch N --confirm --brief\n"
+	"  --kits DIR --first N --count N --threads N --batch N --confirm\n"
 	"  factory: --made --again\n"
 	"  ca: --fresh --rsa --made --stalled N --stall-at half|whole|drip|silent|head\n"
 	"  rows: --ledger DIR --count N\n";
@@ -87,7 +87,7 @@ static void parse(struct options *o, int argc, char **argv)
 		{ "cert", 1, NULL, 'C' }, { "order", 1, NULL, 'o' }, { "manufacturer", 1, NULL, 'm' }, { "model", 1, NULL, 'M' },
 		{ "prefix", 1, NULL, 'p' }, { "kits", 1, NULL, 'K' }, { "first", 1, NULL, 'f' }, { "count", 1, NULL, 'N' },
 		{ "threads", 1, NULL, 't' }, { "batch", 1, NULL, 'b' }, { "confirm", 0, NULL, 'y' }, { "json", 0, NULL, 'j' },
-		{ "name", 1, NULL, 'a' }, { "process", 1, NULL, 'P' }, { "brief", 0, NULL, 'B' }, { "fresh", 0, NULL, 'F' },
+		{ "name", 1, NULL, 'a' }, { "process", 1, NULL, 'P' }, { "fresh", 0, NULL, 'F' },
 		{ "rsa", 0, NULL, 'R' }, { "stalled", 1, NULL, 'S' }, { "stall-at", 1, NULL, 'T' }, { "ledger", 1, NULL, 'L' },
 		{ "made", 0, NULL, 'D' }, { "again", 0, NULL, 'A' }, { NULL, 0, NULL, 0 },
 	};
@@ -110,8 +110,6 @@ static void parse(struct options *o, int argc, char **argv)
 			o->confirm = true;
 		else if (c == 'j')
 			o->json = true;
-		else if (c == 'B')
-			o->raw_s = 0.001;
 		else if (c == 'F')
 			o->fresh = true;
 		else if (c == 'R')
@@ -133,7 +131,7 @@ int main(int argc, char **argv)
 		{ "raw", bench_raw }, { "factory", bench_factory }, { "ca", bench_ca }, { "est", bench_est },
 		{ "rows", bench_rows },
 	};
-	struct options o = { .threads = 8, .batch = 1, .raw_s = 0.3, .count = 1000, .first = 1, .manufacturer = "Acme Devices",
+	struct options o = { .threads = 8, .batch = 1, .count = 1000, .first = 1, .manufacturer = "Acme Devices",
 			     .model = "gateway-b", .prefix = "GB-", .stall_at = "half" };
 
 	log_program("bench", 0);

@@ -23,7 +23,12 @@ struct raw {
 	double handshake;		/* server's side of a mutual TLS 1.3 handshake, without chain verification */
 };
 void raw_measure(struct raw *r, double seconds);	/* each of the five for so long */
-void raw_mean(struct raw *r, const struct raw *other);	/* r = mean of both */
+
+/* The same, again and again on a thread of its own until the end: a machine that others share changes its speed within a second, and
+ * nothing but what runs beside the load has the neighbours that the load has. At least once. */
+struct raw_beside;
+struct raw_beside *raw_begin(void);
+void raw_end(struct raw_beside *b, struct raw *median);	/* frees b */
 
 /* ---- load.c ---- */
 #define LOAD_PROCESSES 8
@@ -43,7 +48,6 @@ struct options {
 	uint64_t stalled;			/* ca: so many others have begun and go on with nothing: */
 	const char *stall_at;			/* in the ClientHello (half), after it (whole), likewise with an octet a second (drip),
 						 * after the handshake (silent), in the head of a request (head) */
-	double raw_s;				/* for which each kind of arithmetic is timed */
 	const char *name;			/* of the figure */
 	struct { const char *name; pid_t pid; } process[LOAD_PROCESSES];	/* with their children */
 	size_t n_processes;
@@ -58,6 +62,7 @@ struct load {
 	double wall, cpu;
 	double process_cpu[LOAD_PROCESSES];
 	double p50_ms, p99_ms;		/* of a step */
+	struct raw raw;			/* measured beside it */
 };
 
 /* For a test of power cuts: what a device was told, and of which certificate (lib/db_record.h). */
@@ -66,7 +71,7 @@ void load_told(const char *what, const uint8_t sha256[SHA256_LEN]);
 /* CPU seconds of o->process until now. */
 double load_cpu(const struct options *o);
 
-/* Runs steps 0 to n - 1 on o->threads threads. */
+/* Runs steps 0 to n - 1 on o->threads threads, and the arithmetic beside them. */
 void load_run(struct load *l, const struct options *o, uint64_t n, load_step *step, void *arg);
 
 /* The arithmetic of one unit, in CPU seconds: with GnuTLS alone, and as the programs do it. */

@@ -128,6 +128,7 @@ void load_run(struct load *l, const struct options *o, uint64_t n, load_step *st
 {
 	struct job j = { .o = o, .n = n, .step = step, .arg = arg, .ms = mem_new(n, sizeof *j.ms) };
 	struct worker *w = mem_new(o->threads, sizeof *w);
+	struct raw_beside *beside = raw_begin();
 	double begin;
 
 	memset(l, 0, sizeof *l);
@@ -146,6 +147,7 @@ void load_run(struct load *l, const struct options *o, uint64_t n, load_step *st
 		l->process_cpu[i] += process_cpu(o->process[i].pid);
 		l->cpu += l->process_cpu[i];
 	}
+	raw_end(beside, &l->raw);
 	l->steps = n;
 	l->units = atomic_load(&j.units);
 	l->failed = atomic_load(&j.failed);

@@ -128,7 +128,6 @@ static uint64_t step_issue(void *arg, unsigned thread, uint64_t i)
 
 int bench_ca(const struct options *o)
 {
-	struct raw raw, after;
 	struct load l;
 	struct ca s;
 	double rest;
@@ -139,16 +138,13 @@ int bench_ca(const struct options *o)
 		kit_fresh(&s.kit[i], o, i, false);
 		s.kit[i].request.generation = 0;	/* of plain clients: there is no factory behind these devices */
 	}
-	raw_measure(&raw, o->raw_s);
 	stall(o);
 	load_run(&l, o, (o->count + o->batch - 1) / o->batch, step_issue, &s);
-	raw_measure(&after, o->raw_s);
-	raw_mean(&raw, &after);
 	snprintf(to, sizeof to, "%s1 signature%s; %llu to a message, %llu %s connections", o->made ? "" : "1 verification (CSR), ",
 		 o->fresh ? ", 1 TLS 1.3 handshake" : "", (unsigned long long)o->batch, (unsigned long long)o->threads, o->fresh ? "new" : "kept");
-	rest = raw.sign + (o->fresh ? raw.handshake : 0);
+	rest = l.raw.sign + (o->fresh ? l.raw.handshake : 0);
 	load_print(&l, o, "issues per CPU-second",
-		   o->made ? (struct ideal){ rest, rest } : (struct ideal){ rest + raw.verify, rest + raw.daemon_verify }, to);
+		   o->made ? (struct ideal){ rest, rest } : (struct ideal){ rest + l.raw.verify, rest + l.raw.daemon_verify }, to);
 	ca_done(&s);
 	return l.failed ? 1 : 0;
 }
@@ -279,7 +275,6 @@ static uint64_t step_factory(void *arg, unsigned thread, uint64_t i)
 
 int bench_factory(const struct options *o)
 {
-	struct raw raw, after;
 	struct load l;
 	struct ca s;
 	double rest;
@@ -289,13 +284,10 @@ int bench_factory(const struct options *o)
 		kit_fresh(&s.kit[i], o, i, true);
 		make_ticket(&s, i);
 	}
-	raw_measure(&raw, o->raw_s);
 	load_run(&l, o, o->count, step_factory, &s);
-	raw_measure(&after, o->raw_s);
-	raw_mean(&raw, &after);
 	/* The raw handshake is the mutual one: without the client's certificate it needs one verification less. */
-	rest = raw.handshake - raw.verify + raw.sign;
-	load_print(&l, o, "factory devices per CPU-second", (struct ideal){ rest + 3 * raw.verify, rest + 3 * raw.daemon_verify },
+	rest = l.raw.handshake - l.raw.verify + l.raw.sign;
+	load_print(&l, o, "factory devices per CPU-second", (struct ideal){ rest + 3 * l.raw.verify, rest + 3 * l.raw.daemon_verify },
 		   "1 TLS 1.3 handshake, 3 verifications (ticket, CSR, confirm), 1 signature");
 	for (uint64_t i = 0; i < o->count && !l.failed && o->kits; i++)
 		kit_save(&s.kit[i], o);

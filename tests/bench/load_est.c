@@ -146,7 +146,6 @@ int bench_est(const struct options *o)
 {
 	struct est s = { .o = o, .trust = trust_new(), .kit = mem_new(o->count, sizeof *s.kit) };
 	struct chain root = {0};
-	struct raw raw, after;
 	struct load l;
 	double rest;
 	struct err e;
@@ -159,18 +158,15 @@ int bench_est(const struct options *o)
 		if (o->confirm)
 			kit_endorse(&s.kit[i], o->cert);	/* --cert: of the node, toward new devices */
 	}
-	raw_measure(&raw, o->raw_s);
 	load_run(&l, o, o->count, step, &s);
-	raw_measure(&after, o->raw_s);
-	raw_mean(&raw, &after);
-	rest = raw.handshake + raw.sign;
+	rest = l.raw.handshake + l.raw.sign;
 	/* The CSR counts twice: neither the node before it asks the CA, nor the CA before it signs, may take the other's word. */
 	if (o->confirm)
-		load_print(&l, o, "onboarded devices per CPU-second", (struct ideal){ rest + 6 * raw.verify, rest + 6 * raw.daemon_verify },
+		load_print(&l, o, "onboarded devices per CPU-second", (struct ideal){ rest + 6 * l.raw.verify, rest + 6 * l.raw.daemon_verify },
 			   "1 mutual TLS 1.3 handshake, 6 verifications (factory certificate and CSR at node and CA, endorsement, "
 			   "confirm), 1 signature");
 	else
-		load_print(&l, o, "enrolments per CPU-second", (struct ideal){ rest + 3 * raw.verify, rest + 3 * raw.daemon_verify },
+		load_print(&l, o, "enrolments per CPU-second", (struct ideal){ rest + 3 * l.raw.verify, rest + 3 * l.raw.daemon_verify },
 			   "1 mutual TLS 1.3 handshake, 3 verifications (factory certificate, CSR at node and CA), 1 signature");
 	for (uint64_t i = 0; i < o->count; i++)
 		kit_free(&s.kit[i]);

@@ -14,7 +14,7 @@ MANUFACTURER="Acme Devices"
 cuts=0
 
 make -s -C "$BUILD" tests/bench/bench >/dev/null || die "no load"
-bench() { "$BUILD/tests/bench/bench" "$@" --manufacturer "$MANUFACTURER" --model gateway-b --kits "$W/kits" --threads $AT_ONCE --brief >>"$W/bench.log" 2>&1; }
+bench() { "$BUILD/tests/bench/bench" "$@" --manufacturer "$MANUFACTURER" --model gateway-b --kits "$W/kits" --threads $AT_ONCE >>"$W/bench.log" 2>&1; }
 # devices FIRST COUNT : through the factory.
 devices() {
 	bench factory --name devices --first "$1" --count "$2" --ca "127.0.0.1:$FACTORY_PORT" --root "$W/factory/root.pem" --order flush \

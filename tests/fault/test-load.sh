@@ -13,7 +13,7 @@ make -s -C "$BUILD" tests/bench/bench >/dev/null || die "no load"
 at_station() {
 	local name=$1 first=$2
 	shift 2
-	HANDSEL_DB_RECORD="$W/answers" "$BUILD/tests/bench/bench" factory --name "$name" --first "$first" --count $((DEVICES / 2)) --again --brief \
+	HANDSEL_DB_RECORD="$W/answers" "$BUILD/tests/bench/bench" factory --name "$name" --first "$first" --count $((DEVICES / 2)) --again \
 		--threads 6 --manufacturer "$MANUFACTURER" --model "$MODEL" --ca "127.0.0.1:$FACTORY_PORT" --root "$W/factory/root.pem" \
 		--order WO-1 --key "$W/station-$name/station.key" --cert "$W/station-$name/station.pem" "$@" >>"$W/$name.log" 2>&1 ||
 		bad "$name" "devices were not served: $(tail -n 2 "$W/$name.log")"
