@@ -11,10 +11,12 @@
 #include "file.h"
 #include "ledger_list.h"
 #include "mem.h"
+#include "order_options.h"
 
 struct shipment {
 	struct manifest m;
 	uint8_t (*key)[SHA256_LEN];	/* of each entry's factory key */
+	struct work_order part;		/* its ranges are those of the order that are shipped; none: all */
 	struct err damaged;		/* code OK: none of the certificates is */
 };
 
@@ -26,6 +28,8 @@ static int add_entry(void *arg, const struct ledger_row *row)
 	struct manifest_entry *entry;
 	struct cert c = {0};
 
+	if (s->part.n_ranges && !work_order_has_serial(&s->part, row->device.serial))
+		return 0;
 	/* of the certificate: the request may have had a transport key */
 	if (cert_parse(&c, row->r.cert.data, row->r.cert.len, &s->damaged) < 0)
 		return 1;
@@ -39,22 +43,30 @@ static int add_entry(void *arg, const struct ledger_row *row)
 	return 0;
 }
 
+static int collect_order(struct office *o, const struct cli *c, struct shipment *s, struct err *e)
+{
+	struct ledger_filter f = { .order = cli_get(c, "order"), .state = "active" };
+
+	if (option_lists(&s->part, c, e) < 0 || ledger_list(o->ledger, &f, add_entry, s, e) < 0)
+		return -1;
+	return s->m.n ? 0
+		      : err_set(e, REASON_ORDER, "order %s has no device with an active credential%s; nothing to ship", f.order,
+				s->part.n_ranges ? " among these --serials" : "");
+}
+
 static int collect(struct office *o, const struct cli *c, struct shipment *s, struct err *e)
 {
 	struct manifest *m = &s->m;
 	const char *order = cli_get(c, "order");
-	struct ledger_filter f = { .order = order, .state = "active" };
+	struct ledger_filter f = { .state = "active" };
 	size_t n = cli_count(c, "device");
 
 	if (!order == !n)
 		return err_set(e, REASON_CONFIG, "give either --order ID or --device SERIAL, which may be repeated");
-	if (order) {
-		if (ledger_list(o->ledger, &f, add_entry, s, e) < 0)
-			return -1;
-		return m->n ? 0
-			    : err_set(e, REASON_ORDER,
-				      "order %s has no device with an active credential; nothing to ship", order);
-	}
+	if (order)
+		return collect_order(o, c, s, e);
+	if (cli_count(c, "serials"))
+		return err_set(e, REASON_CONFIG, "--serials goes with --order; name single devices by --device SERIAL");
 	for (size_t i = 0; i < n; i++) {
 		f.serial = cli_get_n(c, "device", i);
 		if (ledger_list(o->ledger, &f, add_entry, s, e) < 0)

@@ -11,8 +11,8 @@
 #define VALID_MAX_S (10ull * 366 * 86400)
 #define QUOTA_MAX 10000000u
 
-/* FROM-TO of equal width: the middle is where they part, since a serial may contain "-" itself. */
-static int parse_range(struct order_range *r, const char *text, struct err *e)
+/* The middle is where they part, since a serial may contain "-" itself. */
+int option_range(struct order_range *r, const char *text, struct err *e)
 {
 	size_t n = strlen(text), half = n / 2;
 
@@ -23,6 +23,8 @@ static int parse_range(struct order_range *r, const char *text, struct err *e)
 	snprintf(r->to, sizeof r->to, "%s", text + half + 1);
 	if (!text_is_token(r->from, LIMIT_SERIAL) || !text_is_token(r->to, LIMIT_SERIAL) || strcmp(r->from, r->to) > 0)
 		return err_set(e, REASON_CONFIG, "--serials %s: the first must not come after the last", text);
+	if (!order_range_fits(r))
+		return err_set(e, REASON_CONFIG, "--serials %s: both may differ in digits at their ends only, like GB-000100-GB-000199", text);
 	return 0;
 }
 
@@ -69,7 +71,7 @@ int option_lists(struct work_order *o, const struct cli *c, struct err *e)
 	if (o->n_stations + cli_count(c, "station") > ORDER_STATIONS_MAX)
 		return err_set(e, REASON_CONFIG, "at most %d --station NAME", ORDER_STATIONS_MAX);
 	for (size_t i = 0; i < cli_count(c, "serials"); i++)
-		if (parse_range(&o->range[o->n_ranges++], cli_get_n(c, "serials", i), e) < 0)
+		if (option_range(&o->range[o->n_ranges++], cli_get_n(c, "serials", i), e) < 0)
 			return -1;
 	for (size_t i = 0; i < cli_count(c, "station"); i++) {
 		const char *name = cli_get_n(c, "station", i);

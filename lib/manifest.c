@@ -113,7 +113,9 @@ int manifest_write(const struct manifest *m, const struct key *key, const struct
 	int rc = -1;
 
 	manifest_xml(m, &xml);
-	if (manifest_parse(&again, &xml, e))
+	if (xml.failed || xml.len > LIMIT_DOCUMENT)
+		err_set(e, REASON_CONFIG, WHAT " of %zu devices: over %u MiB; make several smaller ones", m->n, LIMIT_DOCUMENT >> 20);
+	else if (manifest_parse(&again, &xml, e))
 		err_prefix(e, WHAT);
 	else
 		rc = document_sign(WHAT, &xml, key, chain, cms, e);

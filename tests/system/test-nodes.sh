@@ -20,13 +20,22 @@ A=00020001 B=00020002 C=00020003 D=00020004 E=00020005
 {
 	factory_init && factory_serve && station_init line-1 && order_create WO-1 $A 00020009 9 line-1 &&
 		provision WO-1 line-1 "$A $B $C $D $E" && customer_init && customer_serve &&
-		ca --dir "$W/factory" ship --customer plant-seven --device $A --device $B --device $C --device $D --device $E --out "$W/manifest.p7" &&
+		ca --dir "$W/factory" ship --customer plant-seven --order WO-1 --serials $A-$B --serials $C-$E --out "$W/manifest.p7" &&
 		for n in 1 2; do
 			at $n && node_init "site-$n" && node_at $n import "$W/manifest.p7" && node_at $n apply && node_serve &&
 				PORTS[$n]=$NODE_PORT PIDS[$n]=$NODE_PID || break
 		done
 } >"$W/setup.log" 2>&1
 [ -n "${PORTS[2]:-}" ] || { tail -n 20 "$W/setup.log"; die "no story"; }
+
+# ---- a part of an order is shipped ----
+part() { ca --dir "$W/factory" ship --customer plant-seven --out "$W/part.p7" "$@"; }
+part_is() { part --order WO-1 --serials "$1" | grep -q ": $2 device"; }
+holds "two of an order" part_is $B-$C 2
+holds "one of it" part_is $E-00020009 1
+says "a part that has no device yet" 'E41.*among these --serials' part --order WO-1 --serials 00020008-00020009
+says "a part without its order" 'E71.*goes with --order' part --device $A --serials $A-$B
+says "serials that are no range" 'E71.*digits at their ends' part --order WO-1 --serials GA-1-GB-2
 
 # ---- onboarded at one ----
 holds "the device is onboarded at node 1" carry 1 $A

@@ -289,6 +289,21 @@ static void test_other_document(void)
 	buf_free(&cms);
 }
 
+/* More devices than one manifest holds: the factory is told, not its customer. */
+static void test_manifest_size(void)
+{
+	struct buf cms = {0};
+	struct manifest m;
+	struct err e = {0};
+
+	sample_manifest(&m, 100000);
+	CU_ASSERT_EQUAL(manifest_write(&m, samples.operator.key, &samples.operator.chain, &cms, &e), -1);
+	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "manifest of 100000 devices: over 15 MiB"));
+	manifest_free(&m);
+	buf_free(&cms);
+}
+
 /* ---- handoff ---- */
 static void test_handoff(void)
 {
@@ -680,7 +695,7 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{ "order", test_order }, { "order extension", test_order_extension }, { "order's serials", test_order_serials }, { "order, nonsense", test_order_nonsense },
 		{ "ticket", test_ticket }, { "roles", test_roles }, { "foreign root", test_foreign_root },
-		{ "foreign key", test_foreign_key }, { "other document", test_other_document },
+		{ "foreign key", test_foreign_key }, { "other document", test_other_document }, { "manifest size", test_manifest_size },
 		{ "handoff", test_handoff }, { "handoff, forged", test_handoff_forged },
 		{ "handoff, nonsense", test_handoff_nonsense }, { "manifest", test_manifest },
 		{ "release", test_release }, { "release, mutated", test_release_mutated },
