@@ -104,11 +104,10 @@ int credential_take(struct credential *c, const struct chain *answer, const stru
 
 struct ca_message *credential_confirm(const struct credential *c, struct tls *t, struct err *e)
 {
-	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_message *m = ca_message_new(1);
 	struct ca_request *r = &m->request[0];
 	uint8_t exporter[TLS_EXPORTER_LEN];
 
-	m->n = 1;
 	r->kind = CA_CONFIRM;
 	r->request = c->request;
 	memcpy(r->certificate, c->chain.cert[0].sha256, SHA256_LEN);

@@ -363,7 +363,7 @@ void enrol_request(struct node *n, struct credential *c, const struct device_id 
 
 static void read_confirmed(struct node *n, const struct credential *c, const struct http_answer *a, struct enrol_answer *out)
 {
-	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct ca_reply *r = ca_reply_new(0);
 
 	out->result = ENROL_REFUSED;
 	if (ca_reply_read(r, a->body.data, a->body.len, &out->why) < 0) {

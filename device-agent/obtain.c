@@ -37,10 +37,9 @@ static int dead(struct attempt *a, uint32_t generation, struct err *e)
 static struct ca_message *issue_message(const struct attempt *a, struct err *e)
 {
 	const struct link_go *go = a->o->go;
-	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_message *m = ca_message_new(1);
 	struct ca_request *r = &m->request[0];
 
-	m->n = 1;
 	r->kind = CA_ISSUE;
 	r->request = a->c.request;
 	r->device = store_identity(a->o->store)->device;
@@ -70,7 +69,7 @@ static int issued(struct attempt *a, const struct ca_answer *answer, struct err 
 static int issue(struct attempt *a, struct err *e)
 {
 	struct ca_message *m = issue_message(a, e);
-	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct ca_reply *r = ca_reply_new(0);
 	const struct ca_answer *answer = &r->answer[0];
 	int rc = -1;
 
@@ -104,7 +103,7 @@ static bool session_changed(struct attempt *a, const uint8_t before[TLS_EXPORTER
 
 static int confirm_call(struct attempt *a, struct ca_message *m, const uint8_t exporter[TLS_EXPORTER_LEN], struct err *e)
 {
-	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct ca_reply *r = ca_reply_new(0);
 	uint32_t generation = 0;
 	int rc = -1;
 

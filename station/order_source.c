@@ -19,10 +19,9 @@ static int ask(const struct station *s, const char *id, struct ca_reply *r, stru
 				    .chain = &s->chain,
 				    .key = s->key,
 				    .trust = s->trust };
-	struct ca_message *m = mem_new(1, sizeof *m);
+	struct ca_message *m = ca_message_new(1);
 	int rc = -1;
 
-	m->n = 1;
 	m->request[0].kind = CA_WORK_ORDER;
 	if (text_copy(m->request[0].order, sizeof m->request[0].order, id) < 0)
 		err_set(e, REASON_ORDER, "work order %.40s: an order's id has 1 to %d characters", id, CA_ID_MAX);
@@ -52,7 +51,7 @@ static int in_force(const struct work_order *o, const struct station *s, const c
 
 int order_fetch(struct order_source *o, const struct station *s, const char *id, struct err *e)
 {
-	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct ca_reply *r = ca_reply_new(0);
 	const struct ca_answer *a = &r->answer[0];
 	int rc = -1;
 

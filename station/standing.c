@@ -26,12 +26,11 @@ void standing_close(struct standing *s)
 
 int standing_revoke(struct standing *s, const struct request_id *id, struct err *e)
 {
-	struct ca_message *m = mem_new(1, sizeof *m);
-	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct ca_message *m = ca_message_new(1);
+	struct ca_reply *r = ca_reply_new(0);
 	const struct ca_answer *a = &r->answer[0];
 	int rc;
 
-	m->n = 1;
 	m->request[0].kind = CA_REVOKE;
 	m->request[0].request = *id;
 	text_copy(m->request[0].reason, sizeof m->request[0].reason, "cessationOfOperation");
@@ -49,12 +48,11 @@ int standing_revoke(struct standing *s, const struct request_id *id, struct err 
 
 int standing_ask(struct standing *s, const struct request_id *id, struct standing_of *out, struct err *e)
 {
-	struct ca_message *m = mem_new(1, sizeof *m);
-	struct ca_reply *r = mem_new(1, sizeof *r);
+	struct ca_message *m = ca_message_new(1);
+	struct ca_reply *r = ca_reply_new(0);
 	const struct ca_answer *a = &r->answer[0];
 	int rc;
 
-	m->n = 1;
 	m->request[0].kind = CA_STATUS;
 	m->request[0].request = *id;
 	pthread_mutex_lock(&s->lock);
