@@ -83,6 +83,34 @@ static int collect(struct office *o, const struct cli *c, struct shipment *s, st
 	return 0;
 }
 
+/* A voucher of a higher sequence takes a device from whoever had it (protocol-documents 6.2), and cannot be taken back. */
+static int check_owners(struct office *o, const struct cli *c, const struct manifest *m, struct err *e)
+{
+	char customer[LIMIT_NAME + 1], first[LIMIT_NAME + 1] = "";
+	uint64_t sequence, first_sequence = 0;
+	const char *serial = "";
+	size_t n = 0;
+
+	if (cli_has(c, "resale"))
+		return 0;
+	for (size_t i = 0; i < m->n; i++) {
+		int rc = ledger_shipped_to(o->ledger, &m->entry[i].device, customer, &sequence, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 0 || strcmp(customer, m->customer) == 0)
+			continue;
+		if (n++ == 0) {
+			text_copy(first, sizeof first, customer);
+			first_sequence = sequence;
+			serial = m->entry[i].device.serial;
+		}
+	}
+	return n ? err_set(e, REASON_CONFIG, "%zu of these devices were shipped to another customer before, %s to %s (shipment %llu); "
+			   "leave them out, or give --resale if they change hands", n, serial, first, (unsigned long long)first_sequence)
+		 : 0;
+}
+
 /* protocol-documents 6: whose each device is from now on, in its own words for the device itself. */
 static int add_vouchers(struct shipment *s, const struct operator *op, struct err *e)
 {
@@ -126,6 +154,8 @@ static int ship(struct office *o, const struct cli *c, struct shipment *s, struc
 	if (db_begin(o->ledger, e) < 0)
 		goto out;
 	rc = audit_head_last(o->ledger, &m->audit, e) < 0 ? -1 : collect(o, c, s, e);
+	if (rc == 0)
+		rc = check_owners(o, c, m, e);
 	if (rc == 0)
 		rc = ledger_shipment_next(o->ledger, &m->sequence, e);
 	if (rc == 0)

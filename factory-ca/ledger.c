@@ -153,6 +153,8 @@ static const char *const migrations[] = {
 	" AND new.state != old.state AND new.state IN ('active', 'superseded', 'revoked') BEGIN"
 	" INSERT INTO note(certificate_sha256, active, serial) VALUES(new.certificate_sha256, new.state = 'active',"
 	" (SELECT serial FROM device WHERE n = new.device)); END;",
+	/* to whom a device was shipped last */
+	"CREATE INDEX shipped_device ON shipped(device);",
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])

@@ -171,5 +171,7 @@ int ledger_invitation_use(struct db *db, const uint8_t key[INVITE_KEY], int64_t 
 
 int ledger_shipment_next(struct db *db, uint64_t *sequence, struct err *e);
 int ledger_shipment_add(struct db *db, const struct manifest *m, const struct buf *cms, struct err *e);
+/* 1: the last shipment with this device, and to whom; 0: there is none. */
+int ledger_shipped_to(struct db *db, const struct device_id *d, char customer[LIMIT_NAME + 1], uint64_t *sequence, struct err *e);
 
 #endif

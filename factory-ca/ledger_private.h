@@ -12,8 +12,8 @@
 #define HAS_ID(row, id) row ".id_number = short_hash(" id ") AND " row ".id = " id
 
 /* Statements whose plans a test asserts. */
-extern const char ledger_confirmed_first[], ledger_confirmed_again[], ledger_renewed[], ledger_shipped[], ledger_same_id[], ledger_of_stations[],
-	ledger_elsewhere[], ledger_of_unit[], ledger_of_order[];
+extern const char ledger_confirmed_first[], ledger_confirmed_again[], ledger_renewed[], ledger_shipped[], ledger_shipped_last[],
+	ledger_same_id[], ledger_of_stations[], ledger_elsewhere[], ledger_of_unit[], ledger_of_order[];
 
 void request_columns(struct stmt *s, struct ledger_request *r);		/* the first of its columns */
 

@@ -223,3 +223,24 @@ int ledger_shipment_add(struct db *db, const struct manifest *m, const struct bu
 	}
 	return 0;
 }
+
+const char ledger_shipped_last[] = "SELECT h.customer, h.sequence FROM device d CROSS JOIN shipped s ON s.device = d.n"
+				   " JOIN shipment h ON h.sequence = s.sequence WHERE d.serial = ?1 AND d.model = ?2 AND d.manufacturer = ?3"
+				   " ORDER BY s.sequence DESC LIMIT 1";
+
+int ledger_shipped_to(struct db *db, const struct device_id *d, char customer[LIMIT_NAME + 1], uint64_t *sequence, struct err *e)
+{
+	struct stmt *s = db_stmt(db, ledger_shipped_last);
+	int rc;
+
+	bind_text(s, 1, d->serial);
+	bind_text(s, 2, d->model);
+	bind_text(s, 3, d->manufacturer);
+	rc = db_step(s, e);
+	if (rc == 1) {
+		text_copy(customer, LIMIT_NAME + 1, col_text(s, 0));
+		*sequence = (uint64_t)col_int(s, 1);
+	}
+	db_reset(s);
+	return rc;
+}

@@ -192,6 +192,7 @@ static const struct cli_option ship_options[] = {
 	{ "order", "ID", "all active ones of this work order", false },
 	{ "serials", "FROM-TO", "of these alone, inclusive, of equal width; may be repeated", true },
 	{ "device", "SERIAL", "this one; may be repeated", true },
+	{ "resale", NULL, "also what was shipped to another customer before", false },
 	OUT("the signed manifest"),
 	{ NULL },
 };
@@ -341,7 +342,7 @@ static const struct cli_command commands[] = {
 	  "introduce a customer's node (factory)", grant_options, 0, 1, cmd_handoff_grant },
 	{ "handoff accept", "BUNDLE --root-fingerprint HEX", "accept a factory (customer)", accept_options, 1, 1,
 	  cmd_handoff_accept },
-	{ "ship", "--customer ID (--order ID [--serials FROM-TO]... | --device SERIAL...) --out MANIFEST", "sign a shipment manifest",
+	{ "ship", "--customer ID (--order ID [--serials FROM-TO]... | --device SERIAL...) [--resale] --out MANIFEST", "sign a shipment manifest",
 	  ship_options, 0, 0, cmd_ship },
 	{ "audit verify", "[--against FILE]... [--signer] [--export FILE [--certificates FILE]]", "is the audit whole and unchanged?",
 	  verify_options, 0, 0, cmd_audit_verify },

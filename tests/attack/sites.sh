@@ -32,8 +32,8 @@ site_start() {
 	NODE_PORTS[$1]=$PORT NODE_PIDS[$1]=$PID
 }
 
-# ship SITE SERIAL : the manifest is in $W/SITE.manifest
-ship() { ca --dir "$W/factory" ship --customer "$1" --device "$2" --out "$W/$1.manifest"; }
+# ship SITE SERIAL [OPTION] : the manifest is in $W/SITE.manifest
+ship() { ca --dir "$W/factory" ship --customer "$1" --device "$2" --out "$W/$1.manifest" "${@:3}"; }
 # take SITE : its node imports what was shipped to it
 take() { node --dir "$W/node-$1" import "$W/$1.manifest" && node --dir "$W/node-$1" apply; }
 sql() { sqlite3 -cmd ".timeout 5000" "$W/node-$1/node.db" "$2"; }

@@ -36,7 +36,7 @@ active_at_seven() { ca --dir "$W/customer-seven" issued list --device "$SERIAL" 
 quietly until_true 10 active_at_seven
 rm -rf "$W/$SERIAL/store" && cp -a "$W/new" "$W/$SERIAL/store"	# reset by the seller
 quietly node --dir "$W/node-seven" devices release "$SERIAL" --force
-quietly ship eight "$SERIAL"
+quietly ship eight "$SERIAL" --resale
 sql eight "DELETE FROM shipped WHERE serial = '$SERIAL'"
 quietly take eight
 holds "the new owner" onboard eight

@@ -111,6 +111,7 @@ static void test_certificate_plans(void)
 	goes_by(ledger_confirmed_again, "USING INDEX request_id (id_number=?)");
 	goes_by(ledger_renewed, "USING INDEX request_device (device=?)");
 	goes_by(ledger_shipped, "USING INDEX request_device (device=?)");
+	goes_by(ledger_shipped_last, "USING COVERING INDEX shipped_device (device=?)");
 }
 
 static void test_request_plans(void)
