@@ -106,8 +106,8 @@ static int check_owners(struct office *o, const struct cli *c, const struct mani
 			serial = m->entry[i].device.serial;
 		}
 	}
-	return n ? err_set(e, REASON_CONFIG, "%zu of these devices were shipped to another customer before, %s to %s (shipment %llu); "
-			   "leave them out, or give --resale if they change hands", n, serial, first, (unsigned long long)first_sequence)
+	return n ? err_set(e, REASON_CONFIG, "%zu of %zu devices went to another customer before, %s to %s (shipment %llu); "
+			   "leave them out, or give --resale if they change hands", n, m->n, serial, first, (unsigned long long)first_sequence)
 		 : 0;
 }
 

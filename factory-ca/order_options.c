@@ -11,8 +11,8 @@
 #define VALID_MAX_S (10ull * 366 * 86400)
 #define QUOTA_MAX 10000000u
 
-/* The middle is where they part, since a serial may contain "-" itself. */
-int option_range(struct order_range *r, const char *text, struct err *e)
+/* FROM-TO of equal width: the middle is where they part, since a serial may contain "-" itself. */
+static int parse_range(struct order_range *r, const char *text, struct err *e)
 {
 	size_t n = strlen(text), half = n / 2;
 
@@ -71,7 +71,7 @@ int option_lists(struct work_order *o, const struct cli *c, struct err *e)
 	if (o->n_stations + cli_count(c, "station") > ORDER_STATIONS_MAX)
 		return err_set(e, REASON_CONFIG, "at most %d --station NAME", ORDER_STATIONS_MAX);
 	for (size_t i = 0; i < cli_count(c, "serials"); i++)
-		if (option_range(&o->range[o->n_ranges++], cli_get_n(c, "serials", i), e) < 0)
+		if (parse_range(&o->range[o->n_ranges++], cli_get_n(c, "serials", i), e) < 0)
 			return -1;
 	for (size_t i = 0; i < cli_count(c, "station"); i++) {
 		const char *name = cli_get_n(c, "station", i);

@@ -8,7 +8,6 @@
 int option_valid(int64_t *seconds, const char *text, struct err *e);	/* "30d", "8h", "90m"; "" is a default */
 /* --NAME as a number of at least `least`; absent: `otherwise`. */
 int option_number(uint32_t *out, const struct cli *c, const char *name, uint32_t least, uint32_t otherwise, struct err *e);
-int option_range(struct order_range *r, const char *text, struct err *e);	/* "FROM-TO", inclusive, of equal width */
 /* Adds each --serials and each --station to those that *o has. */
 int option_lists(struct work_order *o, const struct cli *c, struct err *e);
 

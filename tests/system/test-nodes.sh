@@ -37,10 +37,10 @@ says "a part that has no device yet" 'E41.*among these --serials' part --order W
 says "a part without its order" 'E71.*goes with --order' part --device $A --serials $A-$B
 says "serials that are no range" 'E71.*digits at their ends' part --order WO-1 --serials GA-1-GB-2
 resold() { ca --dir "$W/factory" ship --customer plant-eight --out "$W/resold.p7" "$@"; }
-says "all of it to another customer" "E71.* 5 of these devices were shipped to another customer before, 0002000. to plant-seven" resold --order WO-1
+says "all of it to another customer" "E71.* 5 of 5 devices went to another customer before, 0002000. to plant-seven" resold --order WO-1
 holds "nothing was written" [ ! -e "$W/resold.p7" ]
 holds "one changes hands" resold --device $E --resale
-says "and is the new owner's" "E71.* 1 of these devices .* $E to plant-eight" part --order WO-1
+says "and is the new owner's" "E71.* 1 of 5 devices .* $E to plant-eight" part --order WO-1
 
 # ---- onboarded at one ----
 holds "the device is onboarded at node 1" carry 1 $A
