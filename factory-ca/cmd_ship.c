@@ -17,6 +17,7 @@ struct shipment {
 	struct manifest m;
 	uint8_t (*key)[SHA256_LEN];	/* of each entry's factory key */
 	struct work_order part;		/* its ranges are those of the order that are shipped; none: all */
+	size_t resold;			/* that another customer had before */
 	struct err damaged;		/* code OK: none of the certificates is */
 };
 
@@ -84,15 +85,13 @@ static int collect(struct office *o, const struct cli *c, struct shipment *s, st
 }
 
 /* A voucher of a higher sequence takes a device from whoever had it (protocol-documents 6.2), and cannot be taken back. */
-static int check_owners(struct office *o, const struct cli *c, const struct manifest *m, struct err *e)
+static int check_owners(struct office *o, const struct cli *c, struct shipment *s, struct err *e)
 {
 	char customer[LIMIT_NAME + 1], first[LIMIT_NAME + 1] = "";
 	uint64_t sequence, first_sequence = 0;
+	const struct manifest *m = &s->m;
 	const char *serial = "";
-	size_t n = 0;
 
-	if (cli_has(c, "resale"))
-		return 0;
 	for (size_t i = 0; i < m->n; i++) {
 		int rc = ledger_shipped_to(o->ledger, &m->entry[i].device, customer, &sequence, e);
 
@@ -100,15 +99,16 @@ static int check_owners(struct office *o, const struct cli *c, const struct mani
 			return -1;
 		if (rc == 0 || strcmp(customer, m->customer) == 0)
 			continue;
-		if (n++ == 0) {
+		if (s->resold++ == 0) {
 			text_copy(first, sizeof first, customer);
 			first_sequence = sequence;
 			serial = m->entry[i].device.serial;
 		}
 	}
-	return n ? err_set(e, REASON_CONFIG, "%zu of %zu devices went to another customer before, %s to %s (shipment %llu); "
-			   "leave them out, or give --resale if they change hands", n, m->n, serial, first, (unsigned long long)first_sequence)
-		 : 0;
+	return s->resold && !cli_has(c, "resale")
+		       ? err_set(e, REASON_CONFIG, "%zu of %zu devices went to another customer before, %s to %s (shipment %llu); "
+				 "leave them out, or give --resale if they change hands", s->resold, m->n, serial, first, (unsigned long long)first_sequence)
+		       : 0;
 }
 
 /* protocol-documents 6: whose each device is from now on, in its own words for the device itself. */
@@ -137,7 +137,7 @@ static int ship(struct office *o, const struct cli *c, struct shipment *s, struc
 	const char *customer, *out;
 	struct operator op = {0};
 	struct buf cms = {0};
-	char detail[40];
+	char detail[80];
 	int rc = -1;
 
 	if (o->settings.site != SITE_FACTORY)
@@ -155,7 +155,7 @@ static int ship(struct office *o, const struct cli *c, struct shipment *s, struc
 		goto out;
 	rc = audit_head_last(o->ledger, &m->audit, e) < 0 ? -1 : collect(o, c, s, e);
 	if (rc == 0)
-		rc = check_owners(o, c, m, e);
+		rc = check_owners(o, c, s, e);
 	if (rc == 0)
 		rc = ledger_shipment_next(o->ledger, &m->sequence, e);
 	if (rc == 0)
@@ -164,7 +164,7 @@ static int ship(struct office *o, const struct cli *c, struct shipment *s, struc
 		rc = manifest_write(m, op.key, &op.chain, &cms, e);
 	if (rc == 0)
 		rc = ledger_shipment_add(o->ledger, m, &cms, e);
-	snprintf(detail, sizeof detail, "sequence=%llu devices=%zu", (unsigned long long)m->sequence, m->n);
+	snprintf(detail, sizeof detail, "sequence=%llu devices=%zu resold=%zu", (unsigned long long)m->sequence, m->n, s->resold);
 	if (rc == 0)
 		rc = audit_add(o->ledger, m->time, o->actor, "ship", m->customer, detail, e);
 	if (rc < 0)
@@ -197,6 +197,7 @@ enum cli_exit cmd_ship(const struct cli *c)
 		jsonl_str(j, "customer", m->customer);
 		jsonl_int(j, "sequence", (int64_t)m->sequence);
 		jsonl_int(j, "devices", (int64_t)m->n);
+		jsonl_int(j, "resold", (int64_t)s.resold);
 		jsonl_print(j);
 	} else if (rc == 0) {
 		printf("shipment %llu to %s: %zu devices, in %s\n", (unsigned long long)m->sequence, m->customer, m->n,

@@ -40,6 +40,7 @@ resold() { ca --dir "$W/factory" ship --customer plant-eight --out "$W/resold.p7
 says "all of it to another customer" "E71.* 5 of 5 devices went to another customer before, 0002000. to plant-seven" resold --order WO-1
 holds "nothing was written" [ ! -e "$W/resold.p7" ]
 holds "one changes hands" resold --device $E --resale
+holds "the audit tells" grep -q "resold=1" <(ca --dir "$W/factory" audit export | grep plant-eight)
 says "and is the new owner's" "E71.* 1 of 5 devices .* $E to plant-eight" part --order WO-1
 
 # ---- onboarded at one ----
