@@ -8,7 +8,7 @@ W=$(mktemp -d "${TMPDIR:-/tmp}/handsel flush XXXXXX") || exit 1
 trap 'stop_all; rm -rf "$W"' EXIT
 trap 'exit 130' INT TERM
 export HANDSEL_DATADIR=$TOP
-CUTS=900 STARTS="100 450 800" DEVICES=48 AT_ONCE=8
+CUTS=1000 STARTS="100 450 800" DEVICES=48 AT_ONCE=8
 [ -z "${HANDSEL_LONG:-}" ] || CUTS=12000 STARTS=$(seq 100 800 11900) DEVICES=300
 MANUFACTURER="Acme Devices"
 cuts=0
