@@ -11,20 +11,19 @@
 #include "audit.h"
 #include "mem.h"
 
-static int record_one(struct db *db, const struct manifest *m, const struct manifest_entry *d, struct err *e)
+/* Also a manifest that was imported before: its devices may have left the list since, and been shipped anew. */
+static int refuse_older(struct db *db, const struct manifest *m, const struct device_id *d, struct err *e)
 {
 	uint8_t known[SHA256_LEN];
 	uint64_t sequence;
-	int rc = store_shipped_get(db, &d->device, &sequence, known, e);
+	int rc = store_shipped_get(db, d, &sequence, known, e);
 
-	if (rc < 0)
-		return -1;
 	if (rc == 1 && sequence > m->sequence)
 		return err_set(e, REASON_BLOCKED,
-			       "manifest %" PRIu64 " is older than manifest %" PRIu64 ", which names device %s, too; "
-			       "nothing was imported",
-			       m->sequence, sequence, d->device.serial);
-	return store_shipped_put(db, d, m->sequence, e);
+			       "manifest %" PRIu64 " is older than manifest %" PRIu64 ", which names device %s, too; nothing was "
+			       "imported. What of it is missing in the allowlist, and shall be let in, is added there by hand",
+			       m->sequence, sequence, d->serial);
+	return rc < 0 ? -1 : 0;
 }
 
 int import_record(struct db *db, const struct manifest *m, const uint8_t sha256[SHA256_LEN], const char *actor, int64_t now,
@@ -41,10 +40,13 @@ int import_record(struct db *db, const struct manifest *m, const uint8_t sha256[
 		return err_set(e, REASON_BLOCKED,
 			       "another manifest %" PRIu64 " of \"%s\" was imported before; ask the manufacturer which one is right",
 			       m->sequence, maker);
+	for (size_t i = 0; i < m->n; i++)
+		if (refuse_older(db, m, &m->entry[i].device, e) < 0)
+			return -1;
 	if (rc == 1)
 		return 0;
 	for (size_t i = 0; i < m->n; i++)
-		if (record_one(db, m, &m->entry[i], e) < 0)
+		if (store_shipped_put(db, &m->entry[i], m->sequence, e) < 0)
 			return -1;
 	snprintf(subject, sizeof subject, "manifest %" PRIu64, m->sequence);
 	snprintf(detail, sizeof detail, "devices=%zu", m->n);

@@ -6,8 +6,9 @@
 #include "makers.h"
 #include "store.h"
 
-/* All devices of a manifest are of one manufacturer. Keeps the fingerprints, inside the caller's transaction. A manifest that is older than what is known of one of its devices is
- * refused as a whole; the very same one again is nothing new. sha256: of the document. */
+/* All devices of a manifest are of one manufacturer. Keeps the fingerprints, inside the caller's transaction. A manifest that is
+ * older than what is known of one of its devices is refused as a whole (E22), also if it was imported before; the very same one
+ * again is nothing new while it is the newest of each of its devices. sha256: of the document. */
 int import_record(struct db *db, const struct manifest *m, const uint8_t sha256[SHA256_LEN], const char *actor, int64_t now,
 		  struct err *e);
 

@@ -438,6 +438,24 @@ static void test_manifest(void)
 	CU_ASSERT_EQUAL(record(db, &m, 4, &e), 0);	/* newer: a reworked unit */
 	CU_ASSERT_EQUAL(store_shipped_get(db, &entry[1].device, &sequence, got, &e), 1);
 	CU_ASSERT_EQUAL(got[0], 9);
+	m.sequence = 5;
+	m.n = 1;
+	CU_ASSERT_EQUAL(record(db, &m, 1, &e), -1);	/* it was imported, and is older by now */
+	CU_ASSERT_EQUAL(e.code, REASON_BLOCKED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "older than manifest 6"));
+	m.sequence = 6;
+	m.n = 2;
+	CU_ASSERT_EQUAL(record(db, &m, 4, &e), 0);	/* the newest again: nothing new */
+	m.sequence = 7;
+	m.n = 1;
+	CU_ASSERT_EQUAL(record(db, &m, 5, &e), 0);	/* one of the two is shipped once more */
+	m.sequence = 6;
+	m.n = 2;
+	e.text[0] = '\0';
+	CU_ASSERT_EQUAL(record(db, &m, 4, &e), -1);	/* one that is newer is enough */
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "older than manifest 7"));
+	CU_ASSERT_EQUAL(store_shipped_get(db, &entry[1].device, &sequence, got, &e), 1);
+	CU_ASSERT_EQUAL(sequence, 6);
 	db_close(db);
 
 	buf_str(&text, "version: 1\ndevices:\n  - serial: \"2\"  # mine\n");
