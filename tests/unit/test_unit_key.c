@@ -1,4 +1,5 @@
-/* Keys of units in a token (SoftHSM2): made, found, used by threads, away and back, renewed with a cut at each place; in files. */
+/* Keys of units in a token (SoftHSM2): made, found, used by threads, away and back, renewed with a cut at each place; in files. When
+ * their certificates are due. */
 #include <config.h>
 
 #include <pthread.h>
@@ -7,6 +8,7 @@
 
 #include "crypto_world.h"
 #include "cms.h"
+#include "enrolment.h"
 #include "file.h"
 #include "mem.h"
 #include "softhsm.h"
@@ -212,6 +214,29 @@ static void test_renewal(void)
 	buf_free(&next_spki);
 }
 
+/* From the second after two thirds of its life on, and no earlier. */
+static void test_due(void)
+{
+	static const struct {
+		int64_t not_before, not_after, last;
+	} life[] = {
+		{ 1000, 1000 + 730 * 86400, 1000 + 730 * 86400 / 3 * 2 },
+		{ 0, 3, 2 },
+		{ 1000000000, 1000000000, 1000000000 },
+		{ 1577836800, 253402300799, 1577836800 + (253402300799 - 1577836800) / 3 * 2 },	/* without an end */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(life); i++) {
+		const struct cert c = { .not_before = life[i].not_before, .not_after = life[i].not_after };
+
+		CU_ASSERT_FALSE(enrolment_due(&c, c.not_before));
+		CU_ASSERT_FALSE(enrolment_due(&c, life[i].last));
+		CU_ASSERT_TRUE(enrolment_due(&c, life[i].last + 1));
+		CU_ASSERT_TRUE(enrolment_due(&c, c.not_after + 1));
+		CU_ASSERT_FALSE(enrolment_due(&c, 0));	/* a clock that was lost */
+	}
+}
+
 static void test_end(void)
 {
 	softhsm_end();
@@ -220,4 +245,4 @@ static void test_end(void)
 }
 
 UNIT_MAIN("keys of units", { "begin", test_begin }, { "files", test_files }, { "token", test_token }, { "threads", test_threads },
-	  { "renewal", test_renewal }, { "end", test_end })
+	  { "renewal", test_renewal }, { "due", test_due }, { "end", test_end })
