@@ -7,6 +7,8 @@ holds "the genuine device is onboarded" activate 00020001 --timeout 10s
 active() {
 	ca --dir "$W/customer" issued list --device 00020001 --state active --json | sed -n 's/.*"id":"\([0-9a-f]*\)".*/\1/p'
 }
+told() { [ -n "$(active)" ]; }
+holds "and its CA is told" until_true 20 told
 genuine=$(active)
 
 # The copy of the onboarded device falls back to nothing: without its customer credential it has only the spent one.
@@ -35,4 +37,28 @@ printf '<request xmlns="urn:handsel:ca:1"><confirm id="%s" generation="3"><certi
 	"$id" 0 >"$W/confirm.xml"
 refused 'E53\|E54' "a confirm without the new key" by_hand handsel/confirm application/xml "$W/confirm.xml"
 holds "the genuine credential is the active one" [ "$(active)" = "$genuine" ]
+
+# The factory credential enrols, and makes nothing active: that does the new key alone, for this session, id and certificate.
+quietly ca --dir "$W/factory" ship --customer plant-seven --device 00020002 --out "$W/second.p7"
+quietly node --dir "$W/node" import "$W/second.p7"
+quietly node --dir "$W/node" apply
+second=$W/00020002/store/factory
+mkdir "$W/wrong"
+wrong_id=$(new_id)
+confirmer() {
+	"$BUILD/tests/attack/confirmer" "$NODE_PORT" "$W/factory/root.pem" "$second/cert.pem" "$second/key.pem" "$W/node/onboard.pem" \
+		"$W/wrong" "$wrong_id" "$1"
+}
+state() { node --dir "$W/node" devices list --json | grep '"serial":"00020002"' | sed 's/.*"state":"\([a-z]*\)".*/\1/'; }
+holds "the second device enrols" confirmer enrol
+holds "and is not onboarded by that" [ "$(state)" = pending ]
+NOT_SIGNED='E53: protocol-est 5.2: the signature is not by the new key'
+for deed in factory-key other-session other-id other-generation other-certificate; do
+	refused "$NOT_SIGNED" "a confirm with $deed" confirmer "$deed"
+	holds "$deed made nothing active" [ "$(state)" = pending ]
+done
+refused 'E53: the confirm names another certificate' "a confirm of another certificate" confirmer named-certificate
+holds "nor did that one" [ "$(state)" = pending ]
+holds "the right confirm is taken" confirmer true
+holds "and onboards the device" [ "$(state)" = onboarded ]
 summary
