@@ -1,5 +1,5 @@
 # A quota of five, eight devices at once in two stations, the CA killed again and again, an extension in the middle: exactly the
-# quota's credentials, whatever happens. What a front that lies can do stands in test_signer (quota property).
+# quota's credentials, whatever happens. What a front that lies can do stands in test_signer_orders (quota property).
 set -u
 . "$TOP/tests/fault/lib.sh"
 
