@@ -21,14 +21,16 @@ post() {
 refused() {
 	post "$3" >"$W/answer"
 	grep -q "<refused[^>]* code=\"$2\"\|<refused code=\"$2\"" "$W/answer" || { echo "FAILED $1:"; cat "$W/answer"; exit 1; }
-	! grep -q '<issued' "$W/answer"
+	! grep -q '<issued' "$W/answer" || { echo "FAILED $1: refused and issued"; exit 1; }
 	echo "ok $1: $2 $(sed -n 's/.*<text>\(.*\)<\/text>.*/\1/p' "$W/answer")"
 }
 
 echo "an honest story is recorded: what the node sent for the device is what a false one may use"
 activate "$SERIAL" --timeout 20s
 issue=$(grep -l '<issue' "$W"/record/*-request.xml | head -1)
-grep -q '<endorsement>' "$issue" && grep -q '<factory-certificate>' "$issue" && grep -q '<endorsed-node>' "$issue"
+for element in endorsement factory-certificate endorsed-node; do
+	grep -q "<$element>" "$issue" || die "the honest request has no $element"
+done
 [ "$(sed -n 's/.*<endorsed-node>\(.*\)<.*/\1/p' "$issue")" = "$(fingerprint "$W/node/onboard.pem")" ]
 [ "$(sqlite3 "$W/customer/ca.db" "SELECT length(endorsement) > 90, length(factory_certificate) > 300 FROM request")" = "1|1" ]
 until_true 10 eval 'ca --dir "$W/customer" issued list --device "$SERIAL" --state active --json | grep -q issued'

@@ -35,7 +35,8 @@ one() { # SERIAL GENPKEY-OPTION...
 	openssl pkcs7 -inform DER -in "$W/certs.p7" -print_certs -out "$W/cert.pem"
 	cmp <(openssl pkey -inform DER -in "$W/key.der" -pubout) <(openssl x509 -in "$W/cert.pem" -noout -pubkey)
 	cp "$W/answer" "$W/first"
-	[ "$(ask "$serial" "$W/csr.pem" serverkeygen)" = 200 ] && cmp "$W/first" "$W/answer"	# the same bytes
+	[ "$(ask "$serial" "$W/csr.pem" serverkeygen)" = 200 ] || { cat "$W/answer"; return 1; }
+	cmp "$W/first" "$W/answer"	# the same bytes
 	[ "$(ask "$serial" "$W/csr.pem" simpleenroll)" = 400 ]	# the id began on the other path
 	echo "$serial: key of $* opened by openssl, repeated byte for byte"
 }

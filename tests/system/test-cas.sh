@@ -31,9 +31,9 @@ cat >"$S/cas/plant/profiles/short.yaml" <<-END
 END
 sys ca add --id plant --kind customer --name "Plant Seven" --host 127.0.0.1 --profile device-customer --profile short --key-passphrase none
 for bad in "--id acme" "--id globex" "--id Upper" "--id a/b" "--id -x"; do
-	! sys ca add $bad --kind factory --name X 2>/dev/null
+	! sys ca add $bad --kind factory --name X 2>/dev/null || die "a CA was added with $bad"
 done
-! sys ca add --id other --kind customer --name X --profile device-factory 2>"$W/err"
+! sys ca add --id other --kind customer --name X --profile device-factory 2>"$W/err" || die "a customer's CA has a factory's profile"
 says 'not of the kind device-customer' "$W/err"
 sys --json ca list | tee "$W/list"
 [ "$(wc -l <"$W/list")" = 3 ]
@@ -52,7 +52,7 @@ shows "" "$S/root.pem"
 shows any.example "$S/root.pem"
 shows globex.ca.handsel.internal "$S/cas/globex/root.pem"
 shows PLANT.ca.handsel.internal "$S/cas/plant/root.pem"
-! shows globex.ca.handsel.internal "$S/root.pem"
+! shows globex.ca.handsel.internal "$S/root.pem" || die "globex shows a certificate under acme's root"
 
 # ---- two factories: the same order id, station name and serials ----
 # factory CA NAME ROOT MODEL OPTION-OF-STATION... : $W/CA/station, order WO-1, devices 00030001 and 00030002 provisioned
@@ -77,7 +77,7 @@ factory() {
 factory acme "Acme Devices" "$S/root.pem" gateway-b
 factory globex Globex "$S/cas/globex/root.pem" meter-g --ca-id globex
 ! openssl verify -CAfile "$S/root.pem" -untrusted "$W/globex/00030001/store/factory/cert.pem" \
-	"$W/globex/00030001/store/factory/cert.pem" 2>/dev/null
+	"$W/globex/00030001/store/factory/cert.pem" 2>/dev/null || die "globex's device has a certificate under acme's root"
 
 # ---- one customer with a node for each manufacturer's devices ----
 # site FACTORY-CA FACTORY-ROOT : $W/node-CA serves; device 00030001 of that factory is onboarded there, 00030002 is not listed
@@ -96,7 +96,8 @@ site() {
 	SYSTEM_PORT=$PORT
 	start_daemon "node-$id" "$BUILD/handsel-node" --dir "$n" serve
 	"$W/$id/00030001/agent" --dir "$W/$id/00030001/store" activate --node "https://127.0.0.1:$PORT" --timeout 20s
-	! "$W/$id/00030002/agent" --dir "$W/$id/00030002/store" activate --node "https://127.0.0.1:$PORT" --timeout 2s 2>"$W/err"
+	! "$W/$id/00030002/agent" --dir "$W/$id/00030002/store" activate --node "https://127.0.0.1:$PORT" --timeout 2s 2>"$W/err" ||
+		die "a device that is not listed was onboarded"
 	says E21 "$W/err"
 	PORT=$SYSTEM_PORT
 }
@@ -165,10 +166,12 @@ certificates() { grep -o '<certificate>' "$W/body" | wc -l; }
 SHORT="<profile>short</profile>"
 
 taken p256 "" 'Subject: O = Plain, OU = m, CN = m 00000001, serialNumber = 00000001'
-[ "$(days)" = 730 ] && [ "$(certificates)" = 2 ]
+[ "$(days)" = 730 ]
+[ "$(certificates)" = 2 ]
 taken p256 "<profile>device-customer</profile>" 'O = Plain'
 taken p256 "$SHORT" 'L = Hall 9'
-[ "$(days)" = 30 ] && [ "$(certificates)" = 1 ]
+[ "$(days)" = 30 ]
+[ "$(certificates)" = 1 ]
 refused p256 "<profile>device-factory</profile>" "'profile'"
 refused p256 "<profile>nothing</profile>" "'profile'"
 taken p256 "<key-type>p256</key-type>" 'ASN1 OID: prime256v1'

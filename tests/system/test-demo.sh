@@ -23,9 +23,11 @@ for serial in 00020001 00020002 00020003; do
 			tee "$W/san" | grep -q '1.3.6.1.5.5.7.8.4'
 		grep -qi "OCTET STRING.*$serial\|$(printf %s $serial | od -An -tx1 | tr -d ' \n')" "$W/san"
 	done
-	! cmp -s <(openssl x509 -in $serial/factory.pem -noout -pubkey) <(openssl x509 -in $serial/customer.pem -noout -pubkey)
+	! cmp -s <(openssl x509 -in $serial/factory.pem -noout -pubkey) <(openssl x509 -in $serial/customer.pem -noout -pubkey) ||
+		die "$serial has one key in both credentials"
 done
-[ -f 00020004/factory.pem ] && [ ! -e 00020004/customer.pem ]
+[ -f 00020004/factory.pem ]
+[ ! -e 00020004/customer.pem ]
 
 # Every private key of every device, as its raw scalar and as a line of its PEM, is in its own store and nowhere else.
 find . -type f ! -path './*/store/*' -print | while read -r file; do hex "$file"; printf ' %s\n' "$file"; done >"$W/all"

@@ -89,7 +89,7 @@ fill "$LINE"
 at_line 00020002
 line_says '"text":"E32 the disk of .* is full .*no unit is begun until there is room'
 grep -q '"what":"disk","text":"full"' "$W/line.out"
-! grep -q '"phase"' "$W/line.out"
+! grep -q '"phase"' "$W/line.out" || die "a unit was begun on a full disk"
 empty "$LINE"
 line_says 'there is room on the disk again'
 echo 00020002 >&8
@@ -115,6 +115,8 @@ fill "$LINE"
 truncate -s -4096 "$LINE/filler"	# room for the journal, whose entry is replaced, and for no record
 kill -CONT "$FACTORY_PID"
 line_says '"text":"E32 record: .*the unit is held in its slot until there is room'
-[ "$(issued 00020004)" = 1 ] && [ "$(records 00020004)" = 0 ] && ! grep -q PASS "$W/line.out"
+[ "$(issued 00020004)" = 1 ]
+[ "$(records 00020004)" = 0 ]
+! grep -q PASS "$W/line.out" || die "it has passed without a record"
 empty "$LINE"
 passes 00020004

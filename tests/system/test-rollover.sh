@@ -38,7 +38,7 @@ cp "$W/customer/root.pem" "$W/root1.pem"
 # ---- a cut at any step of it: what was in force is so still, and asking again brings it to its end ----
 for point in signer.root-list signer.generation-made signer.generation-expected rollover.made rollover.server; do
 	cp -a "$W/customer" "$W/cut"
-	! HANDSEL_FAULT=$point ca --dir "$W/cut" ca rollover 2>"$W/err"
+	! HANDSEL_FAULT=$point ca --dir "$W/cut" ca rollover 2>"$W/err" || die "not cut at $point"
 	ca --dir "$W/cut" config check
 	ca --dir "$W/cut" ca rollover
 	ca --dir "$W/cut" config check

@@ -37,7 +37,8 @@ for key in "$W"/0002000?/store/*/key.pem; do
 	! grep -qF "$(private_hex "$key")" "$W/plain" || { echo "the private key of $key is in a message"; exit 1; }
 	! grep -qF "$(sed -n 3p "$key" | tr -d '\n' | hex)" "$W/plain" || { echo "the PEM of $key is in a message"; exit 1; }
 done
-[ "$keys" = 7 ] && [ "$messages" -ge 8 ]
+[ "$keys" = 7 ] || die "$keys keys"
+[ "$messages" -ge 8 ] || die "$messages messages"
 # A key that the CA made is on no disk but the device's: not in ledger, signer's database, station, logs or messages.
 for key in "$W"/0002000[34]/store/factory/key.pem "$W"/00020003/store/customer-a/key.pem; do
 	[ ! -e "${key%/*}/transport.pem" ]

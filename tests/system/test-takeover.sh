@@ -34,7 +34,9 @@ fails "nothing was ever issued" operator takeover --serial $SERIAL --to line-2 -
 stop_all
 HANDSEL_FAULT=commit.after HANDSEL_FAULT_LOG="$W/fired" factory_serve
 fails "ERROR" provision WO-1 line-1 $SERIAL --ca-wait 2s
-grep -q . "$W/fired" && stop_all && factory_serve
+grep -q . "$W/fired" || die "nothing was cut"
+stop_all
+factory_serve
 [ "$(states pending)" = 1 ] || die "nothing is pending"
 cp -a "$W/$SERIAL" "$W/twin"
 
@@ -73,7 +75,8 @@ fails "handsel-ca rework" at line-2		# a third one of that serial
 wipe && mv "$W/new" "$W/$SERIAL"
 
 echo "-- the books are searched by serial, name, key, time and state, and exported"
-[ "$(states active)" = 1 ] && operator issued list --status active --format csv >"$W/list.csv"
+[ "$(states active)" = 1 ] || die "not one active"
+operator issued list --status active --format csv >"$W/list.csv"
 [ "$(wc -l <"$W/list.csv")" = 2 ] || die "not a line of names and one of values"
 says '"pem":"-----BEGIN' operator issued show $SERIAL --json
 field() { sed -n "/\"state\":\"active\"/s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$W/out"; }

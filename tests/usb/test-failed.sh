@@ -23,8 +23,7 @@ SCRIPT
 devices 00000004 "${AGENTS[@]:6:2}" -- bash "$W/once" "${STATION[@]}"
 ok "one is cut" [ $status = 0 ]
 
-! left
-ok "what is left is listed, each with its reason" eval 'says "^00000002 .*slot 1-2: FAIL, 20.*record [0-9a-f]{32}$" && says "^  *E64 device-left: " &&
+ok "what is left is listed, each with its reason" eval '! left && says "^00000002 .*slot 1-2: FAIL, 20.*record [0-9a-f]{32}$" && says "^  *E64 device-left: " &&
 	says "^00000003 .*slot 1-3: FAIL" && says "^  *E62 wrong-model: " && says "^00000004 .*slot 1-1: was cut in phase ticket" &&
 	says "^3 units of order USB-1 left" && ! grep -q 00000001 "$W/out"'
 left
@@ -49,8 +48,7 @@ wait $station
 SCRIPT
 devices 00000001 "${AGENTS[@]:0:2}" -- bash "$W/until" "${STATION[@]}" --failed
 ok "who is none of them is told so" says '"slot":"1-1".*"serial":"00000001","text":"this unit is none of those that failed or were cut; take it out'
-! left
-ok "what failed again is left" eval 'says "^00000003 " && says "^1 unit of order USB-1 left"'
+ok "what failed again is left" eval '! left && says "^00000003 " && says "^1 unit of order USB-1 left"'
 rm -r "$W/00000003/store"	# it gets another name plate
 devices "$all" "${AGENTS[@]}" -- "${STATION[@]}" --failed
 ok "until it passes" eval '[ $status = 0 ] && unit PASS "" 00000003'
