@@ -3,11 +3,16 @@ set -u
 TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 . "$TOP/tests/system/setup.sh"
 DIR=$TOP/build-coverage
-# What the two transactions pass through, and nothing else of the programs.
-TRANSACTIONS="factory-ca/(front|exchange|check|rules|rules_operator|ledger|policy|signer_serve|signer_build|signer_count|signer_make)\.c
-customer-node/(est|enrol|authn|authz|confirm|rules|rules_admin|store|ca_queue|release|voucher)\.c
-device-agent/(activate|enrol|obtain|fallback|vouch|store|store_place|factory|node)\.c
-station/(slot|steps|steps_load|proof|tunnel|order_source|dfu|link_usb)\.c"
+# What the two transactions pass through, renewal, release and recovery too, and nothing else of the programs.
+TRANSACTIONS=(
+	factory-ca/{front,exchange,check,rules,rules_issued,rules_operator,ledger,learn,policy,desk,factories}.c
+	factory-ca/signer_{serve,device,build,count,make}.c
+	customer-node/{est,enrol,authn,authz,confirm,rules,rules_admin,store,store_outbox,ca_queue,release,voucher,import,makers}.c
+	customer-node/{factory_crl,recover}.c
+	device-agent/{activate,enrol,obtain,outside,fallback,vouch,store,store_place,floor,factory,node}.c
+	station/{slot,steps,steps_load,tunnel,client,journal,resume,records,order_source,dfu,link_usb}.c lib/proof.c
+)
+for f in "${TRANSACTIONS[@]}"; do [ -f "$TOP/$f" ] || { echo "there is no $f to count the lines of"; exit 1; }; done
 
 build_tree "$DIR" --enable-coverage --enable-fault-injection CFLAGS="-O0 -g" || exit 1
 find "$DIR" -name '*.gcda' -delete
@@ -31,4 +36,7 @@ lines() {
 }
 lines "the programs" 'lib/' 'factory-ca/' 'customer-node/' 'device-agent/' 'station/'
 lines "lib/" 'lib/' | tail -n 1
-lines "the two transactions" $TRANSACTIONS | tail -n 1
+lines "the two transactions" "${TRANSACTIONS[@]}" | tail -n 1
+for f in "${TRANSACTIONS[@]}"; do
+	grep -qE "^$f +[0-9]+ +[0-9]+ +[0-9]+%" "$DIR/coverage.txt" || { echo "$f has no figure"; exit 1; }
+done
