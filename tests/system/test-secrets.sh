@@ -13,7 +13,15 @@ provision WO-1 line-1 00020004 --key ca --key-type rsa2048
 customer_init && mkdir "$W/record2" && customer_serve --record "$W/record2" && node_init site-1 && node_serve
 ca --dir "$W/factory" ship --customer plant-seven --order WO-1 --out "$W/manifest.p7"
 node --dir "$W/node" import "$W/manifest.p7" && node --dir "$W/node" apply
-activate 00020001 && activate 00020002 && activate 00020003 --key ca
+activate 00020001
+activate 00020002
+activate 00020003 --key ca
+# RSA keys are made ahead since one was asked for, and status tells how fast; the daemon says so every few seconds.
+made_ahead() { ca --dir "$W/factory" status "$@" | tee "$W/status" | grep -E "$RATE" >"$W/rate"; }
+RATE='"type":"pool","key_type":"rsa2048","ready":[0-9]+,"room":[1-9][0-9]*,"made":[1-9][0-9]*,"a_minute":(0\.0*)?[1-9]'
+until_true 120 made_ahead --json || { cat "$W/status"; die "no rate of RSA keys"; }
+RATE='^pool  *rsa2048 .* keys ready, [1-9][0-9]* made ahead, [0-9.]*[1-9][0-9.]* a minute$'
+made_ahead || { cat "$W/status"; die "the rate is not said in words"; }
 stop_all
 
 xmllint --noout --schema "$TOP/profiles/schema/handsel-ca-1.xsd" "$W"/record*/*.xml
