@@ -16,8 +16,21 @@ issue_unit() {	# NAME SIDE ROLE : by the program
 	new_key "$W/c/$1.key" && chmod 600 "$W/c/$1.key" && openssl req -new -key "$W/c/$1.key" -subj /CN=x -out "$W/unit.csr" &&
 		ca --dir "$W/$2" unit issue "$W/unit.csr" --role "$3" --name "$1" --host 127.0.0.1 --out "$W/c/$1.pem"
 }
+# A person comes by a code, from a machine of his own.
+as_person() {	# SIDE COMMAND...
+	local port=$FACTORY_PORT
+	[ "$1" = factory ] || port=$CUSTOMER_PORT
+	ca --server "https://127.0.0.1:$port" --as "$W/person-$1" "${@:2}"
+}
+invite_person() {	# SIDE
+	local code
+	code=$(ca --dir "$W/$1" operator invite ada --function administrator 2>>"$W/world.log") && as_person "$1" operator enrol --code "$code" &&
+		keep "$1-person" "$W/person-$1/person.pem" "$W/person-$1/person.key"
+}
 for side in factory customer; do
 	for role in station node ca operator ra kmc; do quietly issue_unit "$side-$role" "$side" "$role"; done
+	quietly invite_person "$side"
+	holds "a person of the $side comes in with what is his" as_person "$side" operator list
 	quietly keep "$side-issuing" "$W/$side/issuing.pem" "$W/$side/keys/issuing.pem"
 	quietly keep "$side-unit-ca" "$W/$side/unit.pem" "$W/$side/keys/unit.pem"
 done
@@ -40,10 +53,18 @@ mint() {
 	[ "$eku" = codeSigning ] || [ "$4" = node ] || [ "$4" = ca ] || eku=clientAuth
 	printf 'keyUsage=critical,digitalSignature\nextendedKeyUsage=%s\ncertificatePolicies=%s\nsubjectAltName=%s\n' \
 		"$eku" "$policy" "$uri" >"$W/extensions"
-	new_key "$W/c/$1.key" && chmod 600 "$W/c/$1.key" && openssl req -new -key "$W/c/$1.key" -subj "/CN=$4 x" -out "$W/unit.csr" &&
+	by_true_key "$1" "$2" "$3" "$4 x" $days
+}
+by_true_key() {	# NAME SIDE CA COMMON-NAME DAYS : with what is in $W/extensions
+	new_key "$W/c/$1.key" && chmod 600 "$W/c/$1.key" && openssl req -new -key "$W/c/$1.key" -subj "/CN=$4" -out "$W/unit.csr" &&
 		openssl x509 -req -in "$W/unit.csr" -CA "$W/$2/$3.pem" -CAkey "$W/$2/keys/$3.pem" -set_serial "0x$(openssl rand -hex 8)" \
-			-days $days -extfile "$W/extensions" -out "$W/leaf.pem" &&
+			-days "$5" -extfile "$W/extensions" -out "$W/leaf.pem" &&
 		cat "$W/leaf.pem" "$W/$2/$3.pem" ${UNDER_UPPER:+"$W/$2/upper.pem"} >"$W/c/$1.pem"
+}
+# As the signer makes the OCSP responders of its CA keys: their own private keys are in its memory alone, nobody has them.
+responder() {	# NAME SIDE CA
+	printf 'keyUsage=critical,digitalSignature\nextendedKeyUsage=OCSPSigning\nnoCheck=ignored\n' >"$W/extensions"
+	by_true_key "$1" "$2" "$3" "OCSP responder" 9
 }
 self_signed() {	# NAME ROLE
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$W/c/$1.key" -out "$W/c/$1.pem" -days 9 \
@@ -52,10 +73,16 @@ self_signed() {	# NAME ROLE
 }
 quietly self_signed self-node node
 quietly self_signed self-ca ca
+for side in factory customer; do
+	quietly responder "$side-responder" "$side" issuing
+	quietly responder "$side-unit-responder" "$side" unit
+done
 # Under an upper CA each shows its whole way up to that root.
 if [ -n "${UNDER_UPPER:-}" ]; then
 	for side in factory customer; do
-		for name in "$W/c/$side"-*.pem; do cat "$W/$side/upper.pem" >>"$name"; done
+		for name in "$W/c/$side"-*.pem; do
+			[[ $name = *responder.pem ]] || cat "$W/$side/upper.pem" >>"$name"	# these have it
+		done
 	done
 fi
 
@@ -124,28 +151,34 @@ cp -a "$W/station-line-1" "$W/station"
 # factory (that expects a CA), a station (a CA), a new device (a node of a customer), an onboarded device (a node of its own), a node (a CA).
 DOORS=(factory_ca customer_ca node_door empty_device station_run new_device own_device node_ca)
 TABLE='
-nobody              E54   E54   E54   -     -     -     -     -
-factory-station     in    E12   E12   E12   E12   E12   E12   E12
-factory-node        E54   E12   E12   E54   E54   E54   E12   E12
-factory-handoff     E54   E12   E12   E54   E54   in    E12   E12
-factory-ca          E54   E12   E12   in    in    E54   E12   E12
-factory-operator    E54   E12   E12   E12   E12   E12   E12   E12
-factory-ra          E54   E12   E12   E12   E12   E12   E12   E12
-factory-kmc         E54   E12   E12   E12   E12   E12   E12   E12
-factory-device      E12   E12   in    E54   E54   E54   E12   E12
-factory-issuing     shut  shut  shut  E12   E12   E12   E12   E12
-factory-unit-ca     shut  shut  shut  E12   E12   E12   E12   E12
-customer-station    E12   E54   E12   E12   E12   E12   E12   E12
-customer-node       E12   in    E12   E12   E12   E12   in    E54
-customer-ca         E12   E54   E12   E12   E12   E12   E54   in
-customer-operator   E12   E54   E12   E12   E12   E12   E12   E12
-customer-ra         E12   E54   E12   E12   E12   E12   E12   E12
-customer-kmc        E12   E54   E12   E12   E12   E12   E12   E12
-customer-device     E12   E12   in    E12   E12   E12   E54   E54
-customer-issuing    shut  shut  shut  E12   E12   E12   E12   E12
-customer-unit-ca    shut  shut  shut  E12   E12   E12   E12   E12
-self-node           E12   E12   E12   E12   E12   E12   E12   E12
-self-ca             E12   E12   E12   E12   E12   E12   E12   E12
+nobody                   E54   E54   E54   -     -     -     -     -
+factory-station          in    E12   E12   E12   E12   E12   E12   E12
+factory-node             E54   E12   E12   E54   E54   E54   E12   E12
+factory-handoff          E54   E12   E12   E54   E54   in    E12   E12
+factory-ca               E54   E12   E12   in    in    E54   E12   E12
+factory-operator         E54   E12   E12   E12   E12   E12   E12   E12
+factory-person           E54   E12   E12   E12   E12   E12   E12   E12
+factory-ra               E54   E12   E12   E12   E12   E12   E12   E12
+factory-kmc              E54   E12   E12   E12   E12   E12   E12   E12
+factory-device           E12   E12   in    E54   E54   E54   E12   E12
+factory-issuing          shut  shut  shut  E12   E12   E12   E12   E12
+factory-unit-ca          shut  shut  shut  E12   E12   E12   E12   E12
+factory-responder        E12   E12   E12   E54   E54   E54   E12   E12
+factory-unit-responder   E12   E12   E12   E12   E12   E12   E12   E12
+customer-station         E12   E54   E12   E12   E12   E12   E12   E12
+customer-node            E12   in    E12   E12   E12   E12   in    E54
+customer-ca              E12   E54   E12   E12   E12   E12   E54   in
+customer-operator        E12   E54   E12   E12   E12   E12   E12   E12
+customer-person          E12   E54   E12   E12   E12   E12   E12   E12
+customer-ra              E12   E54   E12   E12   E12   E12   E12   E12
+customer-kmc             E12   E54   E12   E12   E12   E12   E12   E12
+customer-device          E12   E12   in    E12   E12   E12   E54   E54
+customer-issuing         shut  shut  shut  E12   E12   E12   E12   E12
+customer-unit-ca         shut  shut  shut  E12   E12   E12   E12   E12
+customer-responder       E12   E12   E12   E12   E12   E12   E54   E54
+customer-unit-responder  E12   E12   E12   E12   E12   E12   E12   E12
+self-node                E12   E12   E12   E12   E12   E12   E12   E12
+self-ca                  E12   E12   E12   E12   E12   E12   E12   E12
 '
 # What is right but for one thing, at the door that it would open: side, CA that issued it, role, defect, door, code.
 DEFECTS='
@@ -224,7 +257,13 @@ while read -r name expected; do
 		i=$((i + 1))
 	done
 done <<<"$TABLE"
-holds "every certificate has its row" [ "$rows" = $(($(ls "$W"/c/*.pem | wc -l) + 1)) ]
+# nobody, the handoff, two that are self-signed; and of each side: seven roles, a device, the two CAs below the root, their responders.
+holds "every kind of certificate has its row" [ "$rows" = $((4 + 2 * 12)) ]
+for role in $(sed -n 's/^\t\[ROLE_\([A-Z]*\)\] = { [^,]*, true, .*/\1/p' "$TOP/factory-ca/policy.c" | tr A-Z a-z); do
+	roles=$((${roles:-0} + 1))
+	for side in factory customer; do holds "role $role of the $side has one" grep -q "^$side-$role " <<<"$TABLE"; done
+done
+holds "seven roles of units are known" [ "$roles" = 7 ]
 
 # A device that shows a station another certificate than its own, with the key that belongs to it. Its agent wants two in a chain,
 # so one that stands alone comes twice.
