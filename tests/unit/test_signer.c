@@ -168,8 +168,8 @@ static void test_old_journal(void)
 	buf_free(&got);
 }
 
-/* A taken-over front asks for what only an operator may have: the signer ends. */
-static void test_permissions(void)
+/* What is malformed ends it, whoever sends it. */
+static void test_malformed(void)
 {
 	static const struct {
 		enum signer_purpose purpose;
@@ -204,7 +204,150 @@ static void test_permissions(void)
 	}
 }
 
-/* Well-formed, but not for this purpose: no certificate of a unit, no order. */
+/* Who may ask what, from protocol-signer.md 2 by hand: not the signer's own table. */
+static const struct asked {
+	uint32_t type;
+	bool serve, operator;
+} asked[] = {
+	{ SIGNER_SIGN, true, false },	  { SIGNER_UNIT, false, true },	  { SIGNER_ORDER, false, true },     { SIGNER_CLOSE, false, true },
+	{ SIGNER_REVOKED, true, true },	  { SIGNER_CRL, true, true },	  { SIGNER_STATE, true, false },     { SIGNER_POSITION, true, true },
+	{ SIGNER_JOURNAL, true, true },	  { SIGNER_ORDERS, false, true }, { SIGNER_TAKE_OVER, false, true }, { SIGNER_AGREE, false, true },
+	{ SIGNER_HEAD, true, true },	  { SIGNER_HISTORY, false, true }, { SIGNER_ENROL, true, false },    { SIGNER_RENEW, true, false },
+	{ SIGNER_OCSP, true, true },	  { SIGNER_KEYS, true, false },	  { SIGNER_RELOAD, true, false },    { SIGNER_ACT, true, true },
+	{ SIGNER_HELLO, false, false },	  { SIGNER_UNLOCK, false, false }, { SIGNER_DONE, false, false },    { SIGNER_REFUSED, false, false },
+	{ 0, false, false },		  { SIGNER_ACT + 1, false, false }, { UINT32_MAX, false, false },
+};
+
+static void pack_unit(struct buf *q, const char *role, const char *plant, const struct buf *spki)
+{
+	pack_str(q, role);
+	pack_str(q, "line-1");
+	pack_str(q, plant);
+	for (int h = 0; h < SIGNER_HOSTS; h++)
+		pack_str(q, "");
+	pack_bytes(q, spki->data, spki->len);
+}
+
+static void pack_audit(struct buf *q)	/* row and hash of where an audit begins */
+{
+	static const uint8_t zero[SHA256_LEN];
+
+	pack_u64(q, 0);
+	pack_bytes(q, zero, sizeof zero);
+}
+
+/* As its purpose sends it: what it comes to is not asked here, only that it is read. */
+static void well_formed(struct buf *q, uint32_t type, const struct buf *spki)
+{
+	static const uint8_t zero[SHA256_LEN];
+
+	switch (type) {
+	case SIGNER_HELLO:
+		pack_u32(q, SIGNER_VERSION);
+		break;
+	case SIGNER_SIGN:
+		pack_u32(q, 0);
+		sign_tail_pack(q, &(struct sign_batch){0});
+		break;
+	case SIGNER_UNIT:
+		pack_unit(q, "station", "", spki);
+		break;
+	case SIGNER_ENROL:
+		pack_str(q, "invitation");
+		/* fall through */
+	case SIGNER_RENEW:
+	case SIGNER_ACT:
+		pack_str(q, "document");
+		/* fall through */
+	case SIGNER_ORDER:
+	case SIGNER_CLOSE:
+		pack_str(q, "WO-1");
+		break;
+	case SIGNER_REVOKED:
+		pack_u8(q, CRL_ISSUING);
+		pack_u32(q, 1);
+		pack_str(q, "1234567890abcdef");
+		pack_u8(q, 1);
+		pack_u64(q, 1);
+		pack_u64(q, 0);
+		break;
+	case SIGNER_CRL:
+		pack_u8(q, CRL_ISSUING);
+		pack_u32(q, 86400);
+		break;
+	case SIGNER_JOURNAL:
+		pack_u64(q, 0);
+		/* fall through */
+	case SIGNER_ORDERS:
+		pack_u64(q, 0);
+		break;
+	case SIGNER_TAKE_OVER:
+		pack_u8(q, 1);
+		pack_u32(q, 0);
+		break;
+	case SIGNER_AGREE:
+		pack_u64(q, 0);
+		/* fall through */
+	case SIGNER_HISTORY:
+		pack_audit(q);
+		break;
+	case SIGNER_HEAD:
+		pack_u8(q, 0);
+		pack_u64(q, 0);
+		pack_u32(q, 0);
+		pack_bytes(q, zero, sizeof zero);
+		break;
+	case SIGNER_OCSP:
+		pack_u8(q, CRL_ISSUING);
+		pack_u8(q, 0);
+		pack_u32(q, 86400);
+		pack_str(q, "1234567890abcdef");
+		pack_bytes(q, NULL, 0);
+		pack_u8(q, 0);
+		break;
+	default:	/* the others have no fields */
+		break;
+	}
+}
+
+static void ask(const struct asked *cell, const char *dir, enum signer_purpose purpose, const struct buf *spki)
+{
+	bool allowed = purpose == SIGNER_FOR_SERVE ? cell->serve : cell->operator;
+	struct buf q = {0}, a = {0};
+	struct side s;
+	uint32_t got;
+	int rc;
+
+	well_formed(&q, cell->type, spki);
+	side_begin(&s, dir, purpose);
+	got = side_ask(&s, cell->type, &q, &a);
+	rc = side_end(&s);
+	if ((got == SIGNER_DONE || got == SIGNER_REFUSED) != allowed || (rc == 0) != allowed || (!allowed && s.e.code != REASON_ROLE)) {
+		fprintf(stderr, "question %u, purpose %d: answer %u, end %d\n", cell->type, (int)purpose, got, rc);
+		CU_FAIL("the signer allows what it must not, or ends for what is allowed");
+	}
+	buf_free(&q);
+	buf_free(&a);
+}
+
+/* Each question, well-formed, to a signer of each purpose: it ends for exactly those that are not in the table for it. */
+static void test_table(void)
+{
+	char dir[FILE_PATH];
+	struct buf spki = {0};
+	struct err e;
+
+	new_spki(&spki);
+	CU_ASSERT_EQUAL_FATAL(file_join(dir, &e, folder, "table"), 0);
+	CU_ASSERT_EQUAL_FATAL(signer_init(dir, SITE_FACTORY, "Acme Devices", &plain, &no_terms, &e), 0);
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		ask(&asked[i], dir, SIGNER_FOR_SERVE, &spki);
+		ask(&asked[i], dir, SIGNER_FOR_OPERATOR, &spki);
+	}
+	buf_free(&spki);
+}
+
+/* For its purpose alone, and only roles that an operator may give. */
 static void test_unit(void)
 {
 	static const struct {
@@ -227,12 +370,7 @@ static void test_unit(void)
 		struct side s;
 
 		side_begin(&s, factory, cells[i].purpose);
-		pack_str(&q, cells[i].role);
-		pack_str(&q, "line-1");
-		pack_str(&q, cells[i].customer);
-		for (int h = 0; h < SIGNER_HOSTS; h++)
-			pack_str(&q, "");
-		pack_bytes(&q, k.data, k.len);
+		pack_unit(&q, cells[i].role, cells[i].customer, &k);
 		CU_ASSERT_EQUAL(side_ask(&s, SIGNER_UNIT, &q, &a), cells[i].wanted);
 		side_end(&s);
 		buf_free(&q);
@@ -398,6 +536,6 @@ static void test_ceremony_once(void)
 	CU_ASSERT_EQUAL(e.code, REASON_CONFIG);
 }
 
-UNIT_MAIN("signer", { "init", test_init }, { "permissions", test_permissions }, { "units", test_unit }, { "certificate", test_certificate },
+UNIT_MAIN("signer", { "init", test_init }, { "malformed", test_malformed }, { "table", test_table }, { "units", test_unit }, { "certificate", test_certificate },
 	  { "journal", test_journal }, { "old journal", test_old_journal }, { "tampered", test_tampered }, { "rollover", test_rollover },
 	  { "ceremony once", test_ceremony_once }, { "end", test_end })
