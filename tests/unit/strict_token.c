@@ -1,14 +1,17 @@
 /* A PKCS#11 module that is as strict as real tokens are: SoftHSM2, but three wrong PINs lock it, and it says how many tries are left
- * (PKCS#11 2.40, CK_TOKEN_INFO). The file $STRICT_TOKEN has the tries that are left and how many logins were tried, as two numbers. */
+ * (PKCS#11 2.40, CK_TOKEN_INFO). The file $STRICT_TOKEN has the tries that are left and how many logins were tried, as two numbers.
+ * $STRICT_KEYS makes it lax about new keys: "extractable" or "readable", whatever it was asked for. */
 #include <config.h>
 
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INNER "/usr/lib/softhsm/libsofthsm2.so"
 #define TRIES 3
+#define ATTRIBUTES 32	/* more than a private key is asked for with */
 
 static CK_FUNCTION_LIST strict, *inner;
 
@@ -60,6 +63,36 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
 	return rv;
 }
 
+/* *secret, but for one attribute, which has this value. */
+static CK_ULONG replace(CK_ATTRIBUTE *out, const CK_ATTRIBUTE *secret, CK_ULONG n, CK_ATTRIBUTE_TYPE type, CK_BBOOL *value)
+{
+	CK_ULONG kept = 0;
+
+	if (n >= ATTRIBUTES)
+		abort();
+	for (CK_ULONG i = 0; i < n; i++)
+		if (secret[i].type != type)
+			out[kept++] = secret[i];
+	out[kept++] = (CK_ATTRIBUTE){ type, value, sizeof *value };
+	return kept;
+}
+
+static CK_RV generate(CK_SESSION_HANDLE session, CK_MECHANISM *how, CK_ATTRIBUTE *open, CK_ULONG n_open, CK_ATTRIBUTE *secret, CK_ULONG n_secret,
+		      CK_OBJECT_HANDLE *open_key, CK_OBJECT_HANDLE *secret_key)
+{
+	const char *lax = getenv("STRICT_KEYS");
+	CK_ATTRIBUTE all[ATTRIBUTES];
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+
+	if (lax && strcmp(lax, "extractable") == 0)
+		n_secret = replace(all, secret, n_secret, CKA_EXTRACTABLE, &yes);
+	else if (lax && strcmp(lax, "readable") == 0)
+		n_secret = replace(all, secret, n_secret, CKA_SENSITIVE, &no);
+	else
+		return inner->C_GenerateKeyPair(session, how, open, n_open, secret, n_secret, open_key, secret_key);
+	return inner->C_GenerateKeyPair(session, how, open, n_open, all, n_secret, open_key, secret_key);
+}
+
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 {
 	CK_RV (*get)(CK_FUNCTION_LIST **list);
@@ -71,6 +104,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 	strict = *inner;
 	strict.C_GetTokenInfo = get_token_info;
 	strict.C_Login = login;
+	strict.C_GenerateKeyPair = generate;
 	*list = &strict;
 	return CKR_OK;
 }

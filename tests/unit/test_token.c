@@ -1,5 +1,5 @@
-/* A token as strict as real ones (strict_token.c): wrong PINs are never repeated, the last try is a person's, what is locked stays so. In a
- * program of its own, since its module is SoftHSM2, too, which would show each token twice. */
+/* A token as strict as real ones (strict_token.c): wrong PINs are never repeated, the last try is a person's, what is locked stays so;
+ * and a key that could leave the token is none. In a program of its own, since its module is SoftHSM2, too, which would show each token twice. */
 #include <config.h>
 
 #include <string.h>
@@ -64,6 +64,38 @@ static void give(struct keystore *s, const char *pin, bool last_try)
 	keystore_give(s, secret_new(pin, strlen(pin), &e), last_try);
 }
 
+/* In the token, as SoftHSM2 itself sees it. */
+static int objects(void)
+{
+	FILE *f = popen("p11tool --provider " SOFTHSM_MODULE " --login --set-pin " SOFTHSM_PIN " --list-all pkcs11:token=strict 2>/dev/null | grep -c ^Object", "r");
+	int n = -1;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	if (fscanf(f, "%d", &n) != 1)
+		n = -1;
+	pclose(f);
+	return n;
+}
+
+/* A token that does not do what it is asked for gets no key that anybody uses: the pair is taken out again. */
+static void lax_keys(struct keystore *s)
+{
+	static const char *const lax[] = { "extractable", "readable" };
+	int before = objects();
+	struct err e;
+
+	CU_ASSERT(before >= 2);
+	for (size_t i = 0; i < ARRAY_LEN(lax); i++) {
+		setenv("STRICT_KEYS", lax[i], 1);
+		CU_ASSERT_PTR_NULL(keystore_generate(s, KEY_P256, folder, "lax", "lax", &e));
+		CU_ASSERT_EQUAL(e.code, REASON_KEY_STORE);
+		CU_ASSERT_STRING_EQUAL(e.text, "token \"strict\" has made a key that can leave it; such a token is no place for a CA");
+		CU_ASSERT_EQUAL(objects(), before);
+		CU_ASSERT_PTR_NULL(keystore_key(s, folder, "lax", &e));
+	}
+	unsetenv("STRICT_KEYS");
+}
+
 static void test_strict(void)
 {
 	struct keystore_plan plan = {0};
@@ -84,6 +116,7 @@ static void test_strict(void)
 	k = keystore_generate(s, KEY_P256, folder, "strict", "strict", &e);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(k);
 	key_free(k);
+	lax_keys(s);
 
 	/* a wrong PIN is shown once, however often the key is asked for */
 	keystore_reset(s, &e);
