@@ -184,14 +184,24 @@ int sandbox_enter(enum sandbox s, struct err *e)
 		       " keys.yaml");
 }
 
+/* Under a limit, what is locked ahead would leave nothing for what comes. But it is none for who has CAP_IPC_LOCK, as containers are
+ * often given it; that one alone may lock anything under a limit of nothing, so that the kernel tells. */
+static bool lock_by_capability(const struct rlimit *now)
+{
+	const struct rlimit nothing = { 0, now->rlim_max };
+	bool locked = setrlimit(RLIMIT_MEMLOCK, &nothing) == 0 && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+
+	setrlimit(RLIMIT_MEMLOCK, now);
+	return locked;
+}
+
 bool sandbox_lock_memory(void)
 {
 	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit now;
 
-	/* under a limit, what is locked ahead would leave nothing for what comes */
 	if (getrlimit(RLIMIT_MEMLOCK, &now) == 0 && now.rlim_cur != RLIM_INFINITY && setrlimit(RLIMIT_MEMLOCK, &all) < 0)
-		return false;
+		return lock_by_capability(&now);
 	return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
 

@@ -18,7 +18,7 @@ const char *sandbox_name(enum sandbox s);	/* "files", "token", "network", "off" 
 /* For all threads to come; there is no way back. SANDBOX_OFF: only that no program gets more rights (no_new_privs). */
 int sandbox_enter(enum sandbox s, struct err *e);
 
-/* All memory, if the limit for locked memory allows it. False: secrets alone are locked (secret.h). */
+/* All memory, if the limit for locked memory, or CAP_IPC_LOCK, allows it. False: secrets alone are locked (secret.h). */
 bool sandbox_lock_memory(void);
 
 #ifdef ENABLE_FAULT_INJECTION

@@ -38,6 +38,7 @@ walk_quota() {
 	local n EXTENDED=""
 	factory_init >/dev/null && factory_serve && station_init line-1 >/dev/null && station_init line-2 >/dev/null &&
 		order_create WO-1 00020001 00020009 5 line-1 line-2 >/dev/null || die "no factory"
+	all_locked "$(pgrep -P "$FACTORY_PID" -f handsel-signer)" || die "the signer's memory is not locked"
 	save_state
 	run_case front.received:2,commit.before:1,commit.after:1
 	EXTENDED=7

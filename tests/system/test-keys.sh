@@ -26,7 +26,13 @@ confined() {
 	local pid
 	pid=$(signer_pid)
 	grep -q '^NoNewPrivs:.*1$' "/proc/$pid/status" && grep -q '^Seccomp:.*2$' "/proc/$pid/status" &&
-		grep -q '^Max core file size  *0  *0' "/proc/$pid/limits"
+		grep -q '^Max core file size  *0  *0' "/proc/$pid/limits" && all_locked "$pid"
+}
+# never_leave TOKEN N : it has so many private keys, all of them sensitive and never extractable.
+never_leave() {
+	p11tool --provider "$HSM_MODULE" --login --set-pin "$(cat "$W/$1.pin")" --list-privkeys "pkcs11:token=$1" >"$W/privkeys" 2>/dev/null
+	cat "$W/privkeys"
+	[ "$(grep -c '^Object' "$W/privkeys")" = "$2" ] && [ "$(grep "CKA_NEVER_EXTRACTABLE" "$W/privkeys" | grep -c "CKA_SENSITIVE")" = "$2" ]
 }
 
 # ---- encrypted files ----
@@ -43,7 +49,7 @@ holds "none of them is plain" eval '! grep -l "BEGIN PRIVATE" "$W"/factory/keys/
 holds "openssl reads them" openssl pkey -in "$W/factory/keys/issuing.pem" -passin "file:$W/pass" -noout
 holds "serve" factory_serve
 holds "status tells" keys_are "file, open; sandbox files"
-holds "no new rights, a filter, no core" confined
+holds "no new rights, a filter, no core, memory that is not swapped" confined
 holds "station and order" eval 'station_init line-1 && order_create WO-1 00020001 00020009 7 line-1'
 holds "a device" at 00020001
 stop_all
@@ -72,6 +78,8 @@ holds "rollover into tokens" operator ca rollover --host 127.0.0.1 --keys "$(hsm
 	--root-key "$(hsm_uri acme-root)" --root-credential "$W/acme-root.pin"
 holds "the keys are where they belong" eval '[ ! -e "$W/factory/gen-2/keys/root.pem" ] && grep -q "token=acme-root" "$W/factory/gen-2/keys/root.uri" &&
 	grep -q "token=acme;" "$W/factory/gen-2/keys/issuing.uri"'
+holds "no key of the CA can leave its token" never_leave acme 2
+holds "nor the root's" never_leave acme-root 1
 holds "no PIN in any file of the CA" eval '! grep -rqF "$(cat "$W/acme.pin")" "$W/factory"'
 holds "serve with the token" factory_serve
 holds "status tells" keys_are "pkcs11 acme, open; sandbox token"
