@@ -183,15 +183,17 @@ static int on_batch(void *arg, struct db *db, struct err *e)
 struct tick {
 	struct writer_job w;		/* first */
 	struct desk *d;
-	int64_t now, seconds;
+	int64_t now, until_ms, seconds;	/* until_ms: on the monotonic clock */
 	int lapsed;
 };
 
 static int tick_run(struct writer_job *w, struct db *db, struct err *e)
 {
 	struct tick *t = (struct tick *)w;
+	const struct ledger_ran ran = { .seconds = t->seconds, .until_ms = db_shared_ms(db, t->until_ms),
+		.now_ms = db_shared_ms(db, clock_mono_ms()) };
 
-	return request_lapse(db, t->now, t->seconds, &t->lapsed, e);
+	return request_lapse(db, t->now, &ran, &t->lapsed, e);
 }
 
 static void tick_done(struct writer_job *w, int rc, const struct err *e)
@@ -227,7 +229,8 @@ static void tick_pending(struct desk *d, int64_t now_ms)
 		return;
 	d->ticked_ms += seconds * 1000;
 	t = mem_new(1, sizeof *t);
-	*t = (struct tick){ .w = { .run = tick_run, .done = tick_done }, .d = d, .now = clock_utc(), .seconds = seconds };
+	*t = (struct tick){ .w = { .run = tick_run, .done = tick_done }, .d = d, .now = clock_utc(),
+		.until_ms = d->ticked_ms, .seconds = seconds };
 	writer_submit(d->writer, &t->w);
 }
 

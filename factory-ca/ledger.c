@@ -112,8 +112,7 @@ static const char *const migrations[] = {
 	/* Request ids are random, too, and cannot do without an index, but eight octets of a hash of them can: of a hash, since who asks chooses the
 	 * id. Rows that share these are numbered by id_twin (NEW_ID_NUMBER in ledger_requests.c), so that no two have one unit and id. Keys
 	 * are as random and seldom searched for: the index of times, which grows at its end alone, has them all and is read through for one.
-	 * The index of a UNIQUE can go with its table alone. Pages that are given up are not overwritten: SQLite would keep a copy of each in
-	 * memory until the end of the statement. */
+	 * The index of a UNIQUE can go with its table alone. */
 	"CREATE TABLE twin(request INTEGER PRIMARY KEY, twin INTEGER NOT NULL);"
 	"INSERT INTO twin SELECT n, before FROM (SELECT n, row_number() OVER (PARTITION BY short_hash(id) ORDER BY n) - 1 AS before FROM request)"
 	" WHERE before > 0;"
@@ -129,7 +128,6 @@ static const char *const migrations[] = {
 	"INSERT INTO request SELECT n, unit, id, short_hash(id), ifnull((SELECT twin FROM twin WHERE request = n), 0), generation, device, state, spki,"
 	" order_id, took_unit, slot, ticket, certificate, certificate_sha256, certificate_serial, lapse_at, reason, created, changed, ca, issuer, mode,"
 	" encrypted_key, endorsement, factory_certificate, renews, revocation, key, expires FROM request_before ORDER BY n;"
-	"PRAGMA secure_delete = FAST;"
 	"DROP TABLE request_before;"
 	"DROP TABLE twin;"
 	"CREATE TABLE takeover(request INTEGER PRIMARY KEY REFERENCES request(n), station TEXT NOT NULL,"
@@ -155,6 +153,8 @@ static const char *const migrations[] = {
 	" (SELECT serial FROM device WHERE n = new.device)); END;",
 	/* to whom a device was shipped last */
 	"CREATE INDEX shipped_device ON shipped(device);",
+	/* up to where the uptime has been counted, in milliseconds of db_shared_ms() */
+	"INSERT INTO meta VALUES('counted', 0);",
 };
 
 int64_t key_number(const uint8_t spki_sha256[SHA256_LEN])
@@ -266,6 +266,15 @@ int meta_get(struct db *db, const char *name, int64_t *value, struct err *e)
 	return rc == 1 ? 0 : -1;
 }
 
+static int meta_set(struct db *db, const char *name, int64_t value, struct err *e)
+{
+	struct stmt *s = db_stmt(db, "UPDATE meta SET value = ?2 WHERE name = ?1");
+
+	bind_text(s, 1, name);
+	bind_int(s, 2, value);
+	return db_run(s, e);
+}
+
 int meta_add(struct db *db, const char *name, int64_t value, struct err *e)
 {
 	struct stmt *s = db_stmt(db, "UPDATE meta SET value = value + ?2 WHERE name = ?1");
@@ -280,9 +289,20 @@ int ledger_uptime(struct db *db, int64_t *seconds, struct err *e)
 	return meta_get(db, "uptime", seconds, e);
 }
 
-int ledger_uptime_add(struct db *db, int64_t seconds, struct err *e)
+/* What is behind `counted` somebody has told, or nobody will. It lies in the future only if the clock has begun anew since: then nothing
+ * of what it shows now was told. Parts of a second stay for the next one. */
+int ledger_uptime_add(struct db *db, const struct ledger_ran *ran, struct err *e)
 {
-	return meta_add(db, "uptime", seconds, e);
+	int64_t counted, seconds, from = ran->until_ms - ran->seconds * 1000;
+
+	if (meta_get(db, "counted", &counted, e) < 0)
+		return -1;
+	if (counted > from && counted <= ran->now_ms)
+		from = counted;
+	seconds = (ran->until_ms - from) / 1000;
+	if (seconds <= 0)
+		return 0;
+	return meta_add(db, "uptime", seconds, e) < 0 ? -1 : meta_set(db, "counted", from + seconds * 1000, e);
 }
 
 /* ---- what the signer is told ---- */
@@ -298,10 +318,7 @@ int ledger_signer(struct db *db, uint64_t *position, struct err *e)
 
 int ledger_signer_set(struct db *db, uint64_t position, struct err *e)
 {
-	struct stmt *s = db_stmt(db, "UPDATE meta SET value = ?1 WHERE name = 'signer'");
-
-	bind_int(s, 1, (int64_t)position);
-	return db_run(s, e);
+	return meta_set(db, "signer", (int64_t)position, e);
 }
 
 int ledger_notes(struct db *db, struct sign_note *note, size_t max, size_t *n, int64_t *last, struct err *e)

@@ -43,7 +43,7 @@ struct ledger_request {
 	bool took_unit;			/* the order's unit goes back if this never becomes active */
 	struct buf cert;		/* DER */
 	uint8_t cert_sha256[SHA256_LEN];
-	int64_t lapse_at;		/* in seconds of the server's uptime, 0 = never */
+	int64_t lapse_at;		/* in seconds of ledger_uptime(), 0 = never */
 	char slot[LIMIT_NAME + 1];
 	struct buf ticket, endorsement, factory_certificate;	/* written, not read back */
 	bool made;			/* the CA made the key: spki is the transport key */
@@ -78,9 +78,15 @@ int ledger_request_whole(struct db *db, const char *ca, struct ledger_request *r
 int ledger_request_evidence(struct db *db, int64_t n, const struct ledger_request *r, struct err *e);
 int ledger_request_state(struct db *db, int64_t n, enum ca_state state, const char *reason, int64_t now, struct err *e);
 
-/* ---- pending time: counted only while the server runs ---- */
+/* ---- pending time: counted only while a server runs, and once, however many run ---- */
+struct ledger_ran {			/* what one of them tells */
+	int64_t seconds;		/* it has run so long, */
+	int64_t until_ms;		/* until then; this and now by db_shared_ms() */
+	int64_t now_ms;			/* read in the transaction */
+};
 int ledger_uptime(struct db *db, int64_t *seconds, struct err *e);
-int ledger_uptime_add(struct db *db, int64_t seconds, struct err *e);
+/* Adds of these seconds what no server has told yet. */
+int ledger_uptime_add(struct db *db, const struct ledger_ran *ran, struct err *e);
 int ledger_any_pending(struct db *db, struct err *e);		/* with an end of its pending time */
 int ledger_lapsed(struct db *db, struct ledger_request *r, struct err *e);	/* one that is over */
 

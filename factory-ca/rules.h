@@ -66,8 +66,8 @@ int request_work_order(struct db *db, const char *unit, const struct ca_request 
 int request_refused(struct db *db, int64_t now, const char *unit, const struct ca_request *rq,
 		    const struct ca_answer *a, struct err *e);
 
-/* Revokes what stayed pending too long after `seconds` more of uptime; *count of them. */
-int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e);
+/* Revokes what stayed pending too long after this server has run some more; *count of them. */
+int request_lapse(struct db *db, int64_t now, const struct ledger_ran *ran, int *count, struct err *e);
 
 /* The operator gives a serial that another station has pending to `station`: the next new id of that one supersedes it.
  * 1 done, or done before; *from: the station that has it; 0: nothing is pending, or it has it already, see e. */

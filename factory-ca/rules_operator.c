@@ -97,14 +97,14 @@ int request_rework(struct db *db, int64_t now, const char *actor, struct ledger_
 	return 1;
 }
 
-int request_lapse(struct db *db, int64_t now, int64_t seconds, int *count, struct err *e)
+int request_lapse(struct db *db, int64_t now, const struct ledger_ran *ran, int *count, struct err *e)
 {
 	struct ledger_request r = {0};
 	struct ledger_device d;
 	int rc = ledger_any_pending(db, e);
 
 	*count = 0;
-	if (rc == 1 && ledger_uptime_add(db, seconds, e) < 0)
+	if (rc == 1 && ledger_uptime_add(db, ran, e) < 0)
 		rc = -1;
 	while (rc == 1 && (rc = ledger_lapsed(db, &r, e)) == 1) {
 		if (ledger_device_by_n(db, r.device, &d, e) < 0 ||

@@ -61,7 +61,6 @@ static const char *const migrations[] = {
 	" renews TEXT NOT NULL, made INTEGER NOT NULL, spki BLOB NOT NULL, certificate BLOB NOT NULL, sha256 BLOB,"
 	" encrypted_key BLOB, active INTEGER NOT NULL, ended INTEGER NOT NULL);"
 	"INSERT INTO signed SELECT * FROM signed_before;"
-	"PRAGMA secure_delete = FAST;"	/* else SQLite keeps a copy of each page in memory until the end of the statement */
 	"DROP TABLE signed_before;"
 	"CREATE UNIQUE INDEX signed_device ON signed(serial, sha256);",
 	/* what came of an act that makes a certificate; certificates of units that a person has revoked */

@@ -103,19 +103,24 @@ static int create_private(const char *path, struct err *e)
 	return file_sync_parent(path, e);
 }
 
-static int schema_version(struct db *d, int64_t *version, struct err *e)
+static int setting(struct db *d, const char *pragma, int64_t *value, struct err *e)
 {
 	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(d->handle, "PRAGMA user_version", -1, &s, NULL);
+	int rc = sqlite3_prepare_v2(d->handle, pragma, -1, &s, NULL);
 
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW)
-		*version = sqlite3_column_int64(s, 0);
+		*value = sqlite3_column_int64(s, 0);
 	else
 		fail(d, rc, e);
 	sqlite3_finalize(s);
 	return rc == SQLITE_ROW ? 0 : -1;
+}
+
+static int schema_version(struct db *d, int64_t *version, struct err *e)
+{
+	return setting(d, "PRAGMA user_version", version, e);
 }
 
 /* One step in one transaction. Another process may have taken it since: the version is read again under the lock. */
@@ -145,7 +150,7 @@ undo:
 	return -1;
 }
 
-static int migrate(struct db *d, const char *const *migrations, size_t n, struct err *e)
+static int migrate_all(struct db *d, const char *const *migrations, size_t n, struct err *e)
 {
 	for (;;) {
 		int64_t version = 0;
@@ -162,6 +167,18 @@ static int migrate(struct db *d, const char *const *migrations, size_t n, struct
 		if (migrate_one(d, migrations, version, e) < 0)
 			return -1;
 	}
+}
+
+/* A step may drop a table of millions of rows. Were the pages overwritten that it gives up, as is usual where SQLite is built so, a copy of
+ * each would be in memory until the end of the statement. */
+static int migrate(struct db *d, const char *const *migrations, size_t n, struct err *e)
+{
+	int64_t overwrites = 0;
+
+	if (setting(d, "PRAGMA secure_delete", &overwrites, e) < 0 || execute(d, "PRAGMA secure_delete = FAST", e) < 0 ||
+	    migrate_all(d, migrations, n, e) < 0)
+		return -1;
+	return execute(d, overwrites ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = OFF", e);
 }
 
 /* Two programs that turn the same new database to WAL are in each other's way, and SQLite asks no busy handler then. */
@@ -499,6 +516,12 @@ int db_check(const char *path, struct err *e)
 	}
 	db_close(d);
 	return rc;
+}
+
+int64_t db_shared_ms(const struct db *d, int64_t mono_ms)
+{
+	(void)d;
+	return mono_ms;
 }
 
 int db_touch(struct db *d, struct err *e)

@@ -14,6 +14,7 @@ struct db;
 struct stmt;
 
 /* Opens or creates (0600), then runs the migrations that are missing, each in a transaction: migration i leads to version i + 1.
+ * A step does not overwrite what it gives up, so that a large table can be dropped; after the last one that is as it was.
  * A database newer than the program is refused. NULL on failure, code STORAGE. Beside SQLite's functions its SQL has short_hash(TEXT): the
  * first eight octets of the SHA-256 as an integer, NULL of NULL. */
 struct db *db_open(const char *path, const char *const *migrations, size_t n, struct err *e);
@@ -44,6 +45,9 @@ int db_copy(const char *from, const char *to, struct err *e);
 /* Reads all of a database that nobody has open. Code STORAGE: it is damaged. */
 int db_check(const char *path, struct err *e);
 
+/* What the one clock of all who have this database open showed when clock_mono_ms() of this process did, for what they count together.
+ * It never jumps, and may begin anew, as at a boot. A file is opened on one machine only, and so it is that very clock. */
+int64_t db_shared_ms(const struct db *d, int64_t mono_ms);
 int db_touch(struct db *d, struct err *e);	/* inside a transaction: writes what is there already */
 int64_t db_size(const char *path);		/* bytes of the database with its WAL; 0 if it is not there */
 int64_t db_changes(struct db *d);			/* rows of the last statement */

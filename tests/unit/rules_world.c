@@ -219,6 +219,7 @@ static int run_step(struct world *w, const struct step *s, struct ca_answer *a, 
 {
 	struct ca_request rq = { .kind = CA_STATUS, .request = id_of(s) };
 	struct ledger_order o;
+	struct ledger_ran ran;
 	int lapsed, rc;
 
 	switch (s->op) {
@@ -234,7 +235,8 @@ static int run_step(struct world *w, const struct step *s, struct ca_answer *a, 
 		return rc;
 	case PASS:
 		w->rules.now += s->key;
-		rc = request_lapse(w->db, w->rules.now, s->key, &lapsed, e);
+		ran = (struct ledger_ran){ .seconds = s->key, .until_ms = w->rules.now * 1000, .now_ms = w->rules.now * 1000 };
+		rc = request_lapse(w->db, w->rules.now, &ran, &lapsed, e);
 		CU_ASSERT_EQUAL(lapsed, s->result);
 		return rc;
 	case CLOSE:

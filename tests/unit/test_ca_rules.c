@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "file.h"
@@ -292,6 +293,151 @@ static void test_interleaved(void)
 	world_close(&w);
 }
 
+/* ---- several servers on one ledger: time passes once, and only while one of them runs ---- */
+static void two_worlds(struct world w[2], const char *name)
+{
+	char path[FILE_PATH];
+	struct err e;
+
+	world_open(&w[0], SITE_FACTORY, 2);
+	CU_ASSERT_EQUAL(file_join(path, &e, folder, name), 0);
+	db_close(w[0].db);
+	w[0].db = ledger_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(w[0].db);
+	order_add(&w[0], "WO-1", 2);
+	w[1] = w[0];
+	w[1].db = ledger_open(path, &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(w[1].db);
+}
+
+static int tell(struct world *w, const struct ledger_ran *ran, int *lapsed)
+{
+	struct err e;
+
+	if (db_begin(w->db, &e) == 0 && request_lapse(w->db, START, ran, lapsed, &e) == 0 && db_commit(w->db, &e) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", e.text);
+	db_rollback(w->db);
+	return -1;
+}
+
+static void test_uptime_of_two(void)
+{
+	static const struct step first[] = { { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED } },
+				 second[] = { { STATUS, L1, NULL, 'a', 1, 0, CA_REVOKED }, { USED, .key = 0 },
+					      { ISSUE, L1, "002", 'b', 1, 1, CA_ISSUED } };
+	static const struct {
+		int server;
+		struct ledger_ran ran;
+		int64_t uptime;
+		int lapsed;
+	} told[] = {
+		{ 0, { 10, 10000, 10000 }, 10, 0 }, { 1, { 10, 10700, 10700 }, 10, 0 },	/* both run: parts of a second wait */
+		{ 0, { 10, 20000, 20000 }, 20, 0 }, { 1, { 10, 20700, 20700 }, 20, 0 },
+		{ 1, { 10, 30700, 30700 }, 30, 0 }, { 0, { 10, 30000, 30800 }, 30, 0 },	/* its writer was busy */
+		{ 1, { 10, 40700, 40700 }, 40, 0 },					/* the other one is gone */
+		{ 1, { 10, 40700, 40700 }, 40, 0 },
+		{ 0, { 10, 110000, 110000 }, 50, 0 },					/* nobody ran between */
+		{ 1, { 849, 959000, 959000 }, 899, 0 }, { 0, { 849, 959000, 959001 }, 899, 0 },
+		{ 1, { 1, 960000, 960000 }, 900, 1 }, { 0, { 1, 960000, 960000 }, 900, 0 },
+		{ 0, { 5, 20000, 20000 }, 905, 0 },					/* after a boot the clock began anew */
+		{ 1, { 5, 20500, 20500 }, 905, 0 }, { 1, { 10, 30500, 30500 }, 915, 0 },
+	};
+	struct world w[2];
+	int64_t uptime;
+	int lapsed;
+	struct err e;
+
+	two_worlds(w, "two servers.db");
+	play(&w[0], first, ARRAY_LEN(first));
+	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+		CU_ASSERT_EQUAL(tell(&w[told[i].server], &told[i].ran, &lapsed), 0);
+		CU_ASSERT_EQUAL(lapsed, told[i].lapsed);
+		CU_ASSERT_EQUAL(ledger_uptime(w[0].db, &uptime, &e), 0);
+		if (uptime != told[i].uptime)
+			fprintf(stderr, "row %zu: uptime %lld\n", i, (long long)uptime);
+		CU_ASSERT_EQUAL(uptime, told[i].uptime);
+		if (lapsed)
+			play(&w[0], second, ARRAY_LEN(second));
+	}
+	db_close(w[1].db);
+	world_close(&w[0]);
+}
+
+#define TICK_S 10
+#define TICKS (PENDING / TICK_S / 2 + 1)	/* of each of two */
+
+static _Atomic int64_t tick_clock;
+static pthread_barrier_t tick_round;	/* so that neither does all of its own before the other's first */
+
+struct ticker {
+	pthread_t thread;
+	struct world w;
+	int64_t until_ms, lapsed_ms;
+	int lapsed, failed;
+};
+
+/* The clock goes on whenever somebody has the ledger to himself. */
+static void *tick(void *arg)
+{
+	struct ticker *t = arg;
+
+	for (int i = 0; i < TICKS; i++) {
+		struct ledger_ran ran = {0};
+		int lapsed = 0;
+		struct err e;
+
+		pthread_barrier_wait(&tick_round);
+		ran.until_ms = atomic_load(&tick_clock);
+		ran.seconds = (ran.until_ms - t->until_ms) / 1000;
+		t->until_ms = ran.until_ms;
+		if (db_begin(t->w.db, &e) < 0) {
+			t->failed++;
+			continue;
+		}
+		ran.now_ms = atomic_fetch_add(&tick_clock, TICK_S * 1000) + TICK_S * 1000;
+		if (request_lapse(t->w.db, START, &ran, &lapsed, &e) < 0 || db_commit(t->w.db, &e) < 0) {
+			t->failed++;
+			db_rollback(t->w.db);
+		}
+		t->lapsed += lapsed;
+		if (lapsed)
+			t->lapsed_ms = ran.until_ms;
+	}
+	return NULL;
+}
+
+static void test_ticks_in_parallel(void)
+{
+	static const struct step first[] = { { ISSUE, L1, "001", 'a', 1, 0, CA_ISSUED } },
+				 last[] = { { STATUS, L1, NULL, 'a', 1, 0, CA_REVOKED }, { USED, .key = 0 } };
+	struct ticker t[2] = { 0 };
+	struct world w[2];
+	int64_t uptime = 0;
+	struct err e;
+
+	pthread_barrier_init(&tick_round, NULL, 2);
+	two_worlds(w, "parallel.db");
+	play(&w[0], first, ARRAY_LEN(first));
+	for (int i = 0; i < 2; i++) {
+		t[i].w = w[i];
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&t[i].thread, NULL, tick, &t[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i].thread, NULL);
+	pthread_barrier_destroy(&tick_round);
+	CU_ASSERT(t[0].failed == 0 && t[1].failed == 0);
+	CU_ASSERT_EQUAL(tick_clock, 2LL * TICKS * TICK_S * 1000);
+	CU_ASSERT_EQUAL(t[0].lapsed + t[1].lapsed, 1);
+	/* not early; as much was counted as had passed, and none since, while nothing was pending */
+	CU_ASSERT(t[0].lapsed_ms + t[1].lapsed_ms >= PENDING * 1000);
+	CU_ASSERT_EQUAL(ledger_uptime(w[0].db, &uptime, &e), 0);
+	CU_ASSERT_EQUAL(uptime * 1000, t[0].lapsed_ms + t[1].lapsed_ms);
+	play(&w[0], last, ARRAY_LEN(last));
+	db_close(w[1].db);
+	world_close(&w[0]);
+}
+
 /* A renewal leaves the old one active until the new one is confirmed, and takes its place then. */
 static void test_renewal(void)
 {
@@ -411,4 +557,5 @@ UNIT_MAIN("ca rules", { "keys", test_keys }, { "same id, same answer", test_same
 	  { "supersede", test_supersede }, { "active", test_active }, { "takeover", test_takeover }, { "other node", test_other_node },
 	  { "generation", test_generation }, { "tombstone", test_tombstone }, { "lapse", test_lapse }, { "quota", test_quota },
 	  { "order", test_order }, { "confirm", test_confirm }, { "guards", test_guards }, { "interleaved", test_interleaved },
+	  { "uptime of two servers", test_uptime_of_two }, { "ticks in parallel", test_ticks_in_parallel },
 	  { "renewal", test_renewal }, { "renewal as told", test_renewal_told }, { "clean", test_clean })

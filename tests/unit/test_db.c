@@ -237,6 +237,23 @@ static void test_migration_fails(void)
 	db_close(d);
 }
 
+/* What a step gives up is not overwritten; what comes after the last step is as before, if there was a step or not. */
+static void test_migration_gives_up(void)
+{
+	static const char *const noted[] = { "CREATE TABLE was AS SELECT secure_delete AS value FROM pragma_secure_delete" };
+	const char *path = fresh();
+
+	for (int again = 0; again < 2; again++) {
+		struct err e;
+		struct db *d = db_open(path, noted, 1, &e);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(d);
+		CU_ASSERT_EQUAL(number(d, "SELECT value FROM was"), 2);		/* FAST */
+		CU_ASSERT_EQUAL(number(d, "PRAGMA secure_delete"), number(d, "SELECT sqlite_compileoption_used('SECURE_DELETE')"));
+		db_close(d);
+	}
+}
+
 static int wait_child(pid_t pid)
 {
 	int status = -1;
@@ -600,6 +617,7 @@ static void test_bad_sql(void)
 UNIT_MAIN("db", { "settings", test_settings }, { "values", test_values }, { "transactions", test_transactions },
 	  { "lost transaction", test_lost_transaction }, { "migrations", test_migrations },
 	  { "migration that fails", test_migration_fails }, { "migrating together", test_migrate_together },
+	  { "migration gives up", test_migration_gives_up },
 #ifdef ENABLE_FAULT_INJECTION
 	  { "migration killed", test_migration_killed },
 #endif
