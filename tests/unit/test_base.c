@@ -1,4 +1,4 @@
-/* buf, text, pack, file, err, reason. */
+/* buf, mem, secret, text, pack, file, err, reason. */
 #include <config.h>
 
 #include <errno.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "pack.h"
+#include "secret.h"
 #include "service.h"
 #include "text.h"
 #include "unit.h"
@@ -66,6 +68,94 @@ static void test_buf_max(void)
 	CU_ASSERT(b.failed);
 	buf_free(&b);
 	CU_ASSERT_EQUAL(b.max, 10);
+}
+
+/* ---- wiped ----
+ * The linker gives us the library's calls of free() and munmap(): what is in the memory is looked at while it is still there. */
+void __real_free(void *p);
+void __wrap_free(void *p);
+int __real_munmap(void *p, size_t len);
+int __wrap_munmap(void *p, size_t len);
+
+static struct {
+	const void *p;
+	size_t len;
+	bool back, zero;	/* it was given back, and there was nothing in it any more */
+} watched;
+
+static bool is_zero(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+static void watch(const void *p, size_t len)
+{
+	watched.p = p;
+	watched.len = len;
+	watched.back = watched.zero = false;
+}
+
+static void given_back(const void *p)
+{
+	if (!p || p != watched.p)
+		return;
+	watched.back = true;
+	watched.zero = is_zero(p, watched.len);
+	watched.p = NULL;
+}
+
+void __wrap_free(void *p)
+{
+	given_back(p);
+	__real_free(p);
+}
+
+int __wrap_munmap(void *p, size_t len)
+{
+	given_back(p);
+	return __real_munmap(p, len);
+}
+
+static void test_wiped(void)
+{
+	static const char pin[] = "correct horse battery staple";
+	struct buf b = {0};
+	struct secret *s;
+	uint8_t raw[64];
+	struct err e;
+
+	memset(raw, 0xa5, sizeof raw);
+	mem_wipe(raw + 1, sizeof raw - 2);
+	CU_ASSERT(raw[0] == 0xa5 && is_zero(raw + 1, sizeof raw - 2) && raw[sizeof raw - 1] == 0xa5);
+	mem_wipe(NULL, 1);
+
+	buf_str(&b, pin);
+	watch(b.data, b.cap);
+	for (size_t before = b.cap; b.cap == before;)	/* it moves when it grows */
+		buf_byte(&b, 'x');
+	CU_ASSERT(watched.back && watched.zero);
+	CU_ASSERT_EQUAL(memcmp(b.data, pin, strlen(pin)), 0);
+	buf_drop(&b, b.len - 3);
+	CU_ASSERT_STRING_EQUAL(buf_text(&b), "xxx");
+	CU_ASSERT(is_zero(b.data + b.len, b.cap - b.len));
+	buf_set(&b, pin, strlen(pin));
+	buf_clear(&b);
+	CU_ASSERT(b.data && is_zero(b.data, b.cap));
+	buf_str(&b, pin);
+	b.len = 1;	/* all that was ever in it, not only what it has now */
+	watch(b.data, b.cap);
+	buf_free(&b);
+	CU_ASSERT(watched.back && watched.zero);
+
+	s = secret_new(pin, strlen(pin), &e);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	CU_ASSERT_STRING_EQUAL(secret_text(s), pin);
+	watch(secret_text(s), LIMIT_SECRET + 1);
+	secret_free(s);
+	CU_ASSERT(watched.back && watched.zero);
 }
 
 static void test_hex(void)
@@ -382,7 +472,7 @@ static void test_watchdog(void)
 	unsetenv("WATCHDOG_PID");
 }
 
-UNIT_MAIN("base", { "buf: growing", test_buf_grow }, { "buf: maximum", test_buf_max }, { "text: hex", test_hex },
+UNIT_MAIN("base", { "buf: growing", test_buf_grow }, { "buf: maximum", test_buf_max }, { "wiped", test_wiped }, { "text: hex", test_hex },
 	  { "text: base64", test_base64 }, { "text: time", test_time }, { "text: numbers", test_uint },
 	  { "text: names, tokens, nearest word", test_words }, { "pack", test_pack }, { "file", test_file },
 	  { "file: full storage", test_file_full }, { "reason and err", test_reason },
