@@ -101,6 +101,11 @@ for role in ca node station operator ra kmc; do
 	ca --dir "$F" unit issue "$W/$role.csr" --role $role --name "${role}-9" "${host[@]}" --out "$W/$role.chain" >/dev/null
 	openssl x509 -in "$W/$role.chain" -out "$W/$role.pem"
 done
+# what a person has by a code, and what the CA of the factory has made for the node in the handoff
+ca --server "https://127.0.0.1:$FACTORY_PORT" --as "$W/ada" operator enrol \
+	--code "$(ca --dir "$F" operator invite ada --function clerk --function auditor 2>/dev/null)" >>"$W/setup.log" 2>&1
+openssl x509 -in "$W/ada/person.pem" -out "$W/person.pem"
+openssl x509 -in "$W/node/onboard.pem" -out "$W/onboard.pem"
 list "$F/issuing.pem" issuing
 list "$F/unit.pem" unit
 list "$F/root.pem" root
@@ -115,6 +120,11 @@ cat "$W"/customer-*.crl.pem >"$W/customer.lists.pem"
 good "LDevID" "$W/ldevid.pem" "$W/customer/issuing.pem" "$W/customer/root.pem" $CUSTOMER -crl_check_all -CRLfile "$W/customer.lists.pem"
 holds "neither has an extension that 802.1AR does not ask for" eval '! { field "$IDEVID" -text; field "$W/ldevid.pem" -text; } | grep -e "Extended Key Usage" -e "Subject Key Identifier"'
 for role in ca node station operator ra kmc; do good "unit $role" "$W/$role.pem" "$F/unit.pem" "$F/root.pem" $UNIT "${LISTS[@]}"; done
+good "person" "$W/person.pem" "$F/unit.pem" "$F/root.pem" $UNIT "${LISTS[@]}"
+holds "with the functions" eval 'field "$W/person.pem" -ext subjectAltName | grep -q "URI:handsel:person:ada, URI:handsel:functions:clerk.auditor"'
+good "handoff of the node" "$W/onboard.pem" "$F/unit.pem" "$F/root.pem" $UNIT "${LISTS[@]}"
+holds "with the customer" eval 'field "$W/onboard.pem" -ext subjectAltName | grep -q "URI:handsel:node:.*URI:handsel:customer:plant-seven"'
+holds "clients for openssl" eval 'for c in person onboard; do openssl verify -purpose sslclient -CAfile "$F/root.pem" -untrusted "$F/unit.pem" "$W/$c.pem" || exit 1; done'
 holds "servers for openssl" openssl verify -purpose sslserver -verify_ip 192.0.2.7 -CAfile "$F/root.pem" -untrusted "$F/unit.pem" "$W/node.pem"
 says "a station is none" 'purpose' openssl verify -purpose sslserver -CAfile "$F/root.pem" -untrusted "$F/unit.pem" "$W/station.pem"
 answer good "$F/issuing.pem" "$F/root.pem" "$IDEVID" good

@@ -140,7 +140,7 @@ static void test_cas(void)
 
 static void test_units(void)
 {
-	static const char *const roles[] = { "ca", "station", "node", "operator", "ra", "kmc" };
+	static const char *const roles[] = { "ca", "station", "node", "operator", "ra", "kmc", "person" };
 	struct key *key = load_key("p256");
 	struct profile p;
 	struct cert made;
@@ -156,6 +156,8 @@ static void test_units(void)
 		snprintf(v.unit.name, sizeof v.unit.name, "site-1");
 		if (strcmp(roles[i], "node") == 0)
 			snprintf(v.unit.customer, sizeof v.unit.customer, "plant-seven");
+		if (strcmp(roles[i], "person") == 0)
+			snprintf(v.unit.functions, sizeof v.unit.functions, "clerk.auditor");
 		if (strcmp(roles[i], "node") == 0 || strcmp(roles[i], "ca") == 0) {
 			snprintf(v.unit.host[0], sizeof v.unit.host[0], "%s.plant.example", roles[i]);
 			snprintf(v.unit.host[1], sizeof v.unit.host[1], "192.0.2.7");
