@@ -7,6 +7,7 @@
 #include "audit_head.h"
 #include "fault.h"
 #include "ledger_private.h"
+#include "limits.h"
 #include "mem.h"
 
 /* Columns that stand empty are reserved: ca and issuer for several CAs and their rollover (H4). endorsement: the hash of the node's
@@ -289,7 +290,7 @@ int ledger_uptime(struct db *db, int64_t *seconds, struct err *e)
 	return meta_get(db, "uptime", seconds, e);
 }
 
-/* What is behind `counted` somebody has told, or nobody will. It lies in the future only if the clock has begun anew since: then nothing
+/* What is behind `counted` somebody has told, or nobody will. It lies far in the future only if the clock has begun anew since: then nothing
  * of what it shows now was told. Parts of a second stay for the next one. */
 int ledger_uptime_add(struct db *db, const struct ledger_ran *ran, struct err *e)
 {
@@ -297,7 +298,7 @@ int ledger_uptime_add(struct db *db, const struct ledger_ran *ran, struct err *e
 
 	if (meta_get(db, "counted", &counted, e) < 0)
 		return -1;
-	if (counted > from && counted <= ran->now_ms)
+	if (counted > from && counted <= ran->now_ms + LIMIT_SHARED_SKEW_MS)
 		from = counted;
 	seconds = (ran->until_ms - from) / 1000;
 	if (seconds <= 0)

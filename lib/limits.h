@@ -108,6 +108,7 @@
 #define LIMIT_GENERATION_JUMP	16		/* above the highest known generation: more is a clone */
 #define LIMIT_GENERATION_RISE	1000		/* by one answer "dead": no peer may use up a device's 2^32 generations */
 #define TIMEOUT_PENDING_S	900		/* a device stores and confirms in seconds; a power cut with repair in minutes */
+#define LIMIT_SHARED_SKEW_MS	60000		/* servers of one ledger know each other's clock to milliseconds; further ahead is from before a boot */
 #define TIMEOUT_TICKET_S	600		/* from the station's signature to the reservation: one unit takes under a minute */
 
 /* ---- device link (doc/protocol-link.md) ---- */
