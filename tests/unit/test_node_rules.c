@@ -547,6 +547,7 @@ static void test_plain(void)
 	struct buf spki = {0};
 	struct decision d = {0};
 	struct request_id r;
+	struct node_request kept = {0};
 	struct rules_ask a = { .peer = &p, .plain = true, .plain_allowed = false, .spki = &spki, .crl = &no_crl, .now = NOW };
 
 	begin();
@@ -562,6 +563,9 @@ static void test_plain(void)
 	CU_ASSERT(last.outbox);				/* handing out confirms */
 	CU_ASSERT_STRING_EQUAL(outbox(), "c0");
 	CU_ASSERT_STRING_EQUAL(row(&dev).active, r.id);
+	CU_ASSERT_EQUAL(store_request_get(db, r.id, &kept, &e), 1);
+	CU_ASSERT(kept.state == NODE_ACTIVE && kept.plain);
+	node_request_free(&kept);
 	CU_ASSERT_EQUAL(ask(&p, r, "key", true), VERDICT_CERTIFICATE);
 	refused(ask(&p, id('b', 0), "b", true), REASON_ONBOARDED, "already onboarded");
 	buf_free(&spki);
