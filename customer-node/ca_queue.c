@@ -32,9 +32,11 @@ struct ca_queue {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;		/* CLOCK_MONOTONIC */
-	struct ca_job *first, **last;	/* under the lock, likewise the next three */
+	struct ca_job *first, **last;	/* under the lock, likewise the next four */
 	bool tell, stopping, told;
+	struct node_identity next;	/* key NULL: none */
 	/* the thread's own */
+	struct node_identity own;
 	bool need_chain, need_ready;
 	atomic_bool failing;		/* others look at it */
 	int64_t retry_at, retry_ms;
@@ -373,7 +375,7 @@ static bool wait_for_work(struct ca_queue *q)
 	else if (poll < q->retry_at)
 		poll = q->retry_at;
 	pthread_mutex_lock(&q->lock);
-	while (!q->stopping && !q->first && !(q->tell && clock_mono_ms() >= q->retry_at) && clock_mono_ms() < poll)
+	while (!q->stopping && !q->first && !q->next.key && !(q->tell && clock_mono_ms() >= q->retry_at) && clock_mono_ms() < poll)
 		wait_until(q, q->tell && q->retry_at ? q->retry_at : poll);
 	q->tell = false;
 	go_on = !q->stopping;
@@ -413,11 +415,30 @@ static void take_jobs(struct ca_queue *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+static void take_identity(struct ca_queue *q)
+{
+	struct node_identity next;
+
+	pthread_mutex_lock(&q->lock);
+	next = q->next;
+	q->next = (struct node_identity){0};
+	pthread_mutex_unlock(&q->lock);
+	if (!next.key)
+		return;
+	ca_client_close(&q->client);
+	node_identity_free(&q->own);
+	q->own = next;
+	q->client.key = q->own.key;
+	q->need_chain = true;
+	q->conf.renewed(q->conf.arg, &q->own);
+}
+
 static void *loop(void *arg)
 {
 	struct ca_queue *q = arg;
 
 	while (wait_for_work(q)) {
+		take_identity(q);
 		if (q->need_chain && clock_mono_ms() >= q->retry_at)
 			ask_chain(q);
 		if (q->need_ready && clock_mono_ms() >= q->retry_at)
@@ -425,6 +446,7 @@ static void *loop(void *arg)
 		if (q->need_ready)
 			continue;
 		do {
+			take_identity(q);
 			take_rows(q);
 			take_jobs(q);
 			if (q->n_rows + q->n_jobs)
@@ -468,9 +490,11 @@ struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
 	q->last = &q->first;
 	q->need_chain = q->need_ready = true;
 	q->client = (struct ca_client){ .connect = connect_ca, .arg = &q->url, .host = q->url.host, .ca = conf->node->ca_id,
-					.chain = &conf->own->chain,
-					.key = conf->own->key, .trust = conf->trust, .timeout_ms = CALL_MS };
+					.chain = &q->own.chain, .trust = conf->trust, .timeout_ms = CALL_MS };
 	init_lock(q);
+	if (node_identity_copy(&q->own, conf->own, e) < 0)
+		goto fail;
+	q->client.key = q->own.key;
 	if (conf->chain_now)
 		ask_chain(q);
 	q->db = store_open(conf->db_path, e);
@@ -478,10 +502,26 @@ struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e)
 		ask_ready(q);
 	if (q->db && start_thread(q, e) == 0)
 		return q;
+fail:
 	ca_client_close(&q->client);
+	node_identity_free(&q->own);
 	db_close(q->db);
 	free(q);
 	return NULL;
+}
+
+int ca_queue_renew(struct ca_queue *q, const struct node_identity *own, struct err *e)
+{
+	struct node_identity next;
+
+	if (node_identity_copy(&next, own, e) < 0)
+		return -1;
+	pthread_mutex_lock(&q->lock);
+	node_identity_free(&q->next);
+	q->next = next;
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+	return 0;
 }
 
 void ca_queue_ask(struct ca_queue *q, struct ca_job *job)
@@ -529,6 +569,8 @@ void ca_queue_stop(struct ca_queue *q)
 		j->done(j, NULL, &e);
 	}
 	ca_client_close(&q->client);
+	node_identity_free(&q->own);
+	node_identity_free(&q->next);
 	db_close(q->db);
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);

@@ -11,7 +11,7 @@ struct ca_queue;
 
 struct ca_queue_conf {
 	const struct node_conf *node;
-	const struct node_identity *own;
+	const struct node_identity *own;	/* copied */
 	struct trust *trust;		/* the customer's root */
 	const char *db_path;		/* a reader of its own */
 	struct writer *writer;
@@ -22,6 +22,8 @@ struct ca_queue_conf {
 	/* The database is what the CA has worked with, or has become so (recover.h); until then nothing is told to the CA. At once
 	 * within ca_queue_start(), if the CA answers, else in the queue's thread. */
 	void (*ready)(void *arg);
+	/* The CA sees that certificate from here on, see ca_queue_renew(). In the queue's thread. */
+	void (*renewed)(void *arg, const struct node_identity *own);
 	void *arg;
 };
 struct ca_queue *ca_queue_start(const struct ca_queue_conf *conf, struct err *e);
@@ -41,6 +43,8 @@ struct ca_job {
 void ca_queue_ask(struct ca_queue *q, struct ca_job *job);
 void ca_queue_tell(struct ca_queue *q);		/* there is something new in the outbox */
 void ca_queue_state(struct ca_queue *q, bool *failing, size_t *waiting);	/* did the CA not answer last time? requests not yet sent */
+/* Our next certificate: from the next message on, on a new connection, and over it the CA's chain is asked for once more. Copied. */
+int ca_queue_renew(struct ca_queue *q, const struct node_identity *own, struct err *e);
 void ca_queue_stop(struct ca_queue *q);		/* jobs left are done with an error */
 
 #endif

@@ -198,7 +198,7 @@ static int open_databases(struct server *s, struct err *e)
 static int start_queue(struct server *s, struct err *e)
 {
 	struct ca_queue_conf conf = { .node = &s->conf, .own = &s->own, .trust = s->trust, .writer = s->writer,
-				      .chain_now = s->cacerts.len == 0, .chain = server_chain, .ready = server_ready, .arg = s };
+				      .chain_now = s->cacerts.len == 0, .chain = server_chain, .ready = server_ready, .renewed = server_renewed, .arg = s };
 	char path[FILE_PATH];
 
 	if (file_join(path, e, s->dir, NODE_DB) < 0)
@@ -258,7 +258,7 @@ static int start(struct server *s, const struct cli *c, struct service_sockets *
 		return -1;
 	unit_key_tidy(&s->conf.place, s->dir, NODE_OWN);
 	if (enrolment_due(&s->own.chain.cert[0], clock_utc())) {
-		node_renew(&s->conf, s->dir, s->trust, false);
+		node_renew(&s->conf, s->dir, s->trust);
 		node_identity_free(&s->own);
 		if (node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0)
 			return -1;
@@ -293,6 +293,7 @@ static void reload(struct server *s)
 {
 	service_reloading();
 	server_reload(s);
+	server_renew(s);
 	crl_fetch_now(s->fetch);
 }
 
@@ -359,7 +360,7 @@ static void live(struct server *s)
 		}
 		if (clock_mono_ms() - looked >= RENEW_CHECK_S * 1000) {
 			looked = clock_mono_ms();
-			node_renew(&s->conf, s->dir, s->trust, true);
+			server_renew(s);
 			if (is_ready(s))
 				keep_head(s);
 		}

@@ -142,6 +142,12 @@ static bool is_untold(struct enrol *x, enum reason code)
 	return untold;
 }
 
+/* The device has met us by a certificate that we have renewed meanwhile: the CA looks for the new one in its word. */
+static bool is_renewed(const struct enrol *x, enum reason code)
+{
+	return code == REASON_ENDORSEMENT && x->peer.customer && http_shown_over(x->r);
+}
+
 static void ca_done(struct ca_job *job, const struct ca_answer *a, const struct err *error)
 {
 	struct enrol *x = (struct enrol *)(void *)((char *)job - offsetof(struct enrol, ca));
@@ -176,6 +182,11 @@ static void ca_done(struct ca_job *job, const struct ca_answer *a, const struct 
 			err_set(&e, REASON_CA_UNAVAILABLE,
 				"the CA has yet to be told that the device was released; ask again");
 			finish_error(x, &e);
+			return;
+		}
+		if (is_renewed(x, a->code)) {	/* over a new connection it gets on */
+			answer_send(x->s, x->r, 0, "", "", "", 0);
+			enrol_free(x);
 			return;
 		}
 		err_set(&x->why, a->code, "the CA: %s", a->text);
@@ -232,13 +243,14 @@ static void take_id(struct enrol *x)
  * of the handoff with its manufacturer. */
 static void take_endorsement(struct enrol *x, const struct peer *shown)
 {
-	const struct node_identity *met = x->peer.customer ? &x->s->own : &shown->maker->onboard;
+	const struct chain *onboard = x->peer.customer ? NULL : &shown->maker->onboard.chain;
+	const uint8_t *met = !onboard ? http_shown(x->r) : onboard->n ? onboard->cert[0].sha256 : NULL;
 	struct ca_endorsement *d = &x->endorsement;
 
-	if (x->plain || !x->csr.endorsement.len || !met->chain.n)
+	if (x->plain || !x->csr.endorsement.len || !met)
 		return;
 	buf_set(&d->signature, x->csr.endorsement.data, x->csr.endorsement.len);
-	memcpy(d->node, met->chain.cert[0].sha256, SHA256_LEN);
+	memcpy(d->node, met, SHA256_LEN);
 	if (x->peer.customer)
 		memcpy(d->renews, x->peer.certificate, SHA256_LEN);
 	else

@@ -345,16 +345,21 @@ static bool self_issued(const struct cert *c)
 }
 
 /* protocol-ca 5.5. Devices are told of it at once, so that none shuts itself out; the node believes it from its next start on. */
-const struct cert *server_root(const struct server *s, const struct chain *cas)
+const struct cert *server_root(struct server *s, const struct chain *cas)
 {
 	const struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
 	const struct cert *newer = cross_newer(cas, &s->root.cert[0], rule.now);
 
-	return newer && cross_leads(newer, &s->own.chain, &rule) ? newer : &s->root.cert[0];
+	bool leads;
+
+	pthread_mutex_lock(&s->lock);
+	leads = newer && cross_leads(newer, &s->own.chain, &rule);
+	pthread_mutex_unlock(&s->lock);
+	return leads ? newer : &s->root.cert[0];
 }
 
 /* The issuing CA, other CAs, one root, last: protocol-est 3.1. */
-static int build_cacerts(const struct server *s, const struct chain *cas, struct buf *der, struct err *e)
+static int build_cacerts(struct server *s, const struct chain *cas, struct buf *der, struct err *e)
 {
 	const struct cert *root = server_root(s, cas);
 	struct chain all = {0};

@@ -56,12 +56,14 @@ int node_identity_load(struct node_identity *id, const char *dir, const char *na
 /* The key alone. */
 struct key *node_key(const char *dir, const char *name, struct err *e);
 void node_identity_free(struct node_identity *id);
+/* The same once more, for another owner. */
+int node_identity_copy(struct node_identity *to, const struct node_identity *from, struct err *e);
 
 /* The key (kept if it is there) and name.csr. */
 int node_identity_make(const struct unit_place *place, const char *dir, const char *name, struct err *e);
 
 /* Renews the certificate of NODE_OWN if it is due, and replaces the file; what fails is a message, and it is tried again. */
-void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, bool serving);
+void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust);
 
 /* The root alone, or a chain of which the last one is the root. */
 struct trust *node_trust(const struct chain *ch, struct err *e);

@@ -8,7 +8,9 @@
 #include "cmd.h"
 #include "enrolment.h"
 #include "log.h"
+#include "mem.h"
 #include "node.h"
+#include "server.h"
 
 #define CALL_MS 5000		/* the main loop waits for it, and has a watchdog */
 
@@ -25,7 +27,7 @@ static int renew(const struct node_conf *conf, struct node_identity *own, struct
 	return rc;
 }
 
-void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, bool serving)
+void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust)
 {
 	struct node_identity own;
 	struct err e;
@@ -36,8 +38,47 @@ void node_renew(const struct node_conf *conf, const char *dir, struct trust *tru
 	if (rc < 0)
 		log_err(&e, "the node's certificate is due to be renewed; it is tried again");
 	else if (rc == 1)
-		log_warn("the node's certificate was renewed%s", serving ? "; it is in use from the next start on" : "");
+		log_info("the node's certificate was renewed");
 	node_identity_free(&own);
+}
+
+/* The CA sees the new certificate first: a device endorses the one that it was shown, and the CA compares (protocol-ca 4.1). */
+void server_renew(struct server *s)
+{
+	struct node_identity other;
+	struct err e;
+	int rc;
+
+	node_renew(&s->conf, s->dir, s->trust);
+	rc = node_identity_load(&other, s->dir, NODE_OWN, NODE_OWN, &e);
+	if (rc == 0 && !mem_same(other.chain.cert[0].sha256, s->own.chain.cert[0].sha256, SHA256_LEN) &&
+	    (rc = ca_queue_renew(s->queue, &other, &e)) == 0) {
+		struct node_identity fresh = other;
+
+		pthread_mutex_lock(&s->lock);
+		other = s->own;
+		s->own = fresh;
+		pthread_mutex_unlock(&s->lock);
+	}
+	if (rc < 0)
+		log_err(&e, "the certificate in use stays in use");
+	node_identity_free(&other);
+}
+
+void server_renewed(void *arg, const struct node_identity *own)
+{
+	struct server *s = arg;
+	struct err e;
+	int rc = 1;
+
+	pthread_mutex_lock(&s->lock);
+	if (!s->stopping)
+		rc = httpd_renew(s->httpd, &own->chain, own->key, &e);
+	pthread_mutex_unlock(&s->lock);
+	if (rc < 0)
+		log_err(&e, "devices still see the certificate before");
+	else if (rc == 0)
+		log_info("certificate %s of the node is in use", own->chain.cert[0].serial);
 }
 
 enum cli_exit cmd_renew(const struct cli *c)
@@ -63,7 +104,7 @@ enum cli_exit cmd_renew(const struct cli *c)
 			jsonl_str(j, "not_after", until);
 			jsonl_print(j);
 		} else {
-			printf("node %s has certificate %s, until %s; restart a node that serves\n", conf.name, own.chain.cert[0].serial, until);
+			printf("node %s has certificate %s, until %s; a node that serves takes it up within the hour, or by SIGHUP\n", conf.name, own.chain.cert[0].serial, until);
 		}
 	}
 	node_identity_free(&own);

@@ -21,7 +21,7 @@
 struct server {
 	const char *dir;
 	struct node_conf conf;
-	struct node_identity own;
+	struct node_identity own;		/* replaced by the main thread alone, under the lock */
 	struct maker_set makers;
 	struct chain root;			/* the customer's */
 	struct trust *trust;			/* it */
@@ -51,8 +51,12 @@ void server_handle(void *arg, struct http_req *r);
 /* ca_queue.h: chain(). Also for the one read from the disk. */
 void server_chain(void *arg, const struct chain *cas);
 void server_ready(void *arg);
+/* ca_queue.h: renewed(). */
+void server_renewed(void *arg, const struct node_identity *own);
+/* Renews our certificate if it is due, and takes up the one on the disk, whoever has renewed it. In the main thread. */
+void server_renew(struct server *s);
 /* The root that counts: ours, or a newer one of cas by its word, once our own certificate stands under that. */
-const struct cert *server_root(const struct server *s, const struct chain *cas);
+const struct cert *server_root(struct server *s, const struct chain *cas);
 
 /* ---- est.c: answers, protocol-est 4 ---- */
 bool answer_is_temporary(enum reason code);	/* 503: the same request again, later */

@@ -31,7 +31,7 @@ bool watch_ready(void *arg, struct err *why)
 	static const char remedy[] = "have the .csr beside it certified anew";
 	struct server *s = arg;
 	struct writer_state w;
-	bool ready, stopping;
+	bool ready, stopping, holds;
 
 	pthread_mutex_lock(&s->lock);
 	ready = s->ready;
@@ -51,7 +51,10 @@ bool watch_ready(void *arg, struct err *why)
 		return err_set(why, REASON_CA_UNAVAILABLE, "%zu requests wait for the database", w.waiting) == 0;
 	if (!unit_keys_ready(why))
 		return false;
-	if (cert_holds(s->own.chain.cert, NODE_OWN ".pem", remedy, why) < 0)
+	pthread_mutex_lock(&s->lock);
+	holds = cert_holds(s->own.chain.cert, NODE_OWN ".pem", remedy, why) == 0;
+	pthread_mutex_unlock(&s->lock);
+	if (!holds)
 		return false;
 	for (size_t i = 0; i < s->makers.n; i++)
 		if (cert_holds(s->makers.one[i].onboard.chain.cert, "the certificate of the handoff", remedy, why) < 0)
@@ -139,9 +142,14 @@ static void put_lists(struct server *s, struct buf *out)
 
 static void put_chain(struct server *s, struct buf *out)
 {
+	int64_t own;
+
+	pthread_mutex_lock(&s->lock);
+	own = s->own.chain.cert[0].not_after;
+	pthread_mutex_unlock(&s->lock);
 	metrics_family(out, P "certificate_expiry_timestamp_seconds", METRIC_GAUGE, "notAfter of a certificate of the node, in seconds since 1970.");
 	metrics_sample(out, P "certificate_expiry_timestamp_seconds", METRIC_LABELS("certificate", "node", "manufacturer", ""),
-		       (double)s->own.chain.cert[0].not_after);
+		       (double)own);
 	for (size_t i = 0; i < s->makers.n; i++)
 		metrics_sample(out, P "certificate_expiry_timestamp_seconds",
 			       METRIC_LABELS("certificate", "onboard", "manufacturer", s->makers.one[i].name),

@@ -63,28 +63,48 @@ void httpd_log(struct httpd *d, const char *fmt, ...)
 }
 
 /* ---- identities ---- */
-static int identity_init(struct identity *id, const struct httpd_identity *conf, struct err *e)
+static void identity_free(struct identity *id)
 {
+	if (!id)
+		return;
+	for (unsigned i = 0; i < id->n_certs; i++)
+		gnutls_pcert_deinit(&id->cert[i]);
+	free(id->cert);
+	key_free(id->key);
+	free(id);
+}
+
+static struct identity *identity_new(const struct httpd_identity *conf, struct err *e)
+{
+	struct identity *id = mem_new(1, sizeof *id);
+
 	snprintf(id->sni, sizeof id->sni, "%s", conf->sni ? conf->sni : "");
-	id->key = key_handle(conf->key);
+	id->key = key_share(conf->key);
 	id->cert = mem_new(conf->chain->n, sizeof *id->cert);
+	memcpy(id->sha256, conf->chain->cert[0].sha256, SHA256_LEN);
 	for (size_t i = 0; i < conf->chain->n; i++) {
 		const struct buf *der = &conf->chain->cert[i].der;
 		gnutls_datum_t d = { der->data, (unsigned)der->len };
 		int rc = gnutls_pcert_import_x509_raw(&id->cert[i], &d, GNUTLS_X509_FMT_DER, 0);
 
-		if (rc < 0)
-			return gnutls_fail(e, REASON_CONFIG, "certificate of the server", rc);
+		if (rc < 0) {
+			gnutls_fail(e, REASON_CONFIG, "certificate of the server", rc);
+			identity_free(id);
+			return NULL;
+		}
 		id->n_certs++;
 	}
-	return 0;
+	return id;
 }
 
-static void identity_free(struct identity *id)
+/* Under the lock. */
+static void identity_let_go(struct conn *c)
 {
-	for (unsigned i = 0; i < id->n_certs; i++)
-		gnutls_pcert_deinit(&id->cert[i]);
-	free(id->cert);
+	struct identity *id = c->shown;
+
+	c->shown = NULL;
+	if (id && --id->conns == 0 && id->over)
+		identity_free(id);
 }
 
 static bool sni_is(const char *want, const char *name, size_t len)
@@ -92,26 +112,37 @@ static bool sni_is(const char *want, const char *name, size_t len)
 	return strlen(want) == len && strncasecmp(want, name, len) == 0;
 }
 
-/* Certificates and keys stay parsed for the life of the server: nothing is given away, so no DEINIT flags. */
+static void identity_show(struct conn *c, const char *name, size_t len)
+{
+	struct identity **id = c->d->identity;
+
+	pthread_mutex_lock(&c->d->lock);
+	while ((*id)->sni[0] && !sni_is((*id)->sni, name, len))
+		id++;
+	identity_let_go(c);
+	c->shown = *id;
+	c->shown->conns++;
+	pthread_mutex_unlock(&c->d->lock);
+}
+
+/* Certificates and keys stay parsed while a connection was shown them: nothing is given away, so no DEINIT flags. */
 static int on_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certs,
 			  unsigned *n_certs, gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp, gnutls_privkey_t *key,
 			  unsigned *flags)
 {
-	const struct conn *c = gnutls_session_get_ptr(session);
-	const struct identity *id = c->d->identity;
+	struct conn *c = gnutls_session_get_ptr(session);
 	char name[128];
 	size_t len = sizeof name;
 	unsigned type;
 
 	if (gnutls_server_name_get(session, name, &len, &type, 0) < 0 || type != GNUTLS_NAME_DNS)
 		len = 0;
-	while (id->sni[0] && !sni_is(id->sni, name, len))
-		id++;
-	*certs = id->cert;
-	*n_certs = id->n_certs;
+	identity_show(c, name, len);
+	*certs = c->shown->cert;
+	*n_certs = c->shown->n_certs;
 	*ocsp = NULL;
 	*n_ocsp = 0;
-	*key = id->key;
+	*key = key_handle(c->shown->key);
 	*flags = 0;
 	return 0;
 }
@@ -234,6 +265,7 @@ static void conn_end(struct conn *c)
 	atomic_fetch_sub(&d->polled, 1);
 	pthread_mutex_lock(&d->lock);
 	guard_leave(c);
+	identity_let_go(c);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
@@ -414,7 +446,7 @@ static int start_mhd(struct httpd *d, struct err *e)
 static void httpd_free(struct httpd *d)
 {
 	for (size_t i = 0; i < d->conf.n_identities; i++)
-		identity_free(&d->identity[i]);
+		identity_free(d->identity[i]);
 	if (d->listen_fd >= 0)
 		close(d->listen_fd);
 	parked_free(d);
@@ -457,7 +489,7 @@ struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
 		goto fail;
 	}
 	for (size_t i = 0; i < conf->n_identities; i++)
-		if (identity_init(&d->identity[i], &conf->identity[i], e))
+		if (!(d->identity[i] = identity_new(&conf->identity[i], e)))
 			goto fail;
 	raise_fd_limit();
 	mem_keep();
@@ -478,6 +510,22 @@ struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e)
 fail:
 	httpd_free(d);
 	return NULL;
+}
+
+int httpd_renew(struct httpd *d, const struct chain *chain, struct key *key, struct err *e)
+{
+	const struct httpd_identity conf = { .chain = chain, .key = key };
+	struct identity *fresh = identity_new(&conf, e), **place = &d->identity[d->conf.n_identities - 1];
+
+	if (!fresh)
+		return -1;
+	pthread_mutex_lock(&d->lock);
+	(*place)->over = true;
+	if ((*place)->conns == 0)
+		identity_free(*place);
+	*place = fresh;
+	pthread_mutex_unlock(&d->lock);
+	return 0;
 }
 
 uint16_t httpd_port(const struct httpd *d)

@@ -18,7 +18,7 @@ struct http_req;
 struct httpd_identity {			/* the last one, with sni NULL, is for all other names */
 	const char *sni;
 	const struct chain *chain;
-	const struct key *key;
+	struct key *key;
 };
 
 /* A node has two for each manufacturer, by its roots, and two more; a CA system one for each CA. */
@@ -55,8 +55,10 @@ struct httpd_conf {
 	void *arg;
 };
 
-/* NULL on failure. Chains and keys must outlive the server. */
+/* NULL on failure. Chains and keys are the server's own afterwards. */
 struct httpd *httpd_start(const struct httpd_conf *conf, struct err *e);
+/* The last identity, the one for all other names, is this one for connections that begin from here on; the others go on. In any thread. */
+int httpd_renew(struct httpd *d, const struct chain *chain, struct key *key, struct err *e);
 uint16_t httpd_port(const struct httpd *d);
 void httpd_stop(struct httpd *d);		/* all requests must have been replied to */
 
@@ -70,6 +72,8 @@ const struct buf *http_body(const struct http_req *r);
 void *http_peer(const struct http_req *r);
 const char *http_remote(const struct http_req *r);			/* textual address, for logs */
 const char *http_sni(const struct http_req *r, char name[128]);		/* the host name that the peer asked for, or "" */
+const uint8_t *http_shown(const struct http_req *r);			/* SHA-256 of the certificate that we have shown; NULL: plain */
+bool http_shown_over(const struct http_req *r);			/* httpd_renew() has put another one in its place since */
 int http_exporter(const struct http_req *r, uint8_t out[TLS_EXPORTER_LEN], struct err *e);	/* see tls_exporter() */
 
 /* extra: header lines "Name: value\r\n"..., or "". The body is copied. r is gone afterwards. status 0: the connection is

@@ -16,7 +16,10 @@ struct identity {
 	char sni[128];			/* "": any */
 	gnutls_pcert_st *cert;
 	unsigned n_certs;
-	gnutls_privkey_t key;		/* not ours */
+	struct key *key;
+	uint8_t sha256[SHA256_LEN];	/* of the first certificate */
+	unsigned conns;			/* that were shown it; under the lock, likewise the next */
+	bool over;			/* another one has taken its place: it goes with the last of them */
 };
 
 #define HTTPD_PARTIES 512	/* buckets: connections of some hundred peers */
@@ -34,6 +37,7 @@ struct conn {
 	struct httpd *d;
 	struct MHD_Connection *mhd;
 	gnutls_session_t session;
+	struct identity *shown;		/* NULL: none yet, or plain */
 	int fd;
 	int64_t deadline;
 	char remote[INET6_ADDRSTRLEN];
@@ -83,7 +87,7 @@ struct http_req {
 
 struct httpd {
 	struct httpd_conf conf;
-	struct identity identity[HTTPD_IDENTITIES];
+	struct identity *identity[HTTPD_IDENTITIES];	/* under the lock, as the last one is replaced */
 	struct MHD_Daemon *mhd;
 	struct door *door;		/* NULL: plain, libmicrohttpd accepts by itself */
 	atomic_uint waiting;		/* at it */

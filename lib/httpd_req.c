@@ -307,6 +307,22 @@ const char *http_sni(const struct http_req *r, char name[128])
 	return name;
 }
 
+const uint8_t *http_shown(const struct http_req *r)
+{
+	return r->conn->shown ? r->conn->shown->sha256 : NULL;
+}
+
+bool http_shown_over(const struct http_req *r)
+{
+	struct conn *c = r->conn;
+	bool over;
+
+	pthread_mutex_lock(&c->d->lock);
+	over = c->shown && c->shown->over;
+	pthread_mutex_unlock(&c->d->lock);
+	return over;
+}
+
 int http_exporter(const struct http_req *r, uint8_t out[TLS_EXPORTER_LEN], struct err *e)
 {
 	return tls_session_exporter(r->conn->session, out, e);

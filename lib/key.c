@@ -3,6 +3,7 @@
 #include "key.h"
 
 #include <gnutls/crypto.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct key {
 	enum key_type type;
 	struct buf spki;
 	bool away;			/* not in this process */
+	atomic_int others;		/* owners beside the first */
 	struct key_elsewhere *by;	/* of key_elsewhere(); else NULL */
 };
 
@@ -328,9 +330,15 @@ struct key *key_import(const struct buf *pkcs8, struct err *e)
 	return NULL;
 }
 
+struct key *key_share(struct key *k)
+{
+	atomic_fetch_add(&k->others, 1);
+	return k;
+}
+
 void key_free(struct key *k)
 {
-	if (!k)
+	if (!k || atomic_fetch_sub(&k->others, 1) > 0)
 		return;
 	gnutls_privkey_deinit(k->handle);
 	if (k->by && k->by->release)

@@ -22,6 +22,7 @@ struct key *key_from_pem(const struct buf *pem, struct err *e);
 int key_save(const struct key *k, const char *path, struct err *e);	/* PEM PKCS#8, born 0600, file_replace() */
 int key_export(const struct key *k, struct buf *pkcs8, struct err *e);	/* DER PKCS#8 (RFC 5958), not encrypted. Replaces */
 struct key *key_import(const struct buf *pkcs8, struct err *e);	/* and its public part is that of its private one */
+struct key *key_share(struct key *k);		/* the same once more, for another owner: each frees it, in any thread */
 void key_free(struct key *k);
 
 /* The same encrypted: PKCS#8 with PBES2, PBKDF2 with HMAC-SHA-256, AES-256-CBC (RFC 8018), as openssl reads it, too. */

@@ -50,11 +50,17 @@ enrolled=($(all_serials))
 clock -86400
 unasked
 holds "the node serves" node_serve
+kill -HUP "$NODE_PID"
+holds "and looks for what is new" until_true 10 grep -q "allowlist in force" "$W/node.log"
+shown() { openssl s_client -connect "127.0.0.1:$NODE_PORT" </dev/null 2>/dev/null >"$W/shown.pem" && serial "$W/shown.pem"; }
+shows() { [ "$(shown)" = "$1" ]; }
+holds "with its certificate" shows "${enrolled[2]}"
 holds "a day before, nobody has renewed" [ "$(all_serials)" = "${enrolled[*]}" ]
-stop_daemon "$NODE_PID"
 clock 0
 unasked
-holds "the node serves" node_serve
+kill -HUP "$NODE_PID"
+in_use() { [ "$(serial "$W/node/node.pem")" != "$1" ] && shows "$(serial "$W/node/node.pem")"; }
+holds "the node shows another one while it serves" until_true 20 in_use "${enrolled[2]}"
 renewed=($(all_serials))
 for i in 0 1 2; do holds "after it each has, unasked" [ "${renewed[i]}" != "${enrolled[i]}" ]; done
 unasked
@@ -68,20 +74,29 @@ says "a typing error" 'E71.*typing error' enrol line-1 "${CODE%?}$([ "${CODE: -1
 says "another CA answers" 'E12.*not the CA that the code is of' station --dir "$W/line-1" enrol --ca "https://127.0.0.1:$CUSTOMER_PORT" --code "$CODE"
 holds "nothing was left" [ ! -e "$W/line-1/station.yaml" ]
 HANDSEL_FAULT=front.answer HANDSEL_FAULT_LOG="$W/fired" factory_serve 2>/dev/null
-stop_all; rm -f "$W/fired"
+stop_daemon "$FACTORY_PID"; rm -f "$W/fired"
 for point in enrol.certified enrol.entered; do
 	HANDSEL_FAULT=$point HANDSEL_FAULT_LOG="$W/fired" factory_serve
 	says "the CA dies at $point, after the signer has signed" 'E51' enrol line-1 "$CODE"
 	holds "it did" grep -q . "$W/fired"
-	stop_all; rm -f "$W/fired"
+	stop_daemon "$FACTORY_PID"; rm -f "$W/fired"
 done
-factory_serve && customer_serve
+factory_serve
 typed=$(tr A-Z a-z <<<"${CODE//-/ }" | tr 0 o)
 holds "typed as people type, once more with the same key" enrol line-1 "$typed"
 holds "it is line-1" eval 'openssl x509 -in "$W/line-1/station.pem" -noout -ext subjectAltName | grep -q handsel:station:line-1'
 says "the code is used" 'E54.*used already' enrol thief "$CODE"
 holds "and works" eval 'mv "$W/line-1" "$W/station-line-1" && order_create WO-1 00020001 00020009 2 line-1 >/dev/null && provision WO-1 line-1 00020001 --timeout 20s'
 holds "who did what" [ "$(sqlite3 "$W/factory/ca.db" "SELECT group_concat(action || ' ' || subject, ', ') FROM audit WHERE subject = 'station:line-1' AND action IN ('invite', 'enrol')")" = "invite station:line-1, enrol station:line-1" ]
+
+echo "-- the node that has renewed while it served"
+agent() { $RUNNER "$W/00020001/agent" --dir "$W/00020001/store" "$@" --node "https://127.0.0.1:$NODE_PORT" --timeout 20s; }
+holds "the certificate before is revoked" customer revoke --certificate "${enrolled[2]}" --reason superseded
+holds "a device is shipped to it" eval 'factory ship --customer plant-seven --order WO-1 --out "$W/manifest.p7" && node --dir "$W/node" import "$W/manifest.p7" &&
+	node --dir "$W/node" apply && kill -HUP "$NODE_PID"'
+holds "and onboards" agent activate
+holds "and renews, with its word on the new one" agent renew
+holds "all that without a restart" stop_daemon "$NODE_PID"
 
 echo "-- codes that are over, or of nobody"
 SHORT=$(factory unit invite --role station --name line-2 --valid 1s 2>/dev/null)

@@ -69,6 +69,11 @@ static void on_handle(void *arg, struct http_req *r)
 		answer_text(r, hex);
 	} else if (strcmp(path, "/lost") == 0) {
 		http_reply(r, 0, "", "", NULL, 0);
+	} else if (strcmp(path, "/shown") == 0) {
+		text_hex(hex, http_shown(r), SHA256_LEN);
+		answer_text(r, hex);
+	} else if (strcmp(path, "/over") == 0) {
+		answer_text(r, http_shown_over(r) ? "over" : "in force");
 	} else if (strcmp(path, "/remote") == 0) {
 		answer_text(r, http_remote(r));
 	} else if (strcmp(path, "/large") == 0) {
@@ -192,21 +197,51 @@ static void test_requests(void)
 	httpc_free(h);
 }
 
+static void expect_name(const char *sni, const char *name)
+{
+	struct err e;
+	struct tls *t = world_tls(world_dial(httpd_port(server)), sni, false, &e);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+	CU_ASSERT_STRING_EQUAL(tls_peer(t)->name, name);
+	tls_close(t);
+}
+
 static void test_sni(void)
 {
 	static const struct { const char *sni, *name; } cases[] = {
 		{ "onboard.handsel.internal", "onboard" }, { "ONBOARD.handsel.internal", "onboard" },
 		{ "onboard.handsel.interna", "server" }, { "other.example", "server" }, { NULL, "server" },
 	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		expect_name(cases[i].sni, cases[i].name);
+}
+
+/* Whoever was shown the old certificate goes on with it; whoever comes then sees the new one, and of the other names nothing changes. */
+static void test_renew(void)
+{
+	char before[SHA256_HEX];
+	struct httpc *old = world_http(httpd_port(server), true), *new;
 	struct err e;
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct tls *t = world_tls(world_dial(httpd_port(server)), cases[i].sni, false, &e);
-
-		CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-		CU_ASSERT_STRING_EQUAL(tls_peer(t)->name, cases[i].name);
-		tls_close(t);
-	}
+	text_hex(before, world.server.cert[0].sha256, SHA256_LEN);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(old);
+	expect(old, "GET", "/shown", NULL, 200, before);
+	expect(old, "GET", "/over", NULL, 200, "in force");
+	CU_ASSERT_EQUAL(httpd_renew(server, &world.client, world.key, &e), 0);	/* nobody is shown the one between */
+	CU_ASSERT_EQUAL(httpd_renew(server, &world.onboard, world.key, &e), 0);
+	expect_name(NULL, "onboard");
+	expect_name("onboard.handsel.internal", "onboard");
+	expect(old, "GET", "/shown", NULL, 200, before);
+	expect(old, "GET", "/over", NULL, 200, "over");
+	httpc_free(old);
+	CU_ASSERT_EQUAL(httpd_renew(server, &world.server, world.key, &e), 0);
+	new = world_http(httpd_port(server), true);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(new);
+	expect(new, "GET", "/shown", NULL, 200, before);
+	expect(new, "GET", "/over", NULL, 200, "in force");
+	httpc_free(new);
 }
 
 static void test_exporter(void)
@@ -814,7 +849,7 @@ static void test_teardown(void)
 	world_free();
 }
 
-UNIT_MAIN("httpd", { "setup", test_setup }, { "requests", test_requests }, { "names", test_sni },
+UNIT_MAIN("httpd", { "setup", test_setup }, { "requests", test_requests }, { "names", test_sni }, { "renew", test_renew },
 	  { "exporter", test_exporter }, { "no answer", test_no_answer },
 	  { "framing", test_framing }, { "limits", test_limits }, { "parallel deferred answers", test_parallel },
 	  { "one packet", test_one_packet }, { "large answers", test_large }, { "clients gone", test_gone },
