@@ -91,6 +91,12 @@ holds "which works" at 00020003
 holds "and the old one is gone" eval '[ "$(objects line-1)" = 2 ] && [ ! -e "$W/station-line-1/station-old.uri" ]'
 holds "the node renews while it serves" node --dir "$W/node" renew
 holds "it serves on with the key before" eval 'activate 00020002 --renew || activate 00020002'
+certificate() { openssl x509 "$@" -noout -serial; }
+shows() { [ "$(openssl s_client -connect "127.0.0.1:$NODE_PORT" </dev/null 2>/dev/null | certificate)" = "$(certificate -in "$W/node/node.pem")" ]; }
+holds "and shows the certificate before" eval '! shows'
+kill -HUP "$NODE_PID"
+holds "told to, it takes up the new ones" until_true 20 shows
+holds "and works with them" "$W/00020002/agent" --dir "$W/00020002/store" renew --node "https://127.0.0.1:$NODE_PORT" --timeout 20s
 stop_daemon "$NODE_PID"
 holds "it starts with the new one" node_serve
 holds "and the old one is gone" eval '[ "$(objects site-1)" = 4 ]'
