@@ -75,6 +75,10 @@ int desk_enrol(struct desk *d, const struct buf *invitation, const struct buf *s
 int desk_act(struct desk *d, const struct buf *action, const struct buf *approval, struct buf *made, struct err *e);	/* made: as signer_act() */
 int desk_renew(struct desk *d, const struct buf *renewal, const struct buf *spki, struct buf *der, struct err *e);
 
+/* 0: by the clock of this machine the root, the issuing and the unit CA are good, and with `server` what its TLS server shows. Else code
+ * CLOCK: nobody could verify what they would sign now. */
+int desk_dates(const struct desk *d, bool server, struct err *why);
+
 int64_t desk_tick_s(const struct desk *d);	/* how often pending time is counted; 0: never */
 int64_t desk_next_ms(const struct desk *d);	/* when desk_tick() has something to do, on the monotonic clock */
 void desk_tick(struct desk *d);	/* counts the uptime of pending ones, lapses those that are over, publishes revocation lists */

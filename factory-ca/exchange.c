@@ -256,10 +256,30 @@ static void job_done(struct writer_job *w, int rc, const struct err *e)
 }
 
 /* ---- in the server's thread ---- */
+static bool only_reads(enum ca_kind kind)
+{
+	return kind == CA_CERTIFICATES || kind == CA_WORK_ORDER || kind == CA_QUERY;
+}
+
 /* While the CA recovers its ledger is no basis for an answer about any request id. */
 static bool must_wait(struct exchange *x, const struct ca_request *rq)
 {
-	return atomic_load(&x->d->recovering) && rq->kind != CA_CERTIFICATES && rq->kind != CA_WORK_ORDER && rq->kind != CA_QUERY;
+	return atomic_load(&x->d->recovering) && !only_reads(rq->kind);
+}
+
+/* Nothing is signed that nobody could verify, and nothing written that may be lost with the ledger. */
+static int can_do(const struct desk *d, enum ca_kind kind, struct err *e)
+{
+	if ((kind == CA_ISSUE || kind == CA_ENROL || kind == CA_RENEW) && desk_dates(d, false, e) < 0)
+		return -1;
+	return !only_reads(kind) && readers_damaged(d->readers, e) ? -1 : 0;
+}
+
+/* No fault of who asks, and no word on it in the audit: he comes again. */
+static void put_off(struct job *job, const struct err *e)
+{
+	log_err(e, "request %s", job->rq->request.id);
+	ca_refuse(job->a, REASON_CA_UNAVAILABLE, unavailable);
 }
 
 static void job_submit(struct job *job)
@@ -287,6 +307,10 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 		job_submit(job);
 		return;
 	}
+	if (!x->bad[i] && can_do(x->d, job->rq->kind, &e) < 0) {
+		put_off(job, &e);
+		return;
+	}
 	if (x->bad[i]) {
 		e = *x->bad[i];
 		rc = -1;
@@ -301,8 +325,7 @@ static void job_prepare(struct exchange *x, size_t i, const struct peer *peer, i
 		ca_answer_free(job->a);
 		*job->a = (struct ca_answer){0};
 		if (e.code == REASON_STORAGE) {
-			log_err(&e, "request %s", job->rq->request.id);
-			ca_refuse(job->a, REASON_CA_UNAVAILABLE, unavailable);
+			put_off(job, &e);
 			return;
 		}
 		ca_refuse(job->a, e.code, e.text);

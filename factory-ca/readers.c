@@ -17,9 +17,10 @@ struct readers {
 	char *path;
 	struct trust *trust;
 	pthread_mutex_t lock;
-	struct db **idle;	/* under the lock, likewise the next three */
+	struct db **idle;	/* under the lock, likewise the next four */
 	size_t n_idle, room;
 	struct known *known;
+	struct err damage;	/* code OK: none was met */
 };
 
 struct readers *readers_new(const char *path, struct trust *trust, struct err *e)
@@ -71,12 +72,25 @@ void readers_put(struct readers *r, struct db *db)
 	if (!db)
 		return;
 	pthread_mutex_lock(&r->lock);
+	db_damaged(db, &r->damage);
 	if (r->n_idle == r->room) {
 		r->room += 8;
 		r->idle = mem_grow(r->idle, r->room, sizeof *r->idle);
 	}
 	r->idle[r->n_idle++] = db;
 	pthread_mutex_unlock(&r->lock);
+}
+
+bool readers_damaged(struct readers *r, struct err *why)
+{
+	bool met;
+
+	pthread_mutex_lock(&r->lock);
+	met = r->damage.code != REASON_OK;
+	if (met)
+		*why = r->damage;
+	pthread_mutex_unlock(&r->lock);
+	return met;
 }
 
 static const struct work_order *find(struct readers *r, const char *id, uint32_t version)

@@ -72,14 +72,6 @@ void watch_state(struct watch *w, const struct signer_state *s, const struct err
 }
 
 /* ---- is it ready? ---- */
-static int still_good(const struct desk *d, const struct cert *c, const char *whose, struct err *why)
-{
-	char what[100];
-
-	snprintf(what, sizeof what, "CA %s: the certificate of %s", d->settings.id, whose);
-	return cert_holds(c, what, "\"handsel-ca ca rollover\" makes a new one", why);
-}
-
 static int desk_ready(struct desk *d, struct err *why)
 {
 	struct writer_state s;
@@ -94,10 +86,7 @@ static int desk_ready(struct desk *d, struct err *why)
 	}
 	if (s.waiting >= LIMIT_QUEUE)
 		return err_set(why, REASON_CA_UNAVAILABLE, "CA %s: %zu requests wait for the database", d->settings.id, s.waiting);
-	if (still_good(d, d->server.cert, "the server", why) < 0 || still_good(d, d->ca.issuing.cert, "the issuing CA", why) < 0 ||
-	    still_good(d, d->ca.root.cert, "the root", why) < 0)
-		return -1;
-	return 0;
+	return readers_damaged(d->readers, why) || desk_dates(d, true, why) < 0 ? -1 : 0;
 }
 
 bool watch_ready(void *arg, struct err *why)

@@ -37,6 +37,7 @@ struct db {
 	char *path;
 	struct stmt *cache[BUCKETS];
 	bool begun;			/* db_begin() until commit or rollback */
+	struct err damage;		/* code OK: none was met */
 };
 
 /* SQLite's code as ours. The text is read before anything else touches the connection. */
@@ -53,10 +54,13 @@ static int fail(struct db *d, int rc, struct err *e)
 			       "%s: the storage is full; free space, nothing that was answered is lost", d->path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return err_set(e, REASON_STORAGE,
-			       "%s: the database is damaged (%s); stop the program, keep the file and restore "
-			       "the last backup",
-			       d->path, text);
+		err_set(e, REASON_STORAGE,
+			"%s: the database is damaged (%s); stop the program, keep the file and restore "
+			"the last backup",
+			d->path, text);
+		if (d->damage.code == REASON_OK)
+			d->damage = *e;
+		return -1;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, REASON_STORAGE,
@@ -273,11 +277,17 @@ void db_close(struct db *d)
 
 /* ---- transactions --------------------------------------------------------------- */
 
+bool db_damaged(const struct db *d, struct err *why)
+{
+	if (d->damage.code == REASON_OK)
+		return false;
+	*why = d->damage;
+	return true;
+}
+
 int db_begin(struct db *d, struct err *e)
 {
-	struct stmt *s = db_stmt(d, "BEGIN IMMEDIATE");
-
-	if (db_run(s, e) < 0)
+	if (db_damaged(d, e) || db_run(db_stmt(d, "BEGIN IMMEDIATE"), e) < 0)
 		return -1;
 	d->begun = true;
 	return 0;

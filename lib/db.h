@@ -4,6 +4,7 @@
 #ifndef HANDSEL_DB_H
 #define HANDSEL_DB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,10 @@ int db_check(const char *path, struct err *e);
 /* What the one clock of all who have this database open showed when clock_mono_ms() of this process did, for what they count together.
  * It never jumps, and may begin anew, as at a boot. A file is opened on one machine only, and so it is that very clock. */
 int64_t db_shared_ms(const struct db *d, int64_t mono_ms);
+/* True, with the first message in *why: this connection has met damage of the file. It begins no transaction any more: what is written to
+ * such a database may be lost with it. */
+bool db_damaged(const struct db *d, struct err *why);
+
 int db_touch(struct db *d, struct err *e);	/* inside a transaction: writes what is there already */
 int64_t db_size(const char *path);		/* bytes of the database with its WAL; 0 if it is not there */
 int64_t db_changes(struct db *d);			/* rows of the last statement */

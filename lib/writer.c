@@ -130,7 +130,7 @@ static void note_begin(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* A batch that a refusal cut says nothing about the storage. */
+/* A batch that a refusal cut says nothing about the storage. Damage that one job alone has met stays. */
 static void note_end(struct writer *w, int rc, const struct err *e)
 {
 	pthread_mutex_lock(&w->lock);
@@ -141,6 +141,8 @@ static void note_end(struct writer *w, int rc, const struct err *e)
 		w->state.failing = rc < 0;
 	if (w->state.failing && rc < 0)
 		w->state.why = *e;
+	if (db_damaged(w->db, &w->state.why))
+		w->state.failing = true;
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -56,7 +56,7 @@ struct writer_state {
 	size_t waiting;			/* jobs that no batch has taken yet */
 	int64_t busy_ms;		/* since the batch that is under way began; 0: none is */
 	uint64_t batches, jobs;		/* done since the start */
-	bool failing;			/* the storage failed last time, for the reason `why` */
+	bool failing;			/* the storage failed last time, for the reason `why`; a damaged database fails until the end */
 	struct err why;
 };
 void writer_state(struct writer *w, struct writer_state *s);

@@ -557,10 +557,15 @@ static void test_damaged(void)
 	for (int page = 8; page < 40; page++)
 		CU_ASSERT_EQUAL(pwrite(fd, junk, sizeof junk, page * 4096L), sizeof junk);
 	d = open_n(path, STEPS);
+	CU_ASSERT_FALSE(db_damaged(d, &e));
 	CU_ASSERT_EQUAL(db_run(db_stmt(d, "SELECT sum(length(data)) FROM t"), &e), -1);
 	CU_ASSERT_EQUAL(e.code, REASON_STORAGE);
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "damaged"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, path));
+	CU_ASSERT_TRUE(db_damaged(d, &e));
+	e.text[0] = 0;
+	CU_ASSERT_EQUAL(db_begin(d, &e), -1);		/* though what it would write were whole */
+	CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "damaged"));
 	db_close(d);
 	CU_ASSERT_EQUAL(pwrite(fd, junk, 100, 0), 100);
 	close(fd);
