@@ -421,6 +421,7 @@ void front_tick(struct front *f)
 {
 	for (size_t i = 0; i < f->desks.n; i++)
 		desk_tick(f->desks.of[i]);
+	responses_ahead(f->responses, &f->desks);
 	watch_look(f->watch);
 	tell_state(f);
 }

@@ -12,6 +12,7 @@
 struct meter {
 	atomic_uint_least64_t answer[METER_KINDS][METER_CODES];	/* code 0: it was done */
 	atomic_uint_least64_t issued;	/* certificates that the signer has made, without repeated answers */
+	atomic_uint_least64_t ocsp_asked, ocsp_ahead;	/* OCSP answers that were signed when somebody asked, and before */
 };
 
 static inline void meter_answers(struct meter *m, const struct ca_message *message, const struct ca_reply *reply)

@@ -20,6 +20,8 @@
 
 struct kept {
 	uint8_t id[SHA256_LEN];
+	struct ocsp_request rq;
+	bool wanted;			/* asked for since it was last signed ahead */
 	bool revoked;			/* as the ledger had it when this was made */
 	int64_t renew;			/* when it is made anew */
 	struct ocsp_answer a;		/* der empty: nothing is kept here */
@@ -96,18 +98,22 @@ static bool take(struct responses *s, const struct asked *q, int64_t now, bool o
 	pthread_mutex_lock(&s->lock);
 	found = k->a.der.len && memcmp(k->id, q->id, SHA256_LEN) == 0 && k->revoked == q->revoked && now >= k->a.this_update &&
 		now < (old ? k->a.next_update : k->renew);
-	if (found)
+	if (found) {
 		copy(a, &k->a);
+		k->wanted = true;
+	}
 	pthread_mutex_unlock(&s->lock);
 	return found;
 }
 
-static void keep(struct responses *s, const struct asked *q, const struct ocsp_answer *a, uint64_t valid_s)
+static void keep(struct responses *s, const struct asked *q, bool ahead, const struct ocsp_answer *a, uint64_t valid_s)
 {
 	struct kept *k = place_of(s, q);
 
 	pthread_mutex_lock(&s->lock);
 	memcpy(k->id, q->id, SHA256_LEN);
+	k->rq = q->rq;
+	k->wanted = !ahead;
 	k->revoked = q->revoked;
 	k->renew = a->next_update - (int64_t)valid_s / 2;
 	copy(&k->a, a);
@@ -171,7 +177,7 @@ static int look_up(struct asked *q, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-static int ask_signer(struct responses *s, const struct asked *q, struct ocsp_answer *a, struct err *e)
+static int ask_signer(struct responses *s, const struct asked *q, bool ahead, struct ocsp_answer *a, struct err *e)
 {
 	struct signing *by = q->d->signing_by;
 	struct ocsp_question question = { .of = q->of, .hash = q->rq.hash, .serial = q->rq.serial, .cert = &q->cert,
@@ -185,9 +191,11 @@ static int ask_signer(struct responses *s, const struct asked *q, struct ocsp_an
 	rc = by->signer ? signer_ocsp(by->signer, q->d->folder.name, &question, a, e) : err_set(e, REASON_CA_UNAVAILABLE, "there is no signer");
 	pthread_mutex_unlock(&by->lock);
 	FAULT("front.ocsp");
-	if (rc == 0)
-		keep(s, q, a, question.valid_s);
-	return rc;
+	if (rc < 0)
+		return -1;
+	keep(s, q, ahead, a, question.valid_s);
+	atomic_fetch_add(ahead ? &q->d->meter.ocsp_ahead : &q->d->meter.ocsp_asked, 1);
+	return 0;
 }
 
 /* What goes out without a signature if rc is -1. */
@@ -209,10 +217,51 @@ static int find(struct responses *s, struct desks *all, struct asked *q, int64_t
 		return 0;
 	if (!q->known && !may_sign_unknown(s, now))
 		return -1;
-	if (ask_signer(s, q, a, &e) == 0)
+	if (ask_signer(s, q, false, a, &e) == 0)
 		return 0;
 	log_err(&e, "OCSP: certificate %s", q->rq.serial);
 	return take(s, q, now, true, a) ? 0 : -1;
+}
+
+/* ---- ahead of the question ---- */
+/* From *at on. Each is tried once: if that fails it is signed when somebody asks. */
+static bool next_due(struct responses *s, size_t *at, int64_t now, struct ocsp_request *rq)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&s->lock);
+	for (; !found && *at < LIMIT_OCSP_CACHE; ++*at) {
+		struct kept *k = &s->kept[*at];
+
+		found = k->a.der.len && k->wanted && now >= k->renew;
+		if (!found)
+			continue;
+		k->wanted = false;
+		*rq = k->rq;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+void responses_ahead(struct responses *s, struct desks *all)
+{
+	struct asked q = {0};
+	size_t at = 0;
+	struct err e;
+
+	for (int i = 0; i < LIMIT_OCSP_AHEAD && next_due(s, &at, clock_utc(), &q.rq); i++) {
+		struct ocsp_answer a = {0};
+		int rc = 0;
+
+		if (find_ca(all, &q) && !atomic_load(&q.d->recovering) && (rc = look_up(&q, &e)) == 0 && q.known)
+			rc = ask_signer(s, &q, true, &a, &e);
+		buf_free(&q.cert);
+		buf_free(&a.der);
+		if (rc < 0) {
+			log_err(&e, "OCSP ahead of the question");
+			break;
+		}
+	}
 }
 
 /* ---- HTTP ---- */

@@ -141,6 +141,13 @@ static void put_answers(const struct watch *w, struct buf *out)
 	metrics_family(out, P "issued_total", METRIC_COUNTER, "Certificates that were made for devices, without repeated answers.");
 	for (size_t i = 0; i < w->desks->n; i++)
 		metrics_sample(out, P "issued_total", METRIC_LABELS("ca", id(w, i)), (double)atomic_load(&w->desks->of[i]->meter.issued));
+	metrics_family(out, P "ocsp_signed_total", METRIC_COUNTER, "OCSP answers that were signed when somebody asked, or ahead of the question.");
+	for (size_t i = 0; i < w->desks->n; i++) {
+		struct meter *m = &w->desks->of[i]->meter;
+
+		metrics_sample(out, P "ocsp_signed_total", METRIC_LABELS("ca", id(w, i), "when", "asked"), (double)atomic_load(&m->ocsp_asked));
+		metrics_sample(out, P "ocsp_signed_total", METRIC_LABELS("ca", id(w, i), "when", "ahead"), (double)atomic_load(&m->ocsp_ahead));
+	}
 }
 
 static void put_writers(const struct watch *w, struct buf *out)

@@ -47,6 +47,7 @@
 #define LIMIT_OCSP_REQUEST	1024u		/* two hashes and a serial: 130 bytes; with a nonce and a requestor below 300 */
 #define LIMIT_OCSP_VALID_S	(7u * 86400)	/* an answer is an excerpt of a list, asked for one certificate: fresher than that */
 #define LIMIT_OCSP_CACHE	8192		/* answers kept, of some 900 bytes each */
+#define LIMIT_OCSP_AHEAD	64		/* signatures ahead of their question a tick of 10 s: issues go before */
 #define LIMIT_OCSP_UNKNOWN	20		/* signatures a second for certificates that nobody has issued: anybody may ask for those */
 #define LIMIT_CRL_VALID_S	(90u * 86400)	/* a list that is good for longer tells nobody of a revocation */
 #define LIMIT_ROOT_LIST_DAYS	3653		/* of a root's list: some roots are opened once in ten years */

@@ -120,6 +120,18 @@ bad "no revocation, and a place to ask" '$a ocsp-url: "http://a.example/ocsp"'
 bad "a place that is none" 's|^no-rev.*|crl-url: "ftp://a.example/a.crl"|'
 cp "$W/short.yaml" "$F/profiles/short.yaml"
 
+# ---- ahead of the question: half of 24 s after it was asked for, and then without the signer ----
+sed -i '/^ocsp-valid/d; /^metrics/d' "$F/ca.yaml"
+printf 'ocsp-valid: 24s\nmetrics: "127.0.0.1:0"\n' >>"$F/ca.yaml"
+signed() { curl -sS "http://127.0.0.1:$(tail -n 1 "$W/factory.ready")/metrics" | sed -n "s/^handsel_ca_ocsp_signed_total{ca=\"[^\"]*\",when=\"$1\"} //p"; }
+holds "with answers that are soon over" factory_again
+get >"$W/first.ocsp"
+holds "the first is signed for who asks" eval '[ "$(signed asked) $(signed ahead)" = "1 0" ]'
+holds "the next before anybody asks" until_true 40 eval '[ "$(signed ahead)" = 1 ]'
+get >"$W/next.ocsp"
+holds "it is another one" eval '! cmp -s "$W/first.ocsp" "$W/next.ocsp"'
+holds "and the signer was not asked for it again" eval '[ "$(signed asked) $(signed ahead)" = "1 1" ]'
+
 stop_daemon "$FACTORY_PID" || { FAILED=$((FAILED + 1)); echo "FAILED: factory ended with $?"; }
 STARTED=()
 echo "$CHECKED checks, $FAILED exceptions"
