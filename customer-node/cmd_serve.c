@@ -11,7 +11,6 @@
 #include "cmd.h"
 #include "fault.h"
 #include "limits.h"
-#include "enrolment.h"
 #include "head.h"
 #include "key.h"
 #include "log.h"
@@ -257,12 +256,7 @@ static int start(struct server *s, const struct cli *c, struct service_sockets *
 	    node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0 || load_trust(s, e) < 0)
 		return -1;
 	unit_key_tidy(&s->conf.place, s->dir, NODE_OWN);
-	if (enrolment_due(&s->own.chain.cert[0], clock_utc())) {
-		node_renew(&s->conf, s->dir, s->trust);
-		node_identity_free(&s->own);
-		if (node_identity_load(&s->own, s->dir, NODE_OWN, NODE_OWN, e) < 0)
-			return -1;
-	}
+	node_renew(&s->conf, s->dir, s->trust, &s->own);
 	if (open_databases(s, e) < 0)
 		return -1;
 	load_ca_chain(s);

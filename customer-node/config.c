@@ -225,12 +225,10 @@ void node_identity_free(struct node_identity *id)
 int node_identity_copy(struct node_identity *to, const struct node_identity *from, struct err *e)
 {
 	*to = (struct node_identity){ .key = key_share(from->key) };
-	for (size_t i = 0; i < from->chain.n; i++)
-		if (chain_add(&to->chain, from->chain.cert[i].der.data, from->chain.cert[i].der.len, e) < 0) {
-			node_identity_free(to);
-			return -1;
-		}
-	return 0;
+	if (chain_append(&to->chain, &from->chain, e) == 0)
+		return 0;
+	node_identity_free(to);
+	return -1;
 }
 
 int node_identity_make(const struct unit_place *place, const char *dir, const char *name, struct err *e)

@@ -349,7 +349,6 @@ const struct cert *server_root(struct server *s, const struct chain *cas)
 {
 	const struct trust_rule rule = { .purpose = PURPOSE_SERVER, .role = "node", .now = clock_utc() };
 	const struct cert *newer = cross_newer(cas, &s->root.cert[0], rule.now);
-
 	bool leads;
 
 	pthread_mutex_lock(&s->lock);

@@ -62,8 +62,9 @@ int node_identity_copy(struct node_identity *to, const struct node_identity *fro
 /* The key (kept if it is there) and name.csr. */
 int node_identity_make(const struct unit_place *place, const char *dir, const char *name, struct err *e);
 
-/* Renews the certificate of NODE_OWN if it is due, and replaces the file; what fails is a message, and it is tried again. */
-void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust);
+/* Renews the certificate of NODE_OWN, which *own is, if it is due: *own and the file are the new one then. What fails is a message, and it is
+ * tried again. */
+void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, struct node_identity *own);
 
 /* The root alone, or a chain of which the last one is the root. */
 struct trust *node_trust(const struct chain *ch, struct err *e);

@@ -27,19 +27,15 @@ static int renew(const struct node_conf *conf, struct node_identity *own, struct
 	return rc;
 }
 
-void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust)
+void node_renew(const struct node_conf *conf, const char *dir, struct trust *trust, struct node_identity *own)
 {
-	struct node_identity own;
 	struct err e;
-	int rc = node_identity_load(&own, dir, NODE_OWN, NODE_OWN, &e);
+	int rc = renew(conf, own, trust, dir, clock_utc(), &e);
 
-	if (rc == 0)
-		rc = renew(conf, &own, trust, dir, clock_utc(), &e);
 	if (rc < 0)
 		log_err(&e, "the node's certificate is due to be renewed; it is tried again");
 	else if (rc == 1)
 		log_info("the node's certificate was renewed");
-	node_identity_free(&own);
 }
 
 /* The CA sees the new certificate first: a device endorses the one that it was shown, and the CA compares (protocol-ca 4.1). */
@@ -47,10 +43,10 @@ void server_renew(struct server *s)
 {
 	struct node_identity other;
 	struct err e;
-	int rc;
+	int rc = node_identity_load(&other, s->dir, NODE_OWN, NODE_OWN, &e);
 
-	node_renew(&s->conf, s->dir, s->trust);
-	rc = node_identity_load(&other, s->dir, NODE_OWN, NODE_OWN, &e);
+	if (rc == 0)
+		node_renew(&s->conf, s->dir, s->trust, &other);
 	if (rc == 0 && !mem_same(other.chain.cert[0].sha256, s->own.chain.cert[0].sha256, SHA256_LEN) &&
 	    (rc = ca_queue_renew(s->queue, &other, &e)) == 0) {
 		struct node_identity fresh = other;

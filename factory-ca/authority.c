@@ -390,10 +390,7 @@ int authority_way(const struct authority *a, struct chain *ch, struct err *e)
 {
 	if (a->generation > 1 && chain_add(ch, a->cross.cert->der.data, a->cross.cert->der.len, e) < 0)
 		return -1;
-	for (size_t i = 0; i < a->links.n; i++)
-		if (chain_add(ch, a->links.cert[i].der.data, a->links.cert[i].der.len, e) < 0)
-			return -1;
-	return 0;
+	return chain_append(ch, &a->links, e);
 }
 
 /* ---- revocation lists ---- */

@@ -276,20 +276,19 @@ int desk_act(struct desk *d, const struct buf *action, const struct buf *approva
 }
 
 /* ---- the clock ---- */
-static int still_good(const struct desk *d, const struct chain *chain, const char *whose, struct err *why)
+static int still_good(const struct desk *d, const struct chain *chain, const char *what, struct err *why)
 {
-	char what[100];
-
-	snprintf(what, sizeof what, "CA %s: the certificate of %s", d->settings.id, whose);
-	return cert_holds(chain->cert, what, "\"handsel-ca ca rollover\" makes a new one", why);
+	if (cert_holds(chain->cert, what, "\"handsel-ca ca rollover\" makes a new one", why) == 0)
+		return 0;
+	return err_prefix(why, "CA %s", d->settings.id);
 }
 
 int desk_dates(const struct desk *d, bool server, struct err *why)
 {
-	if (server && still_good(d, &d->server, "the server", why) < 0)
+	if (server && still_good(d, &d->server, "the certificate of the server", why) < 0)
 		return -1;
-	if (still_good(d, &d->ca.issuing, "the issuing CA", why) < 0 || still_good(d, &d->ca.unit, "the unit CA", why) < 0 ||
-	    still_good(d, &d->ca.root, "the root", why) < 0)
+	if (still_good(d, &d->ca.issuing, "the certificate of the issuing CA", why) < 0 || still_good(d, &d->ca.unit, "the certificate of the unit CA", why) < 0 ||
+	    still_good(d, &d->ca.root, "the certificate of the root", why) < 0)
 		return -1;
 	return 0;
 }

@@ -26,9 +26,8 @@ int introduce_factory(struct chain *ch, const struct authority *a, struct err *e
 	for (size_t i = 0; i < 2; i++)
 		if (chain_add(ch, a->cross.cert[i].der.data, a->cross.cert[i].der.len, e) < 0)
 			return -1;
-	for (size_t i = 0; i < a->links.n; i++)
-		if (chain_add(ch, a->links.cert[i].der.data, a->links.cert[i].der.len, e) < 0)
-			return -1;
+	if (chain_append(ch, &a->links, e) < 0)
+		return -1;
 	return add_ca(ch, a->overlap ? &a->root : &a->older_root, e) < 0 || add_ca(ch, a->overlap ? &a->older_root : &a->root, e) < 0 ? -1 : 0;
 }
 

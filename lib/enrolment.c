@@ -23,8 +23,8 @@ static int ask(struct ca_client *c, struct ca_message *m, enum ca_result wanted,
 		rc = err_set(e, a->code, "the CA refuses: %s", a->text);
 	else if (rc == 0 && a->result != wanted)
 		rc = err_set(e, REASON_REQUEST, "the CA's answer is none to this request");
-	for (size_t i = 0; rc == 0 && i < a->chain.n; i++)
-		rc = chain_add(chain, a->chain.cert[i].der.data, a->chain.cert[i].der.len, e);
+	if (rc == 0)
+		rc = chain_append(chain, &a->chain, e);
 	ca_reply_free(r);
 	return rc;
 }

@@ -69,6 +69,7 @@ struct chain {
 };
 
 int chain_add(struct chain *ch, const void *der, size_t len, struct err *e);	/* at most 64 */
+int chain_append(struct chain *ch, const struct chain *more, struct err *e);	/* a copy of each, behind those that are there */
 int chain_from_pem(struct chain *ch, const struct buf *pem, struct err *e);	/* appends; at least one certificate */
 int chain_load(struct chain *ch, const char *path, struct err *e);
 void chain_to_pem(const struct chain *ch, struct buf *pem);			/* appends */

@@ -28,6 +28,14 @@ int chain_add(struct chain *ch, const void *der, size_t len, struct err *e)
 	return 0;
 }
 
+int chain_append(struct chain *ch, const struct chain *more, struct err *e)
+{
+	for (size_t i = 0; i < more->n; i++)
+		if (chain_add(ch, more->cert[i].der.data, more->cert[i].der.len, e) < 0)
+			return -1;
+	return 0;
+}
+
 int chain_from_pem(struct chain *ch, const struct buf *pem, struct err *e)
 {
 	const char *at = buf_text(pem);

@@ -216,8 +216,7 @@ static int take_answer(struct kit *k, const struct ca_answer *a, bool made, stru
 	}
 	if (made && open_key(k, &a->encrypted_key, e) < 0)
 		return -1;
-	for (size_t n = 0; n < a->chain.n; n++)
-		need(chain_add(&k->chain, a->chain.cert[n].der.data, a->chain.cert[n].der.len, e), e, "chain");
+	need(chain_append(&k->chain, &a->chain, e), e, "chain");
 	load_told("issued", k->chain.cert[0].sha256);
 	return 0;
 }
